@@ -1,0 +1,85 @@
+// The dataplane as the rest of Soundgate sees it: configured once, started, switched, counted,
+// stopped. It owns its lcore threads and everything on the packet path.
+// Errors: text that says what and where (start-up only).
+// Thread: any one thread may call this class; counters are read without stopping the lcores.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "dataplane/upload.h"
+#include "dataplane/upload_sink.h"
+
+namespace soundgate {
+
+// One [[inspect]] rule: an upload is inspected when one rule matches in all its parts.
+struct InspectRule {
+  std::vector<uint16_t> ports;       // origin's TCP ports; empty: any
+  std::vector<std::string> hosts;    // glob with '*', case-insensitive; empty: any
+  std::vector<std::string> paths;    // glob with '*' on the path without its query; empty: any
+  std::vector<std::string> methods;  // "PUT", "POST"; empty: both
+  int64_t body_bytes_min = 0;        // smaller bodies pass unseen
+};
+
+enum class MidstreamPolicy : uint8_t { kResync, kReset, kPass };
+
+struct DataplaneConfig {
+  std::vector<std::string> eal_arguments;  // "--no-huge", "-m", "256", …
+  // DPDK devices, "net_tap0,iface=sgc", "net_af_packet0,iface=vsgc", "0000:03:00.0";
+  // client_port faces the clients, origin_port the origin.
+  std::string client_port;
+  std::string origin_port;
+  int lcore = -1;  // CPU of the lcore; -1: not pinned
+
+  std::vector<InspectRule> inspect;
+  Mode mode = Mode::kObserve;
+  std::string request_id_header = "X-Request-Id";
+  std::string uploader_header = "X-Uploader";
+
+  std::chrono::milliseconds hold_max{2000};
+  int64_t tail_bytes = 1;  // held before the end of the body; at least the last byte
+  int block_status = 403;  // 403 or 451
+  std::string block_message = "This upload was refused.";
+  MidstreamPolicy midstream = MidstreamPolicy::kResync;
+  // What happens to an upload for each reason, indexed by DataplaneReason.
+  std::vector<FailAction> fail_policy;  // empty: the defaults of reasons.def
+};
+
+std::vector<FailAction> default_fail_policy();
+
+struct DataplaneCounters {
+  struct Port {
+    uint64_t received_packets, received_bytes, sent_packets, sent_bytes, dropped_packets;
+  };
+  Port client{}, origin{};
+  uint64_t flows_open, flows_opened, flows_midstream_open;
+  uint64_t uploads_begun, uploads_released, uploads_blocked, uploads_aborted;
+  uint64_t packets_held, bytes_held;  // now
+  std::vector<uint64_t> reasons;      // indexed by DataplaneReason
+  double oldest_midstream_seconds = 0;
+};
+
+class Dataplane {
+ public:
+  // Initialises the EAL (once a process), opens both ports and allocates all pools.
+  // make_sink is called once per lcore, before it starts; the sinks outlive stop().
+  using MakeSink = std::function<std::unique_ptr<UploadSink>(unsigned lcore_index)>;
+  static tl::expected<std::unique_ptr<Dataplane>, std::string> create(const DataplaneConfig& config,
+                                                                      const MakeSink& make_sink);
+  virtual ~Dataplane() = default;  // stops
+
+  virtual void start() = 0;  // packets flow from here on
+  // Uploads in flight are closed with the reason shutdown; held packets follow the fail policy.
+  virtual void stop() = 0;
+
+  virtual void set_mode(Mode mode) = 0;  // for uploads that begin after the call
+  virtual DataplaneCounters counters() const = 0;
+};
+
+}  // namespace soundgate

@@ -1,0 +1,102 @@
+// Decodes and fingerprints streams of bytes in soundgate-decoder processes, any number at a time.
+// Input: bytes of an audio file, in order, from producers.  Output: items, to one listener.
+// Errors: every stream that is begun ends with exactly one on_end, which says how.
+// Thread: each Producer belongs to one thread, whose calls never block, lock or allocate.
+//   The listener is called from the pool's own collector thread.
+// Memory: one sealed payload memfd per worker, mapped read-only by it, cut into blocks that each
+//   producer has its own share of; nothing of it is allocated after start.
+// Source: README of this room.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <tl/expected.hpp>
+
+#include "fingerprint/fingerprint.h"
+
+namespace soundgate {
+
+enum class DecodeOutcome : uint8_t {
+#define OUTCOME(name, text, checked, action) name,
+#include "fingerprint/decode/outcomes.def"
+#undef OUTCOME
+};
+std::string_view name(DecodeOutcome outcome);
+std::string_view text(DecodeOutcome outcome);
+
+struct DecodeEnd {
+  DecodeOutcome outcome = DecodeOutcome::decoded;
+  double decoded_seconds = 0;   // audio that became items
+  double gap_seconds = 0;       // audio between first and last item that is not in them
+  double duration_seconds = 0;  // of the stream as its headers say, or as decoded
+  char format[16] = {};         // "mp3", "mov", …; empty where nothing was recognised
+  char codec[16] = {};
+};
+
+class DecodeListener {
+ public:
+  virtual ~DecodeListener() = default;
+  // Items first_item, first_item + 1, …; each once, in order. Where first_item jumps, audio is missing.
+  virtual void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) = 0;
+  virtual void on_end(uint64_t tag, const DecodeEnd& end) = 0;
+};
+
+// Names a stream to the producer that began it. 0 is no stream.
+enum class StreamHandle : uint64_t {};
+
+class StreamProducer {
+ public:
+  virtual ~StreamProducer() = default;
+
+  // tag comes back with everything the listener hears of this stream. size_bytes: -1 if unknown.
+  // Error: decoder_overload, when every worker is full; on_end is then not called.
+  virtual tl::expected<StreamHandle, DecodeOutcome> begin(uint64_t tag, int64_t size_bytes) = 0;
+
+  enum class Append : uint8_t {
+    kTaken,
+    kFull,  // nothing was taken: no free block now; try again later, or cancel
+    kDone,  // nothing was taken, and nothing more is wanted: the stream has ended already
+  };
+  virtual Append append(StreamHandle stream, std::span<const std::byte> bytes) = 0;
+
+  virtual void finish(StreamHandle stream) = 0;  // all bytes have been appended; on_end follows
+  virtual void cancel(StreamHandle stream) = 0;  // no on_end follows if none was under way
+};
+
+class DecoderPool {
+ public:
+  struct Options {
+    std::string worker_path;  // of soundgate-decoder; empty: beside the running program
+    int worker_count = 2;
+    int producer_count = 1;
+    size_t payload_bytes_per_worker = size_t{256} << 20;
+    int64_t spool_bytes_max = int64_t{128} << 20;         // of one stream that needs its end first
+    std::chrono::milliseconds stall_max{5000};            // one step of one stream, then timeout
+    double audio_seconds_max = 6 * 3600.0;                // of one stream, then too_long
+  };
+  static tl::expected<std::unique_ptr<DecoderPool>, std::string> start(const Options& options,
+                                                                       DecodeListener& listener);
+  virtual ~DecoderPool() = default;  // ends the workers; producers must be idle
+
+  virtual StreamProducer& producer(int index) = 0;
+
+  struct Worker {
+    int pid;
+    int streams;
+    uint64_t restarts;
+  };
+  struct Status {
+    std::vector<Worker> workers;
+    uint64_t streams_begun, streams_ended, crashes, timeouts, resumed;
+    double decoded_seconds;
+  };
+  virtual Status status() const = 0;  // any thread
+};
+
+}  // namespace soundgate

@@ -1,0 +1,25 @@
+// The vocabulary of fingerprints: an item is one 32-bit Chromaprint sub-fingerprint.
+// Source: Chromaprint 1.5.1, CHROMAPRINT_ALGORITHM_TEST2 (the default of fpcalc).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace soundgate {
+
+using Item = uint32_t;
+
+inline constexpr int kAlgorithm = 1;  // CHROMAPRINT_ALGORITHM_TEST2
+inline constexpr int kSampleRateHz = 11025;
+inline constexpr int kHopSamples = 1365;  // from one item to the next
+inline constexpr double kItemSeconds = static_cast<double>(kHopSamples) / kSampleRateHz;  // 0.1238
+inline constexpr Item kSilenceItem = 627964279;  // what Chromaprint says of digital silence
+
+// Item i describes the audio from about i * kItemSeconds on, for about 2.7 s.
+struct Fingerprint {
+  int algorithm = kAlgorithm;
+  double duration_seconds = 0;  // of the audio, as decoded
+  std::vector<Item> items;      // one per hop, in order
+};
+
+}  // namespace soundgate

@@ -1,0 +1,113 @@
+// The index: banks of references on disk (the catalogue), and the search over them in memory.
+// A store is a directory; one process at a time has it open.
+// Errors: IndexError, with a sentence that says what and where.
+// Thread: any; writes are serialised inside. A MatchSession belongs to one thread at a time and
+//   sees, when it finishes, every change that was acknowledged before.
+// Durable: a write that returned survives kill -9 and power loss.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "fingerprint/fingerprint.h"
+#include "index/bank.h"
+#include "index/match.h"
+
+namespace soundgate {
+
+struct IndexError {
+  enum class Kind : uint8_t { kNotFound, kConflict, kInUse, kInvalid, kCorrupt, kInputOutput };
+  Kind kind;
+  std::string message;
+};
+template <class T>
+using IndexResult = tl::expected<T, IndexError>;
+
+struct Suppression {
+  std::string reason;
+  std::optional<std::chrono::system_clock::time_point> until;
+};
+
+struct Reference {
+  std::string bank;
+  std::string content_id;
+  std::string title;
+  std::string metadata_json = "{}";  // a JSON object
+  double duration_seconds = 0;
+  double indexed_seconds = 0;  // of informative audio, that can be found again
+  std::chrono::system_clock::time_point enrolled{};
+  std::optional<Suppression> suppression;
+};
+
+struct EnrollRequest {
+  std::string bank;
+  std::string content_id;  // enrolling the same one again replaces it
+  std::string title;
+  std::string metadata_json = "{}";
+  Fingerprint fingerprint;
+};
+
+struct EnrollResult {
+  bool replaced = false;
+  double duration_seconds = 0;
+  double indexed_seconds = 0;
+  std::vector<std::string> warnings;  // "short", "low_information", "overlaps CONTENT_ID", "suppressed"
+};
+
+// Matches one upload while its items arrive.
+class MatchSession {
+ public:
+  virtual ~MatchSession() = default;
+  // Where first_item jumps ahead, audio is missing.
+  virtual void append(uint32_t first_item, std::span<const Item> items) = 0;
+  // The matches, strictest action first, then longest. The session is over.
+  virtual std::vector<Match> finish() = 0;
+};
+
+struct IndexStatus {
+  int64_t version = 0;  // grows with every acknowledged change
+  int64_t bank_count = 0, reference_count = 0, suppressed_count = 0, window_count = 0;
+  double reference_seconds = 0;
+};
+
+class Index {
+ public:
+  struct Options {
+    bool create = false;  // make the store if there is none; otherwise kNotFound
+    std::string owner;    // named to the one who finds the store in use: "soundgated"
+  };
+  static IndexResult<std::unique_ptr<Index>> open(const std::filesystem::path& store,
+                                                  const Options& options);
+  virtual ~Index() = default;
+
+  virtual IndexResult<void> create_bank(const Bank& bank) = 0;  // kConflict if the name is taken
+  virtual IndexResult<void> set_bank(const Bank& bank) = 0;     // by name; settings only
+  // Without force, a bank that has references is kConflict.
+  virtual IndexResult<void> delete_bank(std::string_view name, bool force) = 0;
+  virtual IndexResult<Bank> bank(std::string_view name) const = 0;
+  virtual std::vector<Bank> banks() const = 0;  // by name
+
+  virtual IndexResult<EnrollResult> enroll(const EnrollRequest& request) = 0;
+  virtual IndexResult<std::vector<Reference>> references(std::string_view bank) const = 0;
+  virtual IndexResult<Reference> reference(std::string_view bank,
+                                           std::string_view content_id) const = 0;
+  virtual IndexResult<void> remove(std::string_view bank, std::string_view content_id) = 0;
+  // Takes effect at once, for uploads in flight too; outlives re-enrolment.
+  virtual IndexResult<void> suppress(std::string_view bank, std::string_view content_id,
+                                     const Suppression& suppression) = 0;
+  virtual IndexResult<void> restore(std::string_view bank, std::string_view content_id) = 0;
+
+  virtual std::unique_ptr<MatchSession> match() const = 0;
+  virtual IndexStatus status() const = 0;
+};
+
+}  // namespace soundgate
