@@ -7,8 +7,11 @@ that Soundgate makes and that are then moved out as the others' eth0 (net_tap). 
 soundgate-relay stands between the client and the gate's port.
 """
 
+import ctypes
 import os
 import re
+import socket
+from contextlib import contextmanager
 
 from .process import Background, alive, run
 
@@ -31,6 +34,11 @@ class Network:
     def within(self, namespace, *command):
         """The command, as it is run inside a namespace."""
         return ["ip", "netns", "exec", namespace, *command]
+
+    def connect(self):
+        """A TCP connection from the client to the origin, for tests that speak for themselves."""
+        with _inside(self.client):
+            return socket.create_connection((ORIGIN_IPV4, 80), timeout=30)
 
     def device(self, port):
         """A port as DPDK is told of it."""
@@ -96,6 +104,25 @@ class Network:
     def delete(self):
         for namespace in (self.client, self.gate, self.origin):
             run("ip", "netns", "delete", namespace, check=False)
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@contextmanager
+def _inside(namespace):
+    """The calling thread makes its sockets in a namespace, where they then stay."""
+    with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{namespace}") as there:
+        _enter(there)
+        try:
+            yield
+        finally:
+            _enter(home)
+
+
+def _enter(namespace):
+    if _libc.setns(namespace.fileno(), 0) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 def delete_leftovers():
