@@ -1,0 +1,45 @@
+// What libavformat reads a stream through.
+// Seeking: forward by reading, except in formats that name byte positions (MP4), which may go
+//   anywhere that is still kept, and wait for what has not come yet.
+// Errors: AVERROR_EOF at the end; AVERROR_EXIT when the stream is over for another reason, stop().
+// Thread: the stream's fiber.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "fingerprint/decode/decoder_pool.h"
+#include "fingerprint/decode/worker/libav_ptr.h"
+#include "fingerprint/decode/worker/stream_task.h"
+
+namespace soundgate::decode {
+
+class StreamIo {
+ public:
+  explicit StreamIo(StreamContext& stream);
+
+  // The first bytes of the stream, at least bytes_min of them if it has so many. Not consumed.
+  std::vector<uint8_t> peek(size_t bytes_min);
+
+  AVIOContext* context() { return context_.get(); }
+  void allow_seeking() { context_->seekable = AVIO_SEEKABLE_NORMAL; }
+  // The format has read its headers: from now on only what lies ahead is needed.
+  void headers_done() { headers_done_ = true; }
+
+  // Why no more bytes came, where that was not the end of the stream.
+  std::optional<DecodeOutcome> stop() const { return stop_; }
+
+ private:
+  int read(std::span<uint8_t> to);
+  int64_t seek(int64_t offset, int whence);
+  bool seekable() const { return context_->seekable != 0; }
+
+  StreamContext& stream_;
+  uint64_t position_ = 0;
+  bool headers_done_ = false;
+  std::optional<DecodeOutcome> stop_;
+  LibavPtr<AVIOContext> context_;
+};
+
+}  // namespace soundgate::decode
