@@ -29,6 +29,7 @@ void WorkerHost::attach(WorkerProcess process, Clock::time_point now) {
   process_->hand_over(payload.get(), results_->fd(), event_.get());
   ready_ = false;
   trust_ = Trust::kFull;
+  nonsense_about_ = 0;
   heartbeat_ = 0;
   attached_at_ = last_sign_ = now;
 }
@@ -59,7 +60,10 @@ bool WorkerHost::take(const ResultEntry& entry) {
   if (entry.slot >= streams_.size()) return false;
   Stream& stream = look_up(entry.slot);
   const auto result = check_result(entry, stream.progress);
-  if (!result) return false;
+  if (!result) {
+    nonsense_about_ = running_mark(entry.slot, entry.generation);
+    return false;
+  }
   stream.progress.consumed_bytes = entry.consumed_bytes;
   memory_.control(entry.slot).consumed_bytes.store(entry.consumed_bytes, std::memory_order_release);
   if (const auto* items = std::get_if<ItemsResult>(&*result)) deliver(entry.slot, stream, *items);
@@ -134,14 +138,14 @@ std::string WorkerHost::bury() {
   if (trust_ != Trust::kBroken) take_waiting();  // what it said before it died
   const bool stalled = trust_ == Trust::kStalled;
   (stalled ? counters_.timeouts : counters_.crashes).fetch_add(1, std::memory_order_relaxed);
-  settle_running();
+  // Those are the suspects, and must not be tried again.
+  end_suspect(results_header(results_->data()).running.load(std::memory_order_relaxed));
+  end_suspect(nonsense_about_);
   restart_streams();
   return death;
 }
 
-// The stream it was at work on is the suspect, and must not be tried again.
-void WorkerHost::settle_running() {
-  const uint64_t mark = results_header(results_->data()).running.load(std::memory_order_relaxed);
+void WorkerHost::end_suspect(uint64_t mark) {
   const uint32_t slot = static_cast<uint32_t>(mark) - 1;
   if (mark == 0 || slot >= streams_.size()) return;
   Stream& stream = look_up(slot);

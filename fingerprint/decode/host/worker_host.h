@@ -58,7 +58,7 @@ class WorkerHost {
   void deliver(uint32_t slot, Stream& stream, const ItemsResult& result);
   void end(uint32_t slot, const DecodeEnd& end);
   Stream& look_up(uint32_t slot);
-  void settle_running();
+  void end_suspect(uint64_t mark);
   void restart_streams();
   bool is_cancelled(uint32_t slot) const;
 
@@ -74,6 +74,7 @@ class WorkerHost {
   UniqueFd event_;
   bool ready_ = false;
   Trust trust_ = Trust::kFull;
+  uint64_t nonsense_about_ = 0;  // running_mark() of the stream that the nonsense named
   uint64_t heartbeat_ = 0;
   Clock::time_point last_sign_{};
   Clock::time_point attached_at_{};

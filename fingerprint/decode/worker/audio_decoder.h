@@ -16,6 +16,8 @@ class AudioDecoder {
   // libavcodec's own decoders; the float ones are the fastest of what there is.
   static const char* const kAllowed;
 
+  static bool can_decode(const AVCodecParameters& track);
+
   bool open(const AVStream& track);
 
   // Sends a packet (nullptr: the end) and hands over each frame that comes of it.

@@ -60,12 +60,16 @@ int StreamIo::read(std::span<uint8_t> to) {
   return AVERROR_EXIT;
 }
 
+// Where nobody knows it: MP4 looks for boxes up to the size; MP3 distrusts its headers when they
+// promise less than the size, and takes 0 for unknown.
+int64_t StreamIo::size() const {
+  if (stream_.size_bytes() >= 0) return stream_.size_bytes();
+  return seekable() ? INT64_MAX / 2 : 0;
+}
+
 int64_t StreamIo::seek(int64_t offset, int whence) {
+  if (whence & AVSEEK_SIZE) return size();
   if (!seekable()) return AVERROR(ESPIPE);
-  if (whence & AVSEEK_SIZE) {
-    // A size that is not known is larger than any position: MP4 looks for boxes up to it.
-    return stream_.size_bytes() >= 0 ? stream_.size_bytes() : INT64_MAX / 2;
-  }
   if ((whence & ~AVSEEK_FORCE) != SEEK_SET || offset < 0) return AVERROR(EINVAL);
   position_ = static_cast<uint64_t>(offset);
   return offset;

@@ -32,6 +32,7 @@ class StreamIo {
 
  private:
   int read(std::span<uint8_t> to);
+  int64_t size() const;
   int64_t seek(int64_t offset, int whence);
   bool seekable() const { return context_->seekable != 0; }
 
