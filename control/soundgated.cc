@@ -1,11 +1,13 @@
 // soundgated: the appliance. One process from packets to decisions; see control/README.md.
+#include <getopt.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <optional>
+#include <string>
 
 #include "control/daemon.h"
 #include "control/decisions/verdict_json.h"
@@ -54,23 +56,42 @@ int serve(const Config& config) {
   return 0;
 }
 
-int run(int argc, char** argv) {
-  CLI::App app("Soundgate's appliance: inspects uploads on their way to the origin", "soundgated");
-  std::string file;
+constexpr const char* kUsage =
+    "usage: soundgated --config FILE [--check]\n"
+    "  --config FILE  configuration, in TOML\n"
+    "  --check        only say whether the configuration is valid\n"
+    "  --version      say which version this is\n";
+
+struct Arguments {
+  std::string config;
   bool check = false;
-  app.add_option("--config", file, "Configuration, in TOML")->required();
-  app.add_flag("--check", check, "Only say whether the configuration is valid");
-  app.set_version_flag("--version", std::string("soundgated ") + kVersion);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& success) {
-    return app.exit(success);
-  } catch (const CLI::ParseError& error) {
-    return fail_with(error.what(), kExitUsage);
+};
+
+// An exit code where there is nothing more to do.
+std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
+  constexpr option kOptions[] = {{"config", required_argument, nullptr, 'c'},
+                                 {"check", no_argument, nullptr, 'k'},
+                                 {"version", no_argument, nullptr, 'v'},
+                                 {"help", no_argument, nullptr, 'h'},
+                                 {}};
+  for (int chosen = 0; (chosen = getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
+    if (chosen == 'c') arguments.config = optarg;
+    if (chosen == 'k') arguments.check = true;
+    if (chosen == 'v') return std::printf("soundgated %s\n", kVersion) > 0 ? 0 : 1;
+    if (chosen == 'h') return std::fputs(kUsage, stdout) >= 0 ? 0 : 1;
+    if (chosen == '?') return kExitUsage;
   }
-  const auto config = load_config(file);
+  if (optind < argc) return fail_with(std::string("what is ") + argv[optind] + "? See --help", kExitUsage);
+  if (arguments.config.empty()) return fail_with("--config FILE is missing", kExitUsage);
+  return {};
+}
+
+int run(int argc, char** argv) {
+  Arguments arguments;
+  if (const auto exit = parse(argc, argv, arguments)) return *exit;
+  const auto config = load_config(arguments.config);
   if (!config) return fail_with(config.error(), kExitUsage);
-  return check ? 0 : serve(*config);
+  return arguments.check ? 0 : serve(*config);
 }
 
 }  // namespace

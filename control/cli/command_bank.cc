@@ -1,20 +1,13 @@
 // soundgate bank: create, set, list, pause, resume, delete.
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include "control/cli/invocation.h"
+#include "control/cli/commands.h"
 #include "control/cli/output.h"
 
 namespace soundgate {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-struct BankOptions {
-  std::string name, action, probes;
-  std::optional<double> seconds_min;
-  bool force = false;
-};
 
 Json settings_json(const BankOptions& options) {
   Json body = Json::object();
@@ -46,7 +39,16 @@ Result<int> finish(const Invocation& invocation, const Result<Json>& bank) {
   return 0;
 }
 
-Result<int> create(const Invocation& invocation, const BankOptions& options) {
+Result<int> change(const Invocation& invocation, const std::string& name, const Json& body) {
+  auto backend = invocation.open();
+  if (!backend) return tl::unexpected(backend.error());
+  return finish(invocation,
+                (*backend)->call({.method = "PATCH", .path = {"v1", "banks", name}, .query = {}}, body));
+}
+
+}  // namespace
+
+Result<int> create_bank(const Invocation& invocation, const BankOptions& options) {
   auto backend = invocation.open({.create = true});
   if (!backend) return tl::unexpected(backend.error());
   Json body = settings_json(options);
@@ -55,20 +57,13 @@ Result<int> create(const Invocation& invocation, const BankOptions& options) {
                 (*backend)->call({.method = "POST", .path = {"v1", "banks"}, .query = {}}, body));
 }
 
-Result<int> change(const Invocation& invocation, const std::string& name, const Json& body) {
-  auto backend = invocation.open();
-  if (!backend) return tl::unexpected(backend.error());
-  return finish(invocation,
-                (*backend)->call({.method = "PATCH", .path = {"v1", "banks", name}, .query = {}}, body));
-}
-
-Result<int> set(const Invocation& invocation, const BankOptions& options) {
+Result<int> set_bank(const Invocation& invocation, const BankOptions& options) {
   const Json body = settings_json(options);
   if (!body.empty()) return change(invocation, options.name, body);
   return fail(ErrorCode::kInvalid, "there is nothing to set: --action, --probes or --min-seconds is missing");
 }
 
-Result<int> list(const Invocation& invocation) {
+Result<int> list_banks(const Invocation& invocation) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
   const auto banks = (*backend)->call({.method = "GET", .path = {"v1", "banks"}, .query = {}});
@@ -77,7 +72,7 @@ Result<int> list(const Invocation& invocation) {
   return 0;
 }
 
-Result<int> remove(const Invocation& invocation, const BankOptions& options) {
+Result<int> delete_bank(const Invocation& invocation, const BankOptions& options) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
   BackendRequest request{.method = "DELETE", .path = {"v1", "banks", options.name}, .query = {}};
@@ -92,41 +87,12 @@ Result<int> remove(const Invocation& invocation, const BankOptions& options) {
   return 0;
 }
 
-void add_settings(CLI::App& command, BankOptions& options) {
-  command.add_option("--action", options.action, "allow, track, label, demote, hold_review or block");
-  command.add_option("--probes", options.probes, "off, near or wide");
-  command.add_option("--min-seconds", options.seconds_min, "Matched audio from which the action counts");
+Result<int> pause_bank(const Invocation& invocation, const BankOptions& options) {
+  return change(invocation, options.name, {{"paused", true}});
 }
 
-}  // namespace
-
-void add_bank_commands(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<BankOptions>();
-  auto* group = app.add_subcommand("bank", "Sets of references, and what a match with one does");
-  group->require_subcommand(1);
-  const auto add = [&](const char* name, const char* help, auto run) {
-    auto* command = group->add_subcommand(name, help);
-    command->callback([&invocation, options, run] {
-      invocation.command = [&invocation, options, run] { return run(invocation, *options); };
-    });
-    return command;
-  };
-  const auto add_named = [&](const char* name, const char* help, auto run) {
-    auto* command = add(name, help, run);
-    command->add_option("NAME", options->name, "Bank")->required();
-    return command;
-  };
-  add_settings(*add_named("create", "Make a bank (hold_review, off, 10 s)", create), *options);
-  add_settings(*add_named("set", "Change a bank's settings", set), *options);
-  add("list", "All banks", [](const Invocation& i, const BankOptions&) { return list(i); });
-  add_named("pause", "Look for no matches with it", [](const Invocation& i, const BankOptions& o) {
-    return change(i, o.name, {{"paused", true}});
-  });
-  add_named("resume", "Look for matches again", [](const Invocation& i, const BankOptions& o) {
-    return change(i, o.name, {{"paused", false}});
-  });
-  add_named("delete", "Delete a bank", remove)
-      ->add_flag("--force", options->force, "Even if it has references");
+Result<int> resume_bank(const Invocation& invocation, const BankOptions& options) {
+  return change(invocation, options.name, {{"paused", false}});
 }
 
 }  // namespace soundgate

@@ -1,8 +1,7 @@
 // soundgate status, mode, uploads: what the appliance does now.
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include "control/cli/invocation.h"
+#include "control/cli/commands.h"
 #include "control/cli/output.h"
 #include "control/text.h"
 
@@ -10,10 +9,6 @@ namespace soundgate {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-struct DaemonOptions {
-  std::string mode, reason;
-};
 
 std::string count(const Json& object, const char* key) {
   return std::to_string(static_cast<long long>(number_field(object, key)));
@@ -80,7 +75,9 @@ void print_status(const Json& status) {
                         count(decisions, "flag") + " flag, " + count(decisions, "block") + " block");
 }
 
-Result<int> status(const Invocation& invocation) {
+}  // namespace
+
+Result<int> show_status(const Invocation& invocation) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
   const auto status = (*backend)->call({.method = "GET", .path = {"v1", "status"}, .query = {}});
@@ -93,7 +90,7 @@ Result<int> status(const Invocation& invocation) {
   return 0;
 }
 
-Result<int> set_mode(const Invocation& invocation, const DaemonOptions& options) {
+Result<int> set_mode(const Invocation& invocation, const ModeOptions& options) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
   const auto mode = (*backend)->call({.method = "PUT", .path = {"v1", "mode"}, .query = {}},
@@ -125,30 +122,6 @@ Result<int> list_uploads(const Invocation& invocation) {
   }
   if (!invocation.json) table.print();
   return 0;
-}
-
-}  // namespace
-
-void add_daemon_commands(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<DaemonOptions>();
-  app.add_subcommand("status", "What Soundgate does and has")->callback([&invocation] {
-    invocation.command = [&invocation] { return status(invocation); };
-  });
-
-  auto* mode = app.add_subcommand("mode", "Whether verdicts are enforced; remembered");
-  mode->add_option("MODE", options->mode, "observe or enforce")
-      ->required()
-      ->check(CLI::IsMember({"observe", "enforce"}));
-  mode->add_option("--reason", options->reason, "Why")->required();
-  mode->callback([&invocation, options] {
-    invocation.command = [&invocation, options] { return set_mode(invocation, *options); };
-  });
-
-  auto* uploads = app.add_subcommand("uploads", "Uploads in flight");
-  uploads->require_subcommand(1);
-  uploads->add_subcommand("list", "All of them, oldest first")->callback([&invocation] {
-    invocation.command = [&invocation] { return list_uploads(invocation); };
-  });
 }
 
 }  // namespace soundgate

@@ -1,10 +1,9 @@
 // soundgate enroll: files, directories, standard input or a recorded upload become references.
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "control/cli/files.h"
 #include "control/cli/in_order.h"
-#include "control/cli/invocation.h"
+#include "control/cli/commands.h"
 #include "control/cli/output.h"
 #include "control/text.h"
 
@@ -12,11 +11,6 @@ namespace soundgate {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-struct EnrollOptions {
-  std::vector<std::string> paths;
-  std::string bank, title, content_id, metadata, upload_id;
-};
 
 BackendRequest enroll_request(const EnrollOptions& options, const std::string& title) {
   BackendRequest request{.method = "POST", .path = {"v1", "banks", options.bank, "items"}, .query = {}};
@@ -96,7 +90,9 @@ Result<int> enroll_upload(const Invocation& invocation, const EnrollOptions& opt
   return 0;
 }
 
-Result<int> enroll(const Invocation& invocation, const EnrollOptions& options) {
+}  // namespace
+
+Result<int> enroll_files(const Invocation& invocation, const EnrollOptions& options) {
   const InputFiles input = list_files(options.paths);
   if (auto checked = check(options, input); !checked) return tl::unexpected(checked.error());
   if (!options.upload_id.empty()) return enroll_upload(invocation, options);
@@ -118,22 +114,6 @@ Result<int> enroll(const Invocation& invocation, const EnrollOptions& options) {
   const auto threads = static_cast<size_t>((*backend)->files_at_once());
   run_in_order<Result<Json>>(input.files.size(), threads, work, consume);
   return exit;
-}
-
-}  // namespace
-
-void add_enroll_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<EnrollOptions>();
-  auto* command = app.add_subcommand("enroll", "Add references to a bank");
-  command->add_option("FILE", options->paths, "Files, directories, - for standard input");
-  command->add_option("--bank", options->bank, "Bank to add to")->required();
-  command->add_option("--title", options->title, "Default: the file's name");
-  command->add_option("--content-id", options->content_id, "Default: SHA-256 of the file's bytes");
-  command->add_option("--metadata", options->metadata, "A JSON object that verdicts carry along");
-  command->add_option("--upload", options->upload_id, "A recorded upload whose items are kept");
-  command->callback([&invocation, options] {
-    invocation.command = [&invocation, options] { return enroll(invocation, *options); };
-  });
 }
 
 }  // namespace soundgate

@@ -1,8 +1,7 @@
 // soundgate item: list, show, remove, suppress, restore.
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include "control/cli/invocation.h"
+#include "control/cli/commands.h"
 #include "control/cli/output.h"
 #include "control/text.h"
 
@@ -10,10 +9,6 @@ namespace soundgate {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-struct ItemOptions {
-  std::string bank, content_id, reason, until;
-};
 
 std::string suppression_text(const Json& item) {
   const Json suppression = item.value("suppression", Json());
@@ -51,7 +46,15 @@ BackendRequest item_request(const char* method, const ItemOptions& options) {
   return {.method = method, .path = {"v1", "banks", options.bank, "items", options.content_id}, .query = {}};
 }
 
-Result<int> list(const Invocation& invocation, const ItemOptions& options) {
+Result<int> finish(const Invocation& invocation, const Result<Json>& item) {
+  if (!item) return tl::unexpected(item.error());
+  print_item(invocation, *item);
+  return 0;
+}
+
+}  // namespace
+
+Result<int> list_items(const Invocation& invocation, const ItemOptions& options) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
   const auto items =
@@ -61,19 +64,13 @@ Result<int> list(const Invocation& invocation, const ItemOptions& options) {
   return 0;
 }
 
-Result<int> finish(const Invocation& invocation, const Result<Json>& item) {
-  if (!item) return tl::unexpected(item.error());
-  print_item(invocation, *item);
-  return 0;
-}
-
-Result<int> show(const Invocation& invocation, const ItemOptions& options) {
+Result<int> show_item(const Invocation& invocation, const ItemOptions& options) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
   return finish(invocation, (*backend)->call(item_request("GET", options)));
 }
 
-Result<int> remove(const Invocation& invocation, const ItemOptions& options) {
+Result<int> remove_item(const Invocation& invocation, const ItemOptions& options) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
   const auto removed = (*backend)->call(item_request("DELETE", options));
@@ -86,7 +83,7 @@ Result<int> remove(const Invocation& invocation, const ItemOptions& options) {
   return 0;
 }
 
-Result<int> suppress(const Invocation& invocation, const ItemOptions& options) {
+Result<int> suppress_item(const Invocation& invocation, const ItemOptions& options) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
   BackendRequest request = item_request("PUT", options);
@@ -96,40 +93,12 @@ Result<int> suppress(const Invocation& invocation, const ItemOptions& options) {
   return finish(invocation, (*backend)->call(request, body));
 }
 
-Result<int> restore(const Invocation& invocation, const ItemOptions& options) {
+Result<int> restore_item(const Invocation& invocation, const ItemOptions& options) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
   BackendRequest request = item_request("DELETE", options);
   request.path.emplace_back("suppression");
   return finish(invocation, (*backend)->call(request));
-}
-
-}  // namespace
-
-void add_item_commands(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<ItemOptions>();
-  auto* group = app.add_subcommand("item", "The references of a bank");
-  group->require_subcommand(1);
-  const auto add = [&](const char* name, const char* help, auto run) {
-    auto* command = group->add_subcommand(name, help);
-    command->add_option("BANK", options->bank, "Bank")->required();
-    command->callback([&invocation, options, run] {
-      invocation.command = [&invocation, options, run] { return run(invocation, *options); };
-    });
-    return command;
-  };
-  const auto add_named = [&](const char* name, const char* help, auto run) {
-    auto* command = add(name, help, run);
-    command->add_option("ID", options->content_id, "Content id")->required();
-    return command;
-  };
-  add("list", "All references of a bank", list);
-  add_named("show", "One reference", show);
-  add_named("remove", "Delete a reference", remove);
-  auto* command = add_named("suppress", "Take a reference out of matching, at once", suppress);
-  command->add_option("--reason", options->reason, "Why")->required();
-  command->add_option("--until", options->until, "Until when: a time, or a span (7d)");
-  add_named("restore", "Let a suppressed reference match again", restore);
 }
 
 }  // namespace soundgate

@@ -1,10 +1,9 @@
 // soundgate scan: a verdict per file, in the order given.
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "control/cli/files.h"
 #include "control/cli/in_order.h"
-#include "control/cli/invocation.h"
+#include "control/cli/commands.h"
 #include "control/cli/output.h"
 #include "control/cli/verdict_text.h"
 #include "control/text.h"
@@ -16,11 +15,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kExitMatched = 10;
 constexpr int kExitUnchecked = 11;
-
-struct ScanOptions {
-  std::vector<std::string> paths;
-  std::string fail_on;
-};
 
 // What the exit code depends on.
 struct Tally {
@@ -63,7 +57,9 @@ void print_verdict(const Invocation& invocation, const std::string& path, const 
   print_json(line);
 }
 
-Result<int> scan(const Invocation& invocation, const ScanOptions& options) {
+}  // namespace
+
+Result<int> scan_files(const Invocation& invocation, const ScanOptions& options) {
   std::optional<Action> fail_on;
   if (!options.fail_on.empty()) {
     fail_on = parse_action(options.fail_on);
@@ -89,20 +85,6 @@ Result<int> scan(const Invocation& invocation, const ScanOptions& options) {
   const auto threads = static_cast<size_t>((*backend)->files_at_once());
   run_in_order<Result<Json>>(input.files.size(), threads, work, consume);
   return tally.exit_code(fail_on);
-}
-
-}  // namespace
-
-void add_scan_command(CLI::App& app, Invocation& invocation) {
-  auto options = std::make_shared<ScanOptions>();
-  auto* command = app.add_subcommand("scan", "Say what each file would be taken for");
-  command->add_option("FILE", options->paths, "Files, directories, - for standard input")->required();
-  command->add_option("--fail-on", options->fail_on,
-                      "Exit 10 where a match asks for this action or a stricter one, 11 where "
-                      "something was left unchecked");
-  command->callback([&invocation, options] {
-    invocation.command = [&invocation, options] { return scan(invocation, *options); };
-  });
 }
 
 }  // namespace soundgate

@@ -9,10 +9,6 @@
 #include "control/cli/backend.h"
 #include "control/error.h"
 
-namespace CLI {
-class App;
-}
-
 namespace soundgate {
 
 struct Invocation {
@@ -25,14 +21,5 @@ struct Invocation {
   Result<std::unique_ptr<Backend>> open(const StoreNeeds& needs = {}) const;
   std::string backend_options() const;  // " --store DIR", to be repeated in commands we suggest
 };
-
-// Each group of commands adds itself to the parser.
-void add_scan_command(CLI::App& app, Invocation& invocation);
-void add_enroll_command(CLI::App& app, Invocation& invocation);
-void add_bank_commands(CLI::App& app, Invocation& invocation);
-void add_item_commands(CLI::App& app, Invocation& invocation);
-void add_decisions_commands(CLI::App& app, Invocation& invocation);
-void add_daemon_commands(CLI::App& app, Invocation& invocation);  // status, mode, uploads
-void add_config_commands(CLI::App& app, Invocation& invocation);
 
 }  // namespace soundgate
