@@ -61,13 +61,12 @@ void Handshake::expect(Flow& flow, const Frame& frame) {
   flow.syn_pending = true;
   flow.pending_first = frame.sequence + 1;
   flow.pending_timestamps = options.timestamps.has_value();
-  flow.pending_segment_bytes_max =
-      static_cast<uint16_t>(segment_bytes(options, kSegmentBytesMax));
+  flow.pending_segment_bytes_max = static_cast<uint16_t>(segment_bytes(options, kSegmentBytesMax));
 }
 
 void Handshake::on_origin_syn(Flow* flow, Frame& frame) {
-  const bool accepts = flow && frame.has(kAck) && flow->syn_pending &&
-                       frame.acknowledgment == flow->pending_first;
+  const bool accepts =
+      flow && frame.has(kAck) && flow->syn_pending && frame.acknowledgment == flow->pending_first;
   if (accepts) accept(*flow, frame);
   forward(Side::kClient, frame);
 }
