@@ -1,0 +1,36 @@
+// How alike two stretches of items are, against what chance would give for these two.
+// Chance: if the bits of both were drawn independently, each bit b with the frequency it has in its
+//   own stretch, they would differ at the rate sum_b[p_q(1-p_r) + (1-p_q)p_r] / 32. A drone, whose
+//   bits are nearly constant, has a low chance rate: agreeing with another drone proves little.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "fingerprint/fingerprint.h"
+
+namespace soundgate {
+
+struct Similarity {
+  double bit_error_rate = 0;
+  double chance = 0;  // the bit error rate that chance would give
+  double score = 0;   // 1 - bit_error_rate / chance; 0 where there is nothing to compare
+};
+
+// Sums over pairs of items.
+class Comparison {
+ public:
+  void add(Item query, Item reference);
+  uint32_t item_count() const { return item_count_; }
+  Similarity similarity() const;
+
+ private:
+  using BitCounts = std::array<uint32_t, 32>;
+
+  BitCounts query_ones_{};
+  BitCounts reference_ones_{};
+  uint64_t differing_bits_ = 0;
+  uint32_t item_count_ = 0;
+};
+
+}  // namespace soundgate
