@@ -40,6 +40,7 @@ inline constexpr uint32_t kRequestsOutstandingMax = 64;
 
 // Uploads.
 inline constexpr size_t kUploadsMax = 4'096;
+inline constexpr auto kTailStallMax = 10s;  // with part of the tail held and nothing more coming
 inline constexpr size_t kDecisionsPerPoll = 32;
 inline constexpr size_t kReleaseSegmentsMax = 64;  // sent at once; retransmission brings the rest
 inline constexpr size_t kSegmentBytesMax = 1'400;  // of our own making, where no MSS is known: 536
