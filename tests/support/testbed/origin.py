@@ -1,4 +1,4 @@
-"""The origin: nginx, which stores what is PUT to it, over IPv4 and IPv6."""
+"""The origin: nginx, which stores what is PUT or POSTed to it whole, over IPv4 and IPv6."""
 
 import time
 
@@ -26,8 +26,18 @@ http {{
     listen {ipv4}:80;
     listen [{ipv6}]:80;
     root {folder}/origin;
-    location / {{ dav_methods PUT DELETE; create_full_put_path on; }}
+    location / {{
+      dav_methods PUT;
+      proxy_method PUT;
+      if ($request_method = POST) {{ proxy_pass http://127.0.0.1:81; }}  # once the body is read
+    }}
     location = /hello {{ return 200 "hello\\n"; }}
+  }}
+  server {{
+    listen 127.0.0.1:81;
+    root {folder}/origin;
+    access_log off;
+    location / {{ dav_methods PUT; }}
   }}
 }}
 """
