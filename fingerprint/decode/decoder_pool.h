@@ -82,6 +82,7 @@ class DecoderPool {
     struct Part {
       int streams;
       size_t payload_bytes;
+      bool can_wait = false;  // kFull costs it nothing: it gets that early, to save memory
     };
     std::vector<Part> producer_parts;
     int64_t spool_bytes_max = int64_t{128} << 20;  // of one stream that needs its end first

@@ -14,6 +14,11 @@ inline constexpr uint32_t kHeaderBlocks = 2;      // of every stream, kept for a
 inline constexpr size_t kPayloadBytesMin = size_t{16} * kBlockBytes;
 inline constexpr uint64_t kPayloadBytesMax = uint64_t{64} << 30;
 inline constexpr uint32_t kEvictBlocksMax = 16;  // taken from one stream at a time
+// Of one stream, what it has consumed is kept up to here rather than touch memory for the first
+// time.
+inline constexpr uint64_t kKeptBlocksMax = (size_t{8} << 20) / kBlockBytes;
+// Of one stream of a producer that can wait, so much may wait to be consumed before it has to.
+inline constexpr uint64_t kPatientBytesMax = size_t{2} << 20;
 
 // A sleeping worker is woken when this much of a stream is new, or when its end is known: a wake-up
 // costs as much as decoding a packet.
@@ -42,6 +47,7 @@ inline constexpr std::chrono::milliseconds kTick{250};
 inline constexpr std::chrono::milliseconds kRespawnDelayMin{10};
 inline constexpr std::chrono::milliseconds kRespawnDelayMax{2000};
 inline constexpr std::chrono::milliseconds kHealthyLife{1000};  // resets the delay
+inline constexpr std::chrono::seconds kFirstSpareAfter{10};     // a short life needs none
 inline constexpr std::chrono::seconds kStartUpMax{20};
 
 }  // namespace soundgate::decode

@@ -45,11 +45,14 @@ class ShareTest : public testing::Test {
     return ByteSource(view_, stream.slot, stream.generation);
   }
 
-  WorkerMemory worker_{
-      {.slot_count = kSlots, .block_count = kBlocks, .circular_entries = 12},
-      {{.first_slot = 0, .slot_count = kSlots, .first_block = 0, .block_count = kBlocks}},
-      0,
-      1000};
+  WorkerMemory worker_{{.slot_count = kSlots, .block_count = kBlocks, .circular_entries = 12},
+                       {{.first_slot = 0,
+                         .slot_count = kSlots,
+                         .first_block = 0,
+                         .block_count = kBlocks,
+                         .can_wait = false}},
+                       0,
+                       1000};
   Share share_{worker_, 0};
   PayloadView view_{worker_.memory().data()};
 };

@@ -31,7 +31,7 @@ std::vector<Partition> make_partitions(const DecoderPool::Options& options) {
   for (const auto& part : parts(options)) {
     const auto slots = static_cast<uint32_t>(part.streams);
     const auto blocks = static_cast<uint32_t>(part.payload_bytes / kBlockBytes);
-    partitions.push_back({slot, slots, block, blocks});
+    partitions.push_back({slot, slots, block, blocks, part.can_wait});
     slot += slots;
     block += blocks;
   }

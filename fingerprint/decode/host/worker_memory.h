@@ -28,6 +28,7 @@ struct Partition {
   uint32_t slot_count;
   uint32_t first_block;
   uint32_t block_count;
+  bool can_wait;
 };
 
 class WorkerMemory {
