@@ -39,8 +39,8 @@ struct ClientHalf {
   uint64_t fin = kNoOffset;        // where the client's FIN is
   bool fin_held = false;
   bool fin_acknowledged = false;
-  uint16_t window = 0;             // as last advertised, unscaled
-  Timestamps timestamps;           // as last sent
+  uint16_t window = 0;    // as last advertised, unscaled
+  Timestamps timestamps;  // as last sent
 };
 
 // Origin to client.
@@ -71,10 +71,10 @@ struct Flow {
   FlowKey key;
   uint32_t chain = 0;  // the next entry of the same bucket, or of the free list
   FlowPhase phase = FlowPhase::kFree;
-  bool closing = false;           // a FIN or RST was seen on a connection that is not followed
+  bool closing = false;  // a FIN or RST was seen on a connection that is not followed
   bool uses_timestamps = false;
-  bool syn_pending = false;       // a SYN for a new connection on these ports is on its way
-  uint32_t pending_first = 0;     // ClientHalf::first, if the origin accepts that SYN
+  bool syn_pending = false;    // a SYN for a new connection on these ports is on its way
+  uint32_t pending_first = 0;  // ClientHalf::first, if the origin accepts that SYN
   uint16_t segment_bytes_max = kSegmentBytesDefault;  // of both ends' MSS
   uint16_t pending_segment_bytes_max = kSegmentBytesDefault;
   bool pending_timestamps = false;

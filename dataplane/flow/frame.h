@@ -34,9 +34,9 @@ struct Frame {
   FrameKind kind = FrameKind::kOther;
   MutableBytes bytes;  // the whole frame
   bool ipv6 = false;
-  uint16_t vlan = 0;         // the tag's identifier, 0 for none
-  uint16_t ip_offset = 0;    // bytes before it: Ethernet and VLAN headers
-  uint16_t tcp_offset = 0;   // of the TCP header
+  uint16_t vlan = 0;        // the tag's identifier, 0 for none
+  uint16_t ip_offset = 0;   // bytes before it: Ethernet and VLAN headers
+  uint16_t tcp_offset = 0;  // of the TCP header
   uint16_t payload_offset = 0;
   uint16_t payload_bytes = 0;
   Address source{};

@@ -61,8 +61,8 @@ void Refuser::answer(Flow& flow) {
 // Everything that the client has not acknowledged of the answer.
 void Refuser::transmit(Flow& flow, Upload& upload) {
   std::array<std::byte, kBlockResponseBytesMax> space;
-  const size_t bytes = write_refusal(core_.config.block_status, upload.upload_id,
-                                     core_.config.block_message, space);
+  const size_t bytes =
+      write_refusal(core_.config.block_status, upload.upload_id, core_.config.block_message, space);
   const Bytes response = Bytes(space).first(bytes);
   upload.answer_end = upload.answer_from + bytes + 1;
   size_t at = std::min<uint64_t>(flow.origin.acknowledged - upload.answer_from, bytes);
@@ -151,7 +151,8 @@ void Refuser::on_timer(Flow& flow) {
 void Refuser::reset_both(Flow& flow) {
   reset_origin(core_, flow);
   reset_client(core_, flow);
-  if (Upload* upload = core_.upload_of(flow)) report(core_, *upload, upload->outcome, upload->reason);
+  if (Upload* upload = core_.upload_of(flow))
+    report(core_, *upload, upload->outcome, upload->reason);
   finish(flow);
 }
 

@@ -157,7 +157,8 @@ void UploadGate::fail(Flow& flow, DataplaneReason reason) {
 
 void UploadGate::decide(Flow& flow, const GateDecision& decision) {
   Upload& upload = core_.uploads[flow.upload];
-  const bool open = upload.phase == UploadPhase::kReceiving || upload.phase == UploadPhase::kComplete;
+  const bool open =
+      upload.phase == UploadPhase::kReceiving || upload.phase == UploadPhase::kComplete;
   if (!open || !upload.holds) return;
   if (decision.block) {
     refuser_.start(flow, GateOutcome::kBlocked, DataplaneReason::kNone, decision.upload_id);

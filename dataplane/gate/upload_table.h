@@ -33,10 +33,10 @@ struct Upload {
   Tick progress{};      // when its last byte in order came; deadlines count from here
 
   // The tail.
-  uint64_t tail = kNoOffset;        // with a length: where it starts
-  uint64_t chunk_limit = kNoOffset; // chunked: up to here it cannot be the last chunk
-  uint64_t chunk_line = kNoOffset;  // chunked: where the line of the next chunk's size starts
-  bool chunk_line_passes = false;   // it cannot be the last chunk's, even before it is whole
+  uint64_t tail = kNoOffset;         // with a length: where it starts
+  uint64_t chunk_limit = kNoOffset;  // chunked: up to here it cannot be the last chunk
+  uint64_t chunk_line = kNoOffset;   // chunked: where the line of the next chunk's size starts
+  bool chunk_line_passes = false;    // it cannot be the last chunk's, even before it is whole
   uint32_t segments_held = 0;
 
   // The refusal.

@@ -9,9 +9,7 @@ namespace {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-bool same(char a, char b, bool ignore_case) {
-  return ignore_case ? lower(a) == lower(b) : a == b;
-}
+bool same(char a, char b, bool ignore_case) { return ignore_case ? lower(a) == lower(b) : a == b; }
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -22,7 +20,8 @@ int hex_value(char c) {
 // The host without its port: "a.example:80", "[2001:db8::7]:80".
 std::string_view without_port(std::string_view host) {
   const size_t colon = host.rfind(':');
-  const bool is_port = colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos;
+  const bool is_port =
+      colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos;
   return is_port ? host.substr(0, colon) : host;
 }
 
@@ -128,8 +127,8 @@ InspectRules::InspectRules(std::vector<InspectRule> rules) : rules_(std::move(ru
 }
 
 bool InspectRules::match(const RequestFacts& facts) const {
-  return std::ranges::any_of(
-      rules_, [&](const InspectRule& rule) { return rule_matches(rule, facts); });
+  return std::ranges::any_of(rules_,
+                             [&](const InspectRule& rule) { return rule_matches(rule, facts); });
 }
 
 }  // namespace soundgate

@@ -21,11 +21,11 @@ bool glob_matches(std::string_view pattern, std::string_view text, bool ignore_c
 std::string_view normal_path(std::string_view target, std::span<char> out);
 
 struct RequestFacts {
-  uint16_t port = 0;         // the origin's
-  std::string_view host;     // as the header has it
-  std::string_view path;     // normal_path()
+  uint16_t port = 0;      // the origin's
+  std::string_view host;  // as the header has it
+  std::string_view path;  // normal_path()
   std::string_view method;
-  int64_t body_bytes = -1;   // -1: not said
+  int64_t body_bytes = -1;  // -1: not said
 };
 
 class InspectRules {

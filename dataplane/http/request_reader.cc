@@ -12,7 +12,8 @@ namespace {
 using Event = RequestStream::Event;
 
 bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() && strncasecmp(text.data(), prefix.data(), prefix.size()) == 0;
+  return text.size() >= prefix.size() &&
+         strncasecmp(text.data(), prefix.data(), prefix.size()) == 0;
 }
 
 // A chunk's size that starts with another digit than 0 is not the last one's.

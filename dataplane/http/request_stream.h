@@ -26,11 +26,11 @@ struct HeaderNames {
 class RequestStream {
  public:
   enum class Event : uint8_t {
-    kMore,       // all input used, nothing has ended
-    kHead,       // the head is complete; body_bytes() and chunked() say what follows
-    kChunk,      // a chunk's size is known: chunk_bytes() of data follow, or, if 0, the trailers
-    kChunkEnd,   // the line of the next chunk's size follows
-    kEnd,        // the request is complete, trailers included
+    kMore,      // all input used, nothing has ended
+    kHead,      // the head is complete; body_bytes() and chunked() say what follows
+    kChunk,     // a chunk's size is known: chunk_bytes() of data follow, or, if 0, the trailers
+    kChunkEnd,  // the line of the next chunk's size follows
+    kEnd,       // the request is complete, trailers included
     kNotHttp,
     kAmbiguous,
   };
@@ -57,7 +57,7 @@ class RequestStream {
   std::string_view method_name() const {
     return http_method_str(static_cast<http_method>(parser_.method));
   }
-  uint32_t heads() const { return heads_; }           // complete so far
+  uint32_t heads() const { return heads_; }  // complete so far
 
  private:
   enum class State : uint8_t { kBoundary, kHead, kOddLine, kLength, kChunked, kFailed };

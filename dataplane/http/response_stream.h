@@ -51,7 +51,7 @@ class ResponseStream {
   bool answers(uint64_t kinds) const { return (kinds >> (completed_ % 64) & 1) != 0; }
 
   http_parser parser_{};
-  uint64_t body_bytes_ = 0;   // left
+  uint64_t body_bytes_ = 0;        // left
   uint64_t head_requests_ = 0;     // a bit per outstanding request, by number modulo 64
   uint64_t connect_requests_ = 0;  // likewise
   uint32_t expected_ = 0;

@@ -85,8 +85,7 @@ DataplaneCounters DpdkDataplane::counters() const {
   counters.packets_held = core.segments_held.get();
   counters.bytes_held = core.bytes_held.get();
   for (const Counter& reason : core.reasons) counters.reasons.push_back(reason.get());
-  counters.oldest_midstream_seconds =
-      static_cast<double>(core.oldest_midstream_ms.get()) / 1000.0;
+  counters.oldest_midstream_seconds = static_cast<double>(core.oldest_midstream_ms.get()) / 1000.0;
   counters.bad_checksums = core.bad_checksums.get();
   counters.conflicting_bytes = core.conflicting_bytes.get();
   counters.segments_refused = core.segments_refused.get();

@@ -22,8 +22,7 @@ std::string one_lcore_on_any_cpu() {
 
 bool gives(const std::vector<std::string>& arguments, std::initializer_list<const char*> names) {
   return std::ranges::any_of(arguments, [&](const std::string& argument) {
-    return std::ranges::any_of(names,
-                               [&](const char* name) { return argument.starts_with(name); });
+    return std::ranges::any_of(names, [&](const char* name) { return argument.starts_with(name); });
   });
 }
 

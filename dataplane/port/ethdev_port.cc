@@ -10,7 +10,8 @@ namespace {
 constexpr uint16_t kDescriptors = 1024;
 
 tl::unexpected<std::string> failure(const std::string& port, const std::string& what, int error) {
-  return tl::unexpected("port " + port + ": " + what + ": " + rte_strerror(error < 0 ? -error : error));
+  return tl::unexpected("port " + port + ": " + what + ": " +
+                        rte_strerror(error < 0 ? -error : error));
 }
 
 }  // namespace
@@ -48,7 +49,8 @@ void EthdevPort::close() {
 }
 
 uint16_t EthdevPort::receive(std::span<rte_mbuf*> burst) {
-  const uint16_t count = rte_eth_rx_burst(id_, 0, burst.data(), static_cast<uint16_t>(burst.size()));
+  const uint16_t count =
+      rte_eth_rx_burst(id_, 0, burst.data(), static_cast<uint16_t>(burst.size()));
   if (count == 0) return 0;
   uint64_t bytes = 0;
   for (const rte_mbuf* packet : burst.first(count)) bytes += packet->pkt_len;

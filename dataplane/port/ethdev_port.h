@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-
 #include <tl/expected.hpp>
 
 #include "dataplane/counters.h"

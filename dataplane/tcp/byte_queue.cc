@@ -9,7 +9,8 @@ namespace soundgate {
 
 uint32_t ByteQueue::find(const BufferPool& pool, uint64_t offset) const {
   if (empty() || pool[last_].end() <= offset) return BufferPool::kNone;
-  const bool near_the_end = pool[last_].end() - offset < offset - std::min(offset, pool[first_].offset);
+  const bool near_the_end =
+      pool[last_].end() - offset < offset - std::min(offset, pool[first_].offset);
   if (!near_the_end) {
     uint32_t index = first_;
     while (pool[index].end() <= offset) index = pool[index].next;

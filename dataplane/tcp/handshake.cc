@@ -12,6 +12,10 @@ bool is_over(FlowPhase phase) {
          phase == FlowPhase::kRefused || phase == FlowPhase::kRefusing;
 }
 
+bool is_of_this_connection(const Flow& flow, const Frame& syn) {
+  return flow.phase != FlowPhase::kOpening && syn.sequence + 1 == flow.client.first;
+}
+
 size_t segment_bytes(const TcpOptions& options, size_t most) {
   return std::clamp<size_t>(options.segment_bytes_max.value_or(kSegmentBytesDefault), 88, most);
 }
@@ -34,6 +38,10 @@ void Handshake::forward(Side to, Frame& frame) {
 void Handshake::on_client_syn(Flow* flow, Frame& frame) {
   if (frame.has(kFin) || frame.has(kRst)) {
     core_.counters.segments_refused.add();
+    return;
+  }
+  if (flow && is_of_this_connection(*flow, frame)) {  // a copy that comes late
+    forward(Side::kOrigin, frame);
     return;
   }
   if (flow && is_over(flow->phase)) {
@@ -61,13 +69,12 @@ void Handshake::expect(Flow& flow, const Frame& frame) {
   flow.syn_pending = true;
   flow.pending_first = frame.sequence + 1;
   flow.pending_timestamps = options.timestamps.has_value();
-  flow.pending_segment_bytes_max =
-      static_cast<uint16_t>(segment_bytes(options, kSegmentBytesMax));
+  flow.pending_segment_bytes_max = static_cast<uint16_t>(segment_bytes(options, kSegmentBytesMax));
 }
 
 void Handshake::on_origin_syn(Flow* flow, Frame& frame) {
-  const bool accepts = flow && frame.has(kAck) && flow->syn_pending &&
-                       frame.acknowledgment == flow->pending_first;
+  const bool accepts =
+      flow && frame.has(kAck) && flow->syn_pending && frame.acknowledgment == flow->pending_first;
   if (accepts) accept(*flow, frame);
   forward(Side::kClient, frame);
 }

@@ -9,7 +9,7 @@
 namespace soundgate {
 namespace {
 
-constexpr std::string_view kMethods[] = {"GET ",     "HEAD ",    "PUT ",   "POST ",  "DELETE ",
+constexpr std::string_view kMethods[] = {"GET ",     "HEAD ",    "PUT ",   "POST ", "DELETE ",
                                          "OPTIONS ", "CONNECT ", "TRACE ", "PATCH "};
 
 std::string_view text_of(Bytes bytes) {
@@ -38,8 +38,7 @@ bool starts_with_request_line(std::string_view text) {
 // Nothing is on its way in either direction, as far as was seen, and this segment comes next.
 bool is_at_rest(const MidstreamWatch& watch, const Frame& frame) {
   return watch.client_seen && watch.origin_seen && watch.client_end == frame.sequence &&
-         watch.client_acknowledged == frame.sequence &&
-         watch.origin_end == frame.acknowledgment;
+         watch.client_acknowledged == frame.sequence && watch.origin_end == frame.acknowledgment;
 }
 
 bool is_later(uint32_t sequence, uint32_t than) {

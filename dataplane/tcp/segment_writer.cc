@@ -82,8 +82,9 @@ void SegmentWriter::write_tcp(const FlowKey& key, Side to, const SegmentFields& 
     store32(tcp, 28, fields.timestamps->echo);
   }
   std::ranges::copy(payload, tcp.begin() + static_cast<std::ptrdiff_t>(header_bytes));
-  store16(tcp, 16, tcp_checksum(Bytes(key.client).first(address_bytes),
-                                Bytes(key.origin).first(address_bytes), tcp));
+  store16(tcp, 16,
+          tcp_checksum(Bytes(key.client).first(address_bytes),
+                       Bytes(key.origin).first(address_bytes), tcp));
   at_ += tcp.size();
 }
 

@@ -50,17 +50,25 @@ def probe(path, entry):
     return out.strip().splitlines()[0].strip(",") if out.strip() else ""
 
 
-def tracks_by_package(corpus):
+def tracks_by_package(corpus, cache):
+    """{package: [(path, seconds), …]}; the durations are kept in `cache`, for the next run."""
+    known = {}
+    if cache.exists():
+        known = dict(line.rsplit("\t", 1) for line in cache.read_text().splitlines())
     packages = {}
     for path in sorted(corpus.rglob("*")):
         if path.suffix.lower() not in AUDIO or not path.is_file():
             continue
+        if str(path) not in known:
+            known[str(path)] = probe(path, "format=duration")
+        seconds = known[str(path)]
         try:
-            seconds = float(probe(path, "format=duration"))
+            seconds = float(seconds)
         except ValueError:
             continue
         if seconds >= SECONDS_MIN:
             packages.setdefault(path.relative_to(corpus).parts[0], []).append((path, seconds))
+    cache.write_text("".join(f"{path}\t{seconds}\n" for path, seconds in known.items()))
     return packages
 
 
@@ -154,11 +162,11 @@ def main():
     if unknown := [k for k in kinds if k not in KINDS]:
         sys.exit(f"make_variants: unknown kind {unknown[0]}; there are {', '.join(KINDS)}")
 
-    references, others = split_packages(tracks_by_package(options.corpus), options.references,
-                                        options.others)
+    maker = Maker(options.corpus, options.out)
+    packages = tracks_by_package(options.corpus, options.out / "durations.tsv")
+    references, others = split_packages(packages, options.references, options.others)
     if not references or not others:
         sys.exit(f"make_variants: too few tracks of {SECONDS_MIN} s or more in {options.corpus}")
-    maker = Maker(options.corpus, options.out)
     for path, _ in references:
         maker.whole("reference", path)
     for path, _ in others:

@@ -67,7 +67,7 @@ bool WorkerHost::take(const ResultEntry& entry) {
   stream.progress.consumed_bytes = entry.consumed_bytes;
   memory_.control(entry.slot).consumed_bytes.store(entry.consumed_bytes, std::memory_order_release);
   if (const auto* items = std::get_if<ItemsResult>(&*result)) deliver(entry.slot, stream, *items);
-  if (const auto* ended = std::get_if<DecodeEnd>(&*result)) end(entry.slot, *ended);
+  if (const auto* ended = std::get_if<DecodeEnd>(&*result)) end_as_said(entry.slot, stream, *ended);
   return true;
 }
 
@@ -92,16 +92,28 @@ void WorkerHost::deliver(uint32_t slot, Stream& stream, const ItemsResult& resul
   // A worker that starts a stream again makes the same items again.
   const uint32_t known = std::max(stream.delivered_items, result.first_item) - result.first_item;
   if (known >= count) return;
+  const uint32_t first_new = result.first_item + known;
+  stream.gap_items += first_new - stream.delivered_items;
   stream.delivered_items = result.first_item + count;
   stream.partial.decoded_seconds += (count - known) * kItemSeconds;
+  stream.partial.gap_seconds = stream.gap_items * kItemSeconds;
   if (is_cancelled(slot)) return;
   const uint64_t tag = memory_.control(slot).tag.load(std::memory_order_relaxed);
-  listener_.on_items(tag, result.first_item + known, result.items.subspan(known));
+  listener_.on_items(tag, first_new, result.items.subspan(known));
 }
 
 bool WorkerHost::is_cancelled(uint32_t slot) const {
   return memory_.control(slot).cancelled_generation.load(std::memory_order_acquire) ==
          streams_[slot].progress.generation;
+}
+
+// A worker that took over knows neither what the one before it had delivered, nor what of that it
+// could not read any more.
+void WorkerHost::end_as_said(uint32_t slot, const Stream& stream, DecodeEnd how) {
+  const double audio_seconds = how.decoded_seconds + how.gap_seconds;
+  how.gap_seconds = std::min(stream.gap_items * kItemSeconds, audio_seconds);
+  how.decoded_seconds = audio_seconds - how.gap_seconds;
+  end(slot, how);
 }
 
 void WorkerHost::end(uint32_t slot, const DecodeEnd& how) {

@@ -48,6 +48,7 @@ class WorkerHost {
   struct Stream {
     StreamProgress progress{};     // of the process at work
     uint32_t delivered_items = 0;  // to the listener, by all processes
+    uint32_t gap_items = 0;        // between those
     uint32_t resumes = 0;
     DecodeEnd partial{};  // what is known if it has to end early
   };
@@ -56,6 +57,7 @@ class WorkerHost {
   bool take_waiting();                  // false: nonsense
   bool take(const ResultEntry& entry);  // false: nonsense
   void deliver(uint32_t slot, Stream& stream, const ItemsResult& result);
+  void end_as_said(uint32_t slot, const Stream& stream, DecodeEnd end);
   void end(uint32_t slot, const DecodeEnd& end);
   Stream& look_up(uint32_t slot);
   void end_suspect(uint64_t mark);

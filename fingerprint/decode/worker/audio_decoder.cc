@@ -51,6 +51,8 @@ bool AudioDecoder::decode(const AVPacket* packet, const OnFrame& on_frame) {
   return receive(on_frame) && sent;
 }
 
+void AudioDecoder::forget() { avcodec_flush_buffers(context_.get()); }
+
 bool AudioDecoder::receive(const OnFrame& on_frame) {
   bool whole = true;
   for (;;) {

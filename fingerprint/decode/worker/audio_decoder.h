@@ -25,6 +25,8 @@ class AudioDecoder {
   using OnFrame = std::function<void(const AVFrame&)>;
   bool decode(const AVPacket* packet, const OnFrame& on_frame);
 
+  void forget();  // what came before: the next packet does not follow it
+
   const char* codec_name() const { return avcodec_get_name(context_->codec_id); }
   bool out_of_memory() const { return out_of_memory_; }
 

@@ -25,7 +25,8 @@ bool is_allowed(const AVInputFormat& format) {
 }
 
 // As av_find_best_stream ranks tracks, which wants to know more of them than headers say. (It would
-// take avformat_find_stream_info, which decodes ahead: dear, and open to more codecs than we allow.)
+// take avformat_find_stream_info, which decodes ahead: dear, and open to more codecs than we
+// allow.)
 std::tuple<bool, int, int64_t> rank(const AVStream& stream) {
   const int disposition = stream.disposition;
   const bool for_impaired =
@@ -59,6 +60,7 @@ tl::expected<void, DecodeOutcome> Demuxer::open() {
   }
   format_ = first_name(*format);
   if (format_ == "mov") io_.allow_seeking();
+  if (format_ == "mov" || format_ == "wav" || format_ == "aiff") io_.keep_positions();
 
   AVFormatContext* context = avformat_alloc_context();
   if (!context) return tl::unexpected(DecodeOutcome::decoder_memory);
@@ -97,6 +99,10 @@ int Demuxer::next_packet(AVPacket& packet) {
     if (error < 0 || packet.stream_index == track_) return error;
     av_packet_unref(&packet);
   }
+}
+
+bool Demuxer::has_timestamps() const {
+  return format_ != "mp3" && format_ != "aac" && format_ != "flac";
 }
 
 double Demuxer::promised_seconds() const {
