@@ -15,7 +15,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-
 #include <tl/expected.hpp>
 
 #include "fingerprint/fingerprint.h"
@@ -42,7 +41,8 @@ struct DecodeEnd {
 class DecodeListener {
  public:
   virtual ~DecodeListener() = default;
-  // Items first_item, first_item + 1, …; each once, in order. Where first_item jumps, audio is missing.
+  // Items first_item, first_item + 1, …; each once, in order. Where first_item jumps, audio is
+  // missing.
   virtual void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) = 0;
   virtual void on_end(uint64_t tag, const DecodeEnd& end) = 0;
 };
@@ -76,9 +76,9 @@ class DecoderPool {
     int worker_count = 2;
     int producer_count = 1;
     size_t payload_bytes_per_worker = size_t{256} << 20;
-    int64_t spool_bytes_max = int64_t{128} << 20;         // of one stream that needs its end first
-    std::chrono::milliseconds stall_max{5000};            // one step of one stream, then timeout
-    double audio_seconds_max = 6 * 3600.0;                // of one stream, then too_long
+    int64_t spool_bytes_max = int64_t{128} << 20;  // of one stream that needs its end first
+    std::chrono::milliseconds stall_max{5000};     // one step of one stream, then timeout
+    double audio_seconds_max = 6 * 3600.0;         // of one stream, then too_long
   };
   static tl::expected<std::unique_ptr<DecoderPool>, std::string> start(const Options& options,
                                                                        DecodeListener& listener);

@@ -1,0 +1,160 @@
+// What is going on: status, mode, uploads in flight.
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "control/api/router.h"
+#include "control/api/services.h"
+#include "control/decisions/verdict_json.h"
+#include "control/policy/fail_policy.h"
+#include "control/text.h"
+#include "control/version.h"
+
+namespace soundgate {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json mode_json(const ModeRecord& record) {
+  return {{"mode", name(record.mode)},
+          {"since", iso8601(record.since)},
+          {"by", record.by},
+          {"reason", record.reason}};
+}
+
+Json port_json(const DataplaneCounters::Port& port) {
+  return {{"received_packets", port.received_packets}, {"received_bytes", port.received_bytes},
+          {"sent_packets", port.sent_packets},         {"sent_bytes", port.sent_bytes},
+          {"dropped_packets", port.dropped_packets}};
+}
+
+Json dataplane_json(const Dataplane* dataplane) {
+  if (dataplane == nullptr) return nullptr;
+  const DataplaneCounters counters = dataplane->counters();
+  Json reasons = Json::object();
+  for (size_t i = 1; i < counters.reasons.size(); ++i) {
+    reasons[std::string(reason_name(static_cast<DataplaneReason>(i)))] = counters.reasons[i];
+  }
+  return {{"client_port", port_json(counters.client)},
+          {"origin_port", port_json(counters.origin)},
+          {"flows",
+           {{"open", counters.flows_open},
+            {"opened", counters.flows_opened},
+            {"midstream_open", counters.flows_midstream_open},
+            {"oldest_midstream_seconds", counters.oldest_midstream_seconds}}},
+          {"uploads",
+           {{"begun", counters.uploads_begun},
+            {"released", counters.uploads_released},
+            {"blocked", counters.uploads_blocked},
+            {"aborted", counters.uploads_aborted}}},
+          {"held", {{"packets", counters.packets_held}, {"bytes", counters.bytes_held}}},
+          {"reasons", std::move(reasons)}};
+}
+
+Json uploads_json(const Recorder* recorder) {
+  if (recorder == nullptr) return nullptr;
+  const RecorderCounters counters = recorder->counters();
+  return {{"in_flight", counters.uploads_in_flight},
+          {"receiving", counters.receiving},
+          {"deciding", counters.deciding},
+          {"held", counters.held},
+          {"unrecorded", counters.unrecorded}};
+}
+
+Json decoders_json(const DecoderPool* decoders) {
+  if (decoders == nullptr) return nullptr;
+  const DecoderPool::Status status = decoders->status();
+  Json workers = Json::array();
+  for (const DecoderPool::Worker& worker : status.workers) {
+    workers.push_back(
+        {{"pid", worker.pid}, {"streams", worker.streams}, {"restarts", worker.restarts}});
+  }
+  return {{"workers", std::move(workers)},          {"streams_begun", status.streams_begun},
+          {"streams_ended", status.streams_ended},  {"crashes", status.crashes},
+          {"timeouts", status.timeouts},            {"resumed", status.resumed},
+          {"decoded_seconds", status.decoded_seconds}};
+}
+
+Json index_json(const IndexStatus& status) {
+  return {{"version", status.version},
+          {"banks", status.bank_count},
+          {"references", status.reference_count},
+          {"suppressed", status.suppressed_count},
+          {"windows", status.window_count},
+          {"reference_seconds", status.reference_seconds}};
+}
+
+Json decisions_json(const DecisionCounts& counts) {
+  return {{"count", counts.all}, {"pass", counts.pass}, {"flag", counts.flag}, {"block", counts.block}};
+}
+
+Result<ApiResponse> status(const Services& services) {
+  const std::chrono::duration<double> uptime = std::chrono::system_clock::now() - services.started;
+  Json json;
+  json["version"] = kVersion;
+  json["pid"] = getpid();
+  json["uptime_seconds"] = uptime.count();
+  json["ready"] = true;
+  json["mode"] = mode_json(services.mode.current());
+  json["dataplane"] = dataplane_json(services.dataplane);
+  json["uploads"] = uploads_json(services.recorder);
+  json["decoders"] = decoders_json(services.decoders);
+  json["index"] = index_json(services.index.status());
+  json["decisions"] = decisions_json(services.decisions.counts());
+  return json_response(json);
+}
+
+Result<ApiResponse> set_mode(const Services& services, const ApiCall& call) {
+  const auto body = call.json({"mode", "reason"});
+  if (!body) return tl::unexpected(body.error());
+  const std::string mode = body->value("mode", Json("")).is_string() ? body->value("mode", "") : "";
+  if (mode != "observe" && mode != "enforce") {
+    return fail(ErrorCode::kInvalid, "mode must be observe or enforce");
+  }
+  const Json reason = body->value("reason", Json(""));
+  if (!reason.is_string() || reason.get<std::string>().empty()) {
+    return fail(ErrorCode::kInvalid, "a change of mode needs a reason");
+  }
+  return services.mode
+      .set(mode == "enforce" ? Mode::kEnforce : Mode::kObserve, call.request.caller,
+           reason.get<std::string>())
+      .map([](const ModeRecord& record) { return json_response(mode_json(record)); });
+}
+
+Json upload_json(const UploadInFlight& upload) {
+  return {{"upload_id", upload.upload_id},
+          {"state", upload.state},
+          {"bytes", upload.bytes},
+          {"body_bytes", upload.body_bytes < 0 ? Json(nullptr) : Json(upload.body_bytes)},
+          {"client", upload.client},
+          {"method", upload.method},
+          {"host", upload.host},
+          {"path", upload.path},
+          {"request_id", upload.request_id},
+          {"mode", upload.mode},
+          {"first_byte", epoch_seconds(upload.first_byte)},
+          {"held_seconds", upload.held_seconds},
+          {"waiting_for", upload.waiting_for}};
+}
+
+Result<ApiResponse> uploads(const Services& services) {
+  Json list = Json::array();
+  if (services.recorder != nullptr) {
+    for (const UploadInFlight& upload : services.recorder->in_flight()) list.push_back(upload_json(upload));
+  }
+  return json_response({{"uploads", std::move(list)}});
+}
+
+}  // namespace
+
+void add_status_routes(Router& router, const Services& services) {
+  const Services* s = &services;
+  router.add({"GET", "/v1/status", Role::kViewer, {}, [s](const ApiCall&) { return status(*s); }});
+  router.add({"GET", "/v1/uploads", Role::kViewer, {}, [s](const ApiCall&) { return uploads(*s); }});
+  router.add({"GET", "/v1/mode", Role::kViewer, {}, [s](const ApiCall&) -> Result<ApiResponse> {
+                return json_response(mode_json(s->mode.current()));
+              }});
+  router.add({"PUT", "/v1/mode", Role::kAdmin, {}, [s](const ApiCall& c) { return set_mode(*s, c); }});
+}
+
+}  // namespace soundgate

@@ -1,0 +1,44 @@
+// What the routes work on: the daemon's parts, or those that a command opened on a store.
+#pragma once
+
+#include <string>
+
+#include "control/config/config.h"
+#include "control/decisions/decision_store.h"
+#include "control/inspection/file_decoder.h"
+#include "control/inspection/recorder.h"
+#include "control/mode_switch.h"
+#include "control/policy/fail_policy.h"
+#include "dataplane/dataplane.h"
+#include "fingerprint/decode/decoder_pool.h"
+#include "index/index.h"
+
+namespace soundgate {
+
+class Router;
+
+struct Services {
+  Index& index;
+  DecisionStore& decisions;
+  FileDecoder& files;
+  ModeSwitch& mode;
+  FailPolicy policy;
+  std::string policy_version;
+  // Null where there is none: a command on a store has no packets, and decodes only if it must.
+  const DecoderPool* decoders = nullptr;
+  const Recorder* recorder = nullptr;
+  const Dataplane* dataplane = nullptr;
+  WallTime started{};
+};
+
+// Every route. services must outlive the router.
+void add_routes(Router& router, const Services& services);
+
+void add_bank_routes(Router& router, const Services& services);
+void add_item_routes(Router& router, const Services& services);
+void add_scan_routes(Router& router, const Services& services);
+void add_decision_routes(Router& router, const Services& services);
+void add_status_routes(Router& router, const Services& services);
+void add_health_routes(Router& router, const Services& services);
+
+}  // namespace soundgate

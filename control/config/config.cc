@@ -1,0 +1,217 @@
+#include "control/config/config.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "control/config/toml_section.h"
+#include "control/limits.h"
+
+namespace soundgate {
+namespace {
+
+constexpr int64_t kHoldMsMax = 600000;
+constexpr int64_t kTailBytesMax = 65536;
+constexpr int64_t kMibMax = int64_t{1} << 20;
+constexpr int64_t kBodyBytesMinMax = int64_t{1} << 50;
+
+bool parse_mode(std::string_view text, Mode& mode) {
+  if (text != "observe" && text != "enforce") return false;
+  mode = text == "enforce" ? Mode::kEnforce : Mode::kObserve;
+  return true;
+}
+
+bool parse_midstream(std::string_view text, MidstreamPolicy& policy) {
+  if (text == "resync") policy = MidstreamPolicy::kResync;
+  else if (text == "reset") policy = MidstreamPolicy::kReset;
+  else if (text == "pass") policy = MidstreamPolicy::kPass;
+  else return false;
+  return true;
+}
+
+// Reads a file's tables in the order of deploy/soundgate.toml.
+class Reader {
+ public:
+  Reader(const toml::table& root, TomlErrors& errors) : root_(root, "", errors), errors_(errors) {}
+
+  Config read() {
+    std::string store = config_.store.string();
+    root_.text("store", store);
+    config_.store = store;
+
+    section("control", [&](TomlSection& s) { read_control(s); });
+    read_dataplane();
+    section("mode", [&](TomlSection& s) {
+      s.word("default", "\"observe\" or \"enforce\"",
+             [&](const std::string& word) { return parse_mode(word, config_.mode); });
+    });
+    section("headers", [&](TomlSection& s) {
+      s.text("request_id", packets_.request_id_header);
+      s.text("uploader", packets_.uploader_header);
+    });
+    section("gate", [&](TomlSection& s) { read_gate(s); });
+    section("block", [&](TomlSection& s) { read_block(s); });
+    section("tcp", [&](TomlSection& s) {
+      s.word("midstream", "\"resync\", \"reset\" or \"pass\"",
+             [&](const std::string& word) { return parse_midstream(word, packets_.midstream); });
+    });
+    read_fail_policy();
+    section("decoder", [&](TomlSection& s) { read_decoder(s); });
+    section("decisions", [&](TomlSection& s) {
+      s.integer("keep_items_days", config_.decisions.keep_items_days, 0, 3650);
+      s.integer("keep_items_mib", config_.decisions.keep_items_mib, 0, kMibMax);
+    });
+    section("log", [&](TomlSection& s) { read_log(s); });
+    root_.refuse_unknown();
+    finish_dataplane();
+    return config_;
+  }
+
+ private:
+  template <class Read>
+  void section(const std::string& key, const Read& read) {
+    const toml::table* table = root_.section(key);
+    if (table == nullptr) return;
+    TomlSection section(*table, key + ".", errors_);
+    read(section);
+    section.refuse_unknown();
+  }
+
+  void read_control(TomlSection& s) {
+    std::string socket = config_.socket.string();
+    s.text("socket", socket);
+    config_.socket = socket;
+    s.integer("connections_max", config_.connections_max, 1, kConnectionsMax);
+  }
+
+  void read_dataplane() {
+    section("dataplane", [&](TomlSection& s) {
+      has_dataplane_ = true;
+      s.texts("eal", packets_.eal_arguments);
+      s.text("client_port", packets_.client_port);
+      s.text("origin_port", packets_.origin_port);
+      s.integer("lcore", packets_.lcore, -1, 1023);
+      for (const auto* key : {"client_port", "origin_port"}) {
+        const toml::node* table = root_.get("dataplane");
+        if (s.get(key) == nullptr) s.fail(key, *table, "is missing: which DPDK device is it?");
+      }
+    });
+    const toml::array* rules = root_.array_of_tables("inspect");
+    if (rules == nullptr) return;
+    for (size_t i = 0; i < rules->size(); ++i) read_inspect(*rules->get(i)->as_table(), i);
+  }
+
+  void read_inspect(const toml::table& table, size_t rule_index) {
+    TomlSection s(table, "inspect[" + std::to_string(rule_index) + "].", errors_);
+    InspectRule rule;
+    s.port_numbers("ports", rule.ports);
+    s.texts("hosts", rule.hosts);
+    s.texts("paths", rule.paths);
+    s.texts("methods", rule.methods);
+    for (const std::string& method : rule.methods) {
+      if (method == "PUT" || method == "POST") continue;
+      s.fail("methods", *s.get("methods"), "must be \"PUT\" or \"POST\", is \"" + method + "\"");
+    }
+    s.integer("min_bytes", rule.body_bytes_min, 0, kBodyBytesMinMax);
+    s.refuse_unknown();
+    packets_.inspect.push_back(std::move(rule));
+  }
+
+  void read_gate(TomlSection& s) {
+    int64_t hold_max_ms = packets_.hold_max.count();
+    s.integer("hold_max_ms", hold_max_ms, 1, kHoldMsMax);
+    packets_.hold_max = std::chrono::milliseconds(hold_max_ms);
+    s.integer("tail_bytes", packets_.tail_bytes, 1, kTailBytesMax);
+  }
+
+  void read_block(TomlSection& s) {
+    s.integer("status", packets_.block_status, 403, 451);
+    if (packets_.block_status != 403 && packets_.block_status != 451) {
+      s.fail("status", *s.get("status"),
+             "must be 403 or 451, is " + std::to_string(packets_.block_status));
+    }
+    s.text("message", packets_.block_message);
+  }
+
+  void read_fail_policy() {
+    const toml::table* table = root_.section("fail_policy");
+    if (table == nullptr) return;
+    TomlSection s(*table, "fail_policy.", errors_);
+    for (const std::string_view reason : FailPolicy::names()) {
+      s.word(reason, "\"pass\", \"flag\" or \"block\"", [&](const std::string& word) {
+        const auto action = parse_fail_action(word);
+        return action && config_.fail_policy.set(reason, *action);
+      });
+    }
+    s.refuse_unknown();
+  }
+
+  void read_decoder(TomlSection& s) {
+    int64_t payload_mib = static_cast<int64_t>(config_.decoder.payload_bytes_per_worker >> 20);
+    int64_t spool_mib = config_.decoder.spool_bytes_max >> 20;
+    int64_t stall_max_ms = config_.decoder.stall_max.count();
+    int64_t audio_seconds_max = static_cast<int64_t>(config_.decoder.audio_seconds_max);
+    s.integer("workers", config_.decoder.worker_count, 1, 64);
+    s.integer("payload_mib", payload_mib, 8, 65536);
+    s.integer("spool_mib", spool_mib, 0, 65536);
+    s.integer("stall_max_ms", stall_max_ms, 100, kHoldMsMax);
+    s.integer("audio_seconds_max", audio_seconds_max, 10, 86400);
+    config_.decoder.payload_bytes_per_worker = static_cast<size_t>(payload_mib) << 20;
+    config_.decoder.spool_bytes_max = spool_mib << 20;
+    config_.decoder.stall_max = std::chrono::milliseconds(stall_max_ms);
+    config_.decoder.audio_seconds_max = static_cast<double>(audio_seconds_max);
+  }
+
+  void read_log(TomlSection& s) {
+    s.word("level", "\"debug\", \"info\", \"warn\" or \"error\"", [&](const std::string& word) {
+      config_.log_level = word;
+      return word == "debug" || word == "info" || word == "warn" || word == "error";
+    });
+  }
+
+  void finish_dataplane() {
+    if (!has_dataplane_) return;
+    packets_.mode = config_.mode;
+    packets_.fail_policy = config_.fail_policy.dataplane_actions();
+    config_.dataplane = packets_;
+  }
+
+  TomlSection root_;
+  TomlErrors& errors_;
+  Config config_;
+  DataplaneConfig packets_;
+  bool has_dataplane_ = false;
+};
+
+// Names what a file says: FNV-1a, 64 bits, in hex.
+std::string text_version(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  std::ostringstream out;
+  out << std::hex << hash;
+  return out.str();
+}
+
+}  // namespace
+
+tl::expected<Config, std::string> load_config(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  if (!in || !(text << in.rdbuf())) {
+    const char* why = errno != 0 ? std::strerror(errno) : "it is empty";
+    return tl::unexpected("cannot read the configuration " + file.string() + ": " + why);
+  }
+  TomlErrors errors(file.string());
+  const toml::parse_result parsed = toml::parse(text.view(), file.string());
+  if (!parsed) {
+    errors.add(parsed.error().source(), std::string(parsed.error().description()));
+    return tl::unexpected(errors.message());
+  }
+  Config config = Reader(parsed.table(), errors).read();
+  if (!errors.none()) return tl::unexpected(errors.message());
+  config.policy_version = text_version(text.view());
+  return config;
+}
+
+}  // namespace soundgate

@@ -1,0 +1,44 @@
+// The configuration of soundgated: every key of deploy/soundgate.toml, checked and typed.
+// Errors: one line each, "FILE:LINE: key gate.hold_max_ms: must be 1..600000, is -5"; what is not
+//   known is refused, never ignored.
+// Thread: a value.  Source: TOML 1.0 (toml++).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include <tl/expected.hpp>
+
+#include "control/policy/fail_policy.h"
+#include "dataplane/dataplane.h"
+#include "fingerprint/decode/decoder_pool.h"
+
+namespace soundgate {
+
+struct DecisionLimits {
+  int keep_items_days = 7;
+  int64_t keep_items_mib = 2048;
+};
+
+struct Config {
+  std::filesystem::path store = "/var/lib/soundgate";
+  std::filesystem::path socket = "/run/soundgate/control.sock";
+  int connections_max = 16;
+
+  // Absent: no packets, the socket only. mode is what [mode] default says.
+  std::optional<DataplaneConfig> dataplane;
+  Mode mode = Mode::kObserve;
+  FailPolicy fail_policy;
+
+  DecoderPool::Options decoder;  // producer_count is left to the wiring
+  DecisionLimits decisions;
+  std::string log_level = "info";
+
+  std::string policy_version = "default";  // changes with what the file says
+};
+
+tl::expected<Config, std::string> load_config(const std::filesystem::path& file);
+
+}  // namespace soundgate

@@ -1,0 +1,215 @@
+#include "control/decisions/decision_store.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "control/decisions/database.h"
+#include "control/decisions/verdict_json.h"
+#include "control/text.h"
+
+namespace soundgate {
+namespace {
+
+constexpr int64_t kSchemaVersion = 1;
+
+constexpr const char* kSchema = R"sql(
+CREATE TABLE decisions(
+  upload_id TEXT PRIMARY KEY, time REAL NOT NULL, verdict TEXT NOT NULL, checked TEXT NOT NULL,
+  request_id TEXT NOT NULL, json TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX decisions_by_time ON decisions(time, upload_id);
+CREATE INDEX decisions_by_request ON decisions(request_id) WHERE request_id <> '';
+CREATE TABLE items(
+  upload_id TEXT PRIMARY KEY, time REAL NOT NULL, algorithm INTEGER NOT NULL,
+  duration_seconds REAL NOT NULL, items BLOB NOT NULL);
+CREATE INDEX items_by_time ON items(time, length(items));
+CREATE TABLE modes(since REAL NOT NULL, mode TEXT NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL);
+PRAGMA user_version = 1;
+)sql";
+
+void prepare_schema(Database& database, const std::filesystem::path& file) {
+  database.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  const int64_t version = database.number("PRAGMA user_version");
+  if (version > kSchemaVersion) {
+    throw DatabaseError(file.string() + ": written by a newer Soundgate (schema " +
+                        std::to_string(version) + ", this one knows " +
+                        std::to_string(kSchemaVersion) + ")");
+  }
+  if (version == kSchemaVersion) return;
+  Transaction transaction(database);
+  database.run(kSchema);
+  transaction.commit();
+}
+
+void add(DecisionCounts& counts, VerdictKind verdict, int64_t rows) {
+  counts.all += rows;
+  if (verdict == VerdictKind::kPass) counts.pass += rows;
+  if (verdict == VerdictKind::kFlag) counts.flag += rows;
+  if (verdict == VerdictKind::kBlock) counts.block += rows;
+}
+
+DecisionCounts count(Database& database) {
+  DecisionCounts counts;
+  Statement statement(database, "SELECT verdict, count(*) FROM decisions GROUP BY verdict");
+  while (statement.step()) {
+    const auto verdict = parse_verdict(statement.text(0));
+    add(counts, verdict.value_or(VerdictKind::kFlag), statement.integer(1));
+  }
+  return counts;
+}
+
+void write_items(Database& database, const DecisionRow& row) {
+  Statement insert(database, "INSERT OR REPLACE INTO items VALUES(?, ?, ?, ?, ?)");
+  insert.bind(row.upload_id).bind(epoch_seconds(row.time));
+  insert.bind(int64_t{row.fingerprint.algorithm}).bind(row.fingerprint.duration_seconds);
+  insert.bind(std::as_bytes(std::span(row.fingerprint.items))).run();
+}
+
+std::string where_clause(const DecisionFilter& filter) {
+  std::string where = " WHERE 1";
+  if (filter.verdict) where += " AND verdict = ?";
+  if (filter.checked) where += " AND checked = ?";
+  if (filter.since) where += " AND time >= ?";
+  if (!filter.request_id.empty()) where += " AND request_id = ?";
+  return where;
+}
+
+void bind_filter(Statement& statement, const DecisionFilter& filter) {
+  if (filter.verdict) statement.bind(name(*filter.verdict));
+  if (filter.checked) statement.bind(name(*filter.checked));
+  if (filter.since) statement.bind(epoch_seconds(*filter.since));
+  if (!filter.request_id.empty()) statement.bind(filter.request_id);
+}
+
+}  // namespace
+
+DecisionStore::DecisionStore(std::unique_ptr<Database> database)
+    : database_(std::move(database)), counts_(count(*database_)) {}
+
+DecisionStore::~DecisionStore() = default;
+
+template <class Work>
+auto DecisionStore::guarded(const Work& work) -> Result<decltype(work())> {
+  const std::lock_guard lock(mutex_);
+  try {
+    if constexpr (std::is_void_v<decltype(work())>) {
+      work();
+      return {};
+    } else {
+      return work();
+    }
+  } catch (const DatabaseError& error) {
+    return fail(ErrorCode::kInternal, error.what());
+  }
+}
+
+Result<std::unique_ptr<DecisionStore>> DecisionStore::open(const std::filesystem::path& store) {
+  const std::filesystem::path file = store / "decisions.db";
+  try {
+    auto database = std::make_unique<Database>(file);
+    prepare_schema(*database, file);
+    return std::unique_ptr<DecisionStore>(new DecisionStore(std::move(database)));
+  } catch (const DatabaseError& error) {
+    return fail(ErrorCode::kInternal, error.what());
+  }
+}
+
+Result<void> DecisionStore::write(std::span<const DecisionRow> rows) {
+  return guarded([&] {
+    Transaction transaction(*database_);
+    Statement is_there(*database_, "SELECT 1 FROM decisions WHERE upload_id = ?");
+    Statement insert(*database_, "INSERT OR REPLACE INTO decisions VALUES(?, ?, ?, ?, ?, ?)");
+    DecisionCounts counts = counts_;
+    for (const DecisionRow& row : rows) {
+      if (!is_there.bind(row.upload_id).step()) add(counts, row.verdict, 1);
+      is_there.reset();
+      insert.bind(row.upload_id).bind(epoch_seconds(row.time)).bind(name(row.verdict));
+      insert.bind(name(row.checked)).bind(row.request_id).bind(row.json).run();
+      if (!row.fingerprint.items.empty()) write_items(*database_, row);
+    }
+    transaction.commit();
+    counts_ = counts;
+  });
+}
+
+Result<void> DecisionStore::prune_items(WallTime older_than, int64_t bytes_max) {
+  return guarded([&] {
+    Statement(*database_, "DELETE FROM items WHERE time < ?").bind(epoch_seconds(older_than)).run();
+    Statement(*database_,
+              "DELETE FROM items WHERE rowid IN (SELECT rowid FROM (SELECT rowid, "
+              "sum(length(items)) OVER (ORDER BY time DESC, rowid DESC) AS bytes FROM items) "
+              "WHERE bytes > ?)")
+        .bind(bytes_max)
+        .run();
+  });
+}
+
+Result<std::vector<std::string>> DecisionStore::list(const DecisionFilter& filter) {
+  return guarded([&] {
+    std::vector<std::string> rows;
+    Statement select(*database_, "SELECT json FROM decisions" + where_clause(filter) +
+                                     " ORDER BY time DESC, upload_id DESC LIMIT ?");
+    bind_filter(select, filter);
+    select.bind(int64_t{filter.limit});
+    while (select.step()) rows.push_back(select.text(0));
+    std::reverse(rows.begin(), rows.end());
+    return rows;
+  });
+}
+
+Result<std::string> DecisionStore::json(const std::string& upload_id) {
+  auto found = guarded([&] {
+    Statement select(*database_, "SELECT json FROM decisions WHERE upload_id = ?");
+    select.bind(upload_id);
+    return select.step() ? select.text(0) : std::string();
+  });
+  if (found && found->empty()) {
+    return fail(ErrorCode::kNotFound, "there is no decision " + escape_controls(upload_id));
+  }
+  return found;
+}
+
+Result<Fingerprint> DecisionStore::fingerprint(const std::string& upload_id) {
+  auto found = guarded([&] {
+    Fingerprint fingerprint;
+    Statement select(*database_,
+                     "SELECT algorithm, duration_seconds, items FROM items WHERE upload_id = ?");
+    select.bind(upload_id);
+    if (!select.step()) return fingerprint;
+    fingerprint.algorithm = static_cast<int>(select.integer(0));
+    fingerprint.duration_seconds = select.real(1);
+    const auto blob = select.blob(2);
+    fingerprint.items.resize(blob.size() / sizeof(Item));
+    std::memcpy(fingerprint.items.data(), blob.data(), fingerprint.items.size() * sizeof(Item));
+    return fingerprint;
+  });
+  if (found && found->items.empty()) {
+    return fail(ErrorCode::kNotFound,
+                "no items are kept of upload " + escape_controls(upload_id));
+  }
+  return found;
+}
+
+DecisionCounts DecisionStore::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+Result<std::optional<ModeRecord>> DecisionStore::mode() {
+  return guarded([&]() -> std::optional<ModeRecord> {
+    Statement select(*database_,
+                     "SELECT since, mode, by, reason FROM modes ORDER BY rowid DESC LIMIT 1");
+    if (!select.step()) return {};
+    return ModeRecord{select.text(1) == "enforce" ? Mode::kEnforce : Mode::kObserve,
+                      from_epoch_seconds(select.real(0)), select.text(2), select.text(3)};
+  });
+}
+
+Result<void> DecisionStore::set_mode(const ModeRecord& record) {
+  return guarded([&] {
+    Statement insert(*database_, "INSERT INTO modes VALUES(?, ?, ?, ?)");
+    insert.bind(epoch_seconds(record.since)).bind(name(record.mode));
+    insert.bind(record.by).bind(record.reason).run();
+  });
+}
+
+}  // namespace soundgate

@@ -1,0 +1,82 @@
+// Every decision, one row per upload, and the raw items of recent uploads: STORE/decisions.db.
+// Also remembers the mode, so that it survives a restart.
+// Errors: Error, with the file in its message.
+// Thread: any; calls are serialised inside, and a write waits for the disk: never call it from a
+//   matcher or an lcore.  Durable: what a write acknowledged survives power loss (WAL, full sync).
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "control/decisions/decision.h"
+#include "control/error.h"
+#include "fingerprint/fingerprint.h"
+
+namespace soundgate {
+
+class Database;
+
+// One decision, ready to be written.
+struct DecisionRow {
+  std::string upload_id;
+  WallTime time{};
+  VerdictKind verdict{};
+  Checked checked{};
+  std::string request_id;
+  std::string json;         // the verdict object
+  Fingerprint fingerprint;  // no items: nothing to keep
+};
+
+struct DecisionFilter {
+  std::optional<VerdictKind> verdict;
+  std::optional<Checked> checked;
+  std::optional<WallTime> since;
+  std::string request_id;
+  int limit = 1000;  // the newest so many
+};
+
+struct DecisionCounts {
+  int64_t all = 0, pass = 0, flag = 0, block = 0;
+};
+
+struct ModeRecord {
+  Mode mode = Mode::kObserve;
+  WallTime since{};
+  std::string by;
+  std::string reason;
+};
+
+class DecisionStore {
+ public:
+  static Result<std::unique_ptr<DecisionStore>> open(const std::filesystem::path& store);
+  ~DecisionStore();
+
+  // One transaction for all; a row that is there already is replaced (late evidence).
+  Result<void> write(std::span<const DecisionRow> rows);
+  // Forgets items that are too old, then the oldest until all take at most bytes_max.
+  Result<void> prune_items(WallTime older_than, int64_t bytes_max);
+
+  Result<std::vector<std::string>> list(const DecisionFilter& filter);  // JSON, newest last
+  Result<std::string> json(const std::string& upload_id);               // kNotFound
+  Result<Fingerprint> fingerprint(const std::string& upload_id);        // kNotFound
+  DecisionCounts counts() const;
+
+  Result<std::optional<ModeRecord>> mode();  // the latest, if it was ever set
+  Result<void> set_mode(const ModeRecord& record);
+
+ private:
+  explicit DecisionStore(std::unique_ptr<Database> database);
+  template <class Work>
+  auto guarded(const Work& work) -> Result<decltype(work())>;
+
+  mutable std::mutex mutex_;
+  std::unique_ptr<Database> database_;
+  DecisionCounts counts_;
+};
+
+}  // namespace soundgate

@@ -1,0 +1,47 @@
+// Takes the bytes of uploads from one lcore into the decoders, and brings decisions back.
+// Thread: the owning lcore; no call blocks, locks or allocates.
+// Errors: no slot or no free payload block is kOverload; no decoder with room is kEnough, and the
+//   fail policy of decoder_overload decides.
+#pragma once
+
+#include <array>
+
+#include "control/inspection/key_table.h"
+#include "control/inspection/upload_channel.h"
+#include "dataplane/upload_sink.h"
+#include "fingerprint/decode/decoder_pool.h"
+
+namespace soundgate {
+
+class LcoreSink : public UploadSink {
+ public:
+  // refused_blocks: the fail policy of decoder_overload. seed: for the ids of uploads.
+  LcoreSink(UploadChannel& channel, StreamProducer& producer, bool refused_blocks, uint64_t seed);
+
+  SinkResult begin(const UploadStart& start) override;
+  SinkResult append(UploadKey key, std::span<const std::byte> body) override;
+  void finish(UploadKey key, WallTime last_byte) override;
+  void gate_closed(const GateReport& report) override;
+  size_t poll_decisions(std::span<GateDecision> decisions) override;
+
+ private:
+  struct Stream {
+    StreamHandle handle{};  // 0: none, or over
+    uint32_t use = 0;       // how often the slot was taken
+    bool end_follows = false;
+  };
+  void fill(UploadSlot& slot, const UploadStart& start);
+  void announce(const UploadEvent& event);
+  void cancel(Stream& stream);
+  void mark_finished(UploadSlot& slot);
+
+  UploadChannel& channel_;
+  StreamProducer& producer_;
+  const bool refused_blocks_;
+  UploadIdMaker ids_;
+  KeyTable open_;
+  std::array<Stream, kUploadSlotsPerLcore> streams_{};
+  SpscRing<GateDecision> own_decisions_{kDecisionRingEntries};  // where the verdict came first
+};
+
+}  // namespace soundgate

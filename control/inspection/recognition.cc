@@ -1,0 +1,23 @@
+#include "control/inspection/recognition.h"
+
+#include "control/limits.h"
+
+namespace soundgate {
+
+void Recognition::append(uint32_t first_item, std::span<const Item> items) {
+  if (first_item < items_.size() || first_item + items.size() > kItemsMax) return;
+  items_.resize(first_item, kSilenceItem);
+  items_.insert(items_.end(), items.begin(), items.end());
+  if (session_) session_->append(first_item, items);
+}
+
+Recognition::Result Recognition::finish(const DecodeEnd& end) {
+  Result result;
+  result.fingerprint.duration_seconds = end.duration_seconds;
+  result.fingerprint.items = std::move(items_);
+  if (session_) result.matches = session_->finish();
+  session_.reset();
+  return result;
+}
+
+}  // namespace soundgate

@@ -1,0 +1,34 @@
+// What is known of one stream while its items arrive: the items, and the matches they lead to.
+// Thread: one at a time.  Memory: kItemsMax items at most; what comes after is not looked at.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "fingerprint/decode/decoder_pool.h"
+#include "fingerprint/fingerprint.h"
+#include "index/index.h"
+
+namespace soundgate {
+
+class Recognition {
+ public:
+  // session: null where only the fingerprint is wanted.
+  explicit Recognition(std::unique_ptr<MatchSession> session) : session_(std::move(session)) {}
+
+  void append(uint32_t first_item, std::span<const Item> items);
+
+  struct Result {
+    Fingerprint fingerprint;  // silence where items are missing
+    std::vector<Match> matches;
+  };
+  Result finish(const DecodeEnd& end);  // once, at the end
+
+ private:
+  std::unique_ptr<MatchSession> session_;
+  std::vector<Item> items_;
+};
+
+}  // namespace soundgate

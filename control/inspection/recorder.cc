@@ -1,0 +1,263 @@
+#include "control/inspection/recorder.h"
+
+#include <nlohmann/json.hpp>
+
+#include "control/decisions/verdict_json.h"
+#include "control/inspection/stream_tag.h"
+#include "control/limits.h"
+#include "control/log.h"
+#include "control/text.h"
+
+namespace soundgate {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+constexpr std::chrono::seconds kRetryPeriod{1};
+constexpr std::chrono::minutes kPrunePeriod{1};
+
+DecisionRow make_row(const Decision& decision, const Finding* finding) {
+  DecisionRow row;
+  row.upload_id = decision.upload_id;
+  row.time = decision.time;
+  row.verdict = decision.verdict.verdict;
+  row.checked = decision.verdict.checked;
+  row.request_id = decision.request.request_id;
+  row.json = dump(verdict_json(decision));
+  if (finding != nullptr) row.fingerprint = finding->fingerprint;
+  return row;
+}
+
+void log_decision(const Decision& decision) {
+  const auto& matches = decision.verdict.matches;
+  log(LogLevel::kInfo, "upload_decided",
+      {{"upload_id", decision.upload_id},
+       {"verdict", std::string(name(decision.verdict.verdict))},
+       {"reason", decision.verdict.reason},
+       {"checked", std::string(name(decision.verdict.checked))},
+       {"enforced", decision.enforced ? "true" : "false"},
+       {"match", matches.empty() ? "" : matches[0].match.bank.name + "/" + matches[0].match.content_id},
+       {"client", decision.request.client},
+       {"path", decision.request.path}});
+}
+
+UploadInFlight view_of(const UploadSlot& slot, const UploadTrail& trail, WallTime now) {
+  UploadInFlight view;
+  view.upload_id = slot.upload_id.data();
+  view.mode = name(slot.mode);
+  view.client = slot.client.view();
+  view.method = slot.method.view();
+  view.host = slot.host.view();
+  view.path = slot.path.view();
+  view.request_id = slot.request_id.view();
+  view.bytes = slot.bytes.load(std::memory_order_relaxed);
+  view.body_bytes = slot.body_bytes;
+  view.first_byte = slot.first_byte;
+  view.state = "receiving";
+  view.waiting_for = "bytes";
+  if (!trail.last_byte) return view;
+  const bool decided = (slot.progress.load(std::memory_order_acquire) & UploadSlot::kVerdictReady) != 0;
+  const bool held = slot.mode == Mode::kEnforce && !trail.gate;
+  view.state = held ? "held" : "deciding";
+  view.waiting_for = decided ? "gate" : "verdict";
+  if (held) view.held_seconds = std::chrono::duration<double>(now - *trail.last_byte).count();
+  return view;
+}
+
+}  // namespace
+
+Recorder::Recorder(DecisionStore& store, const std::vector<std::unique_ptr<UploadChannel>>& channels,
+                   Settings settings)
+    : store_(store), channels_(channels), settings_(std::move(settings)) {
+  trails_.assign(channels.size(), std::vector<UploadTrail>(kUploadSlotsPerLcore));
+}
+
+Recorder::~Recorder() { stop(); }
+
+void Recorder::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Recorder::stop() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void Recorder::verdict_ready(uint64_t tag) {
+  {
+    const std::lock_guard lock(mutex_);
+    verdicts_.push_back(tag);
+  }
+  wake_.notify_one();
+}
+
+void Recorder::run() {
+  for (bool stopping = false; !stopping;) {
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, kRecorderPeriod, [&] { return stopping_ || !verdicts_.empty(); });
+      stopping = stopping_;
+    }
+    turn();
+  }
+  // Whoever is still waiting for a verdict will not get one.
+  {
+    const std::lock_guard lock(mutex_);
+    for (size_t lcore = 0; lcore < channels_.size(); ++lcore) {
+      for (uint16_t slot = 0; slot < kUploadSlotsPerLcore; ++slot) {
+        const UploadTrail& trail = trails_[lcore][slot];
+        if (trail.open && !trail.recorded) record(lcore, slot, true);
+      }
+    }
+  }
+  retry_at_ = {};
+  write_pending();
+}
+
+void Recorder::turn() {
+  {
+    const std::lock_guard lock(mutex_);
+    for (size_t lcore = 0; lcore < channels_.size(); ++lcore) drain_events(lcore);
+    drain_verdicts();
+  }
+  write_pending();
+  prune();
+}
+
+void Recorder::drain_events(size_t lcore_index) {
+  UploadEvent event;
+  while (channels_[lcore_index]->events.pop(event)) {
+    UploadTrail& trail = trails_[lcore_index][event.slot_index];
+    switch (event.kind) {
+      case UploadEvent::Kind::kBegun:
+        trail = {};
+        trail.open = true;
+        break;
+      case UploadEvent::Kind::kFinished:
+        trail.last_byte = event.last_byte;
+        break;
+      case UploadEvent::Kind::kClosed:
+        trail.gate = event.report;
+        trail.end_follows = event.end_follows;
+        close(lcore_index, event.slot_index);
+        break;
+    }
+  }
+}
+
+void Recorder::close(size_t lcore_index, uint16_t slot_index) {
+  const UploadTrail& trail = trails_[lcore_index][slot_index];
+  const UploadSlot& slot = channels_[lcore_index]->slots[slot_index];
+  const uint8_t progress = slot.progress.load(std::memory_order_acquire);
+  const bool verdict_ready = (progress & UploadSlot::kVerdictReady) != 0;
+  const bool waits = trail.end_follows && !verdict_ready;
+  const bool let_go_for_a_reason = trail.gate->reason != DataplaneReason::kNone;
+  if (!waits || let_go_for_a_reason) record(lcore_index, slot_index, !waits);
+}
+
+void Recorder::drain_verdicts() {
+  for (const uint64_t tag : verdicts_) {
+    const size_t lcore_index = lcore_of(tag);
+    const uint16_t slot_index = slot_of(tag);
+    const UploadTrail& trail = trails_[lcore_index][slot_index];
+    const bool current = channels_[lcore_index]->slots[slot_index].tag.load() == tag;
+    if (current && trail.open && trail.gate) record(lcore_index, slot_index, true);
+  }
+  verdicts_.clear();
+}
+
+// last: nothing more will be heard of the upload, its slot is free again.
+void Recorder::record(size_t lcore_index, uint16_t slot_index, bool last) {
+  UploadTrail& trail = trails_[lcore_index][slot_index];
+  UploadSlot& slot = channels_[lcore_index]->slots[slot_index];
+  {
+    const std::lock_guard lock(slot.mutex);
+    const Finding* finding = slot.finding ? &*slot.finding : nullptr;
+    const Decision decision =
+        make_decision(slot, trail, finding, settings_.policy, settings_.policy_version);
+    if (pending_.size() < kPendingRowsMax) pending_.push_back(make_row(decision, finding));
+    if (!trail.recorded) {
+      log_decision(decision);
+      count(decision);
+    }
+  }
+  trail.recorded = true;
+  if (last) free_slot(lcore_index, slot_index);
+}
+
+void Recorder::count(const Decision& decision) {
+  const Verdict& verdict = decision.verdict;
+  ++counters_.verdicts.at(static_cast<size_t>(verdict.verdict)).at(static_cast<size_t>(verdict.checked));
+  if (!decision.last_byte || !decision.decided) return;
+  const std::chrono::duration<double> waited = *decision.decided - *decision.last_byte;
+  counters_.decide_seconds_sum += std::max(0.0, waited.count());
+  ++counters_.decide_count;
+}
+
+void Recorder::free_slot(size_t lcore_index, uint16_t slot_index) {
+  UploadSlot& slot = channels_[lcore_index]->slots[slot_index];
+  {
+    const std::lock_guard lock(slot.mutex);
+    slot.tag.store(0, std::memory_order_release);
+    slot.recognition.reset();
+    slot.finding.reset();
+  }
+  trails_[lcore_index][slot_index] = {};
+  channels_[lcore_index]->free_slots.push(slot_index);
+}
+
+void Recorder::write_pending() {
+  const auto now = SteadyClock::now();
+  if (pending_.empty() || now < retry_at_) return;
+  if (const auto written = store_.write(pending_); !written) {
+    log(LogLevel::kError, "decisions_not_written",
+        {{"error", written.error().message}, {"rows_waiting", std::to_string(pending_.size())}});
+    retry_at_ = now + kRetryPeriod;
+    return;
+  }
+  pending_.clear();
+}
+
+void Recorder::prune() {
+  const auto now = SteadyClock::now();
+  if (now < prune_at_) return;
+  prune_at_ = now + kPrunePeriod;
+  const auto oldest =
+      std::chrono::system_clock::now() - std::chrono::hours(24 * settings_.limits.keep_items_days);
+  const auto pruned = store_.prune_items(oldest, settings_.limits.keep_items_mib << 20);
+  if (!pruned) log(LogLevel::kError, "items_not_pruned", {{"error", pruned.error().message}});
+}
+
+std::vector<UploadInFlight> Recorder::in_flight() const {
+  std::vector<UploadInFlight> views;
+  const WallTime now = std::chrono::system_clock::now();
+  const std::lock_guard lock(mutex_);
+  for (size_t lcore = 0; lcore < channels_.size(); ++lcore) {
+    for (size_t slot = 0; slot < kUploadSlotsPerLcore; ++slot) {
+      const UploadTrail& trail = trails_[lcore][slot];
+      if (trail.open && !trail.recorded) views.push_back(view_of(channels_[lcore]->slots[slot], trail, now));
+    }
+  }
+  std::sort(views.begin(), views.end(), [](const auto& a, const auto& b) { return a.upload_id < b.upload_id; });
+  return views;
+}
+
+RecorderCounters Recorder::counters() const {
+  const auto views = in_flight();
+  const std::lock_guard lock(mutex_);
+  RecorderCounters counters = counters_;
+  counters.uploads_in_flight = views.size();
+  for (const UploadInFlight& view : views) {
+    if (view.state == "receiving") ++counters.receiving;
+    if (view.state == "deciding") ++counters.deciding;
+    if (view.state == "held") ++counters.held;
+  }
+  for (const auto& channel : channels_) counters.unrecorded += channel->unrecorded.load();
+  return counters;
+}
+
+}  // namespace soundgate

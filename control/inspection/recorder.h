@@ -1,0 +1,95 @@
+// Follows every upload from its first byte to its row in the decision store.
+// Input: the lcores' events, the matcher's verdicts.  Output: rows, log lines, freed slots, and a
+//   view of the uploads in flight.
+// An upload is recorded when its gate is closed and its verdict is there; one that was let go for
+// a reason (a deadline, …) at once, and its row is completed when the verdict comes late.
+// Thread: its own writes, and waits for the disk; views may be taken from any thread.
+// Errors: rows that cannot be written are kept (kPendingRowsMax) and tried again each second.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "control/config/config.h"
+#include "control/decisions/decision_store.h"
+#include "control/inspection/upload_channel.h"
+#include "control/inspection/upload_record.h"
+
+namespace soundgate {
+
+// An upload that has not left yet.
+struct UploadInFlight {
+  std::string upload_id;
+  std::string state;        // "receiving", "deciding" (observe), "held" (enforce)
+  std::string waiting_for;  // "bytes", "verdict", "gate"
+  std::string mode, client, method, host, path, request_id;
+  int64_t bytes = 0;
+  int64_t body_bytes = -1;
+  WallTime first_byte{};
+  double held_seconds = 0;
+};
+
+struct RecorderCounters {
+  uint64_t uploads_in_flight = 0, receiving = 0, deciding = 0, held = 0;
+  uint64_t unrecorded = 0;
+  std::array<std::array<uint64_t, 3>, 3> verdicts{};  // by VerdictKind, then Checked; since start
+  double decide_seconds_sum = 0;                      // from the last byte to the verdict
+  uint64_t decide_count = 0;
+};
+
+class Recorder {
+ public:
+  static constexpr size_t kPendingRowsMax = 100000;
+
+  struct Settings {
+    FailPolicy policy;
+    std::string policy_version;
+    DecisionLimits limits;
+  };
+  Recorder(DecisionStore& store, const std::vector<std::unique_ptr<UploadChannel>>& channels,
+           Settings settings);
+  ~Recorder();  // stops
+
+  void start();
+  void stop();  // lcores and matchers have stopped: writes what is left
+
+  void verdict_ready(uint64_t tag);  // called by the matcher
+  std::vector<UploadInFlight> in_flight() const;
+  RecorderCounters counters() const;
+
+ private:
+  void run();
+  void turn();  // one round: everything that is there now
+  void drain_events(size_t lcore_index);
+  void drain_verdicts();
+  void close(size_t lcore_index, uint16_t slot_index);
+  void record(size_t lcore_index, uint16_t slot_index, bool last);
+  void count(const Decision& decision);
+  void free_slot(size_t lcore_index, uint16_t slot_index);
+  void write_pending();
+  void prune();
+
+  DecisionStore& store_;
+  const std::vector<std::unique_ptr<UploadChannel>>& channels_;
+  const Settings settings_;
+
+  mutable std::mutex mutex_;  // of the members up to the next empty line
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::vector<uint64_t> verdicts_;                 // tags whose finding is ready
+  std::vector<std::vector<UploadTrail>> trails_;   // by lcore and slot
+  RecorderCounters counters_;
+
+  std::vector<DecisionRow> pending_;  // the recorder thread's own, like what follows
+  std::chrono::steady_clock::time_point retry_at_{};
+  std::chrono::steady_clock::time_point prune_at_{};
+  std::thread thread_;
+};
+
+}  // namespace soundgate

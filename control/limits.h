@@ -1,0 +1,47 @@
+// Every bound of the control room, with the relations between them.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace soundgate {
+
+inline constexpr int kLcoreCount = 1;  // packet threads, each with a sink and a producer of its own
+
+// Uploads that one lcore may have in the air. Beyond, the reason is overload.
+inline constexpr size_t kUploadSlotsPerLcore = 2048;
+// begun, finished, closed: at most three events of a slot wait at a time.
+inline constexpr size_t kEventRingEntries = 8192;
+static_assert(kEventRingEntries >= 3 * kUploadSlotsPerLcore);
+inline constexpr size_t kDecisionRingEntries = 2 * kUploadSlotsPerLcore;
+inline constexpr size_t kFreeRingEntries = 2 * kUploadSlotsPerLcore;
+
+// What is kept of a request's head; longer text is cut.
+inline constexpr size_t kMethodBytes = 16;
+inline constexpr size_t kHostBytes = 256;
+inline constexpr size_t kPathBytes = 1024;
+inline constexpr size_t kClientBytes = 64;
+inline constexpr size_t kHeaderValueBytes = 256;
+
+// Uploads that come over the control socket, decoded at a time: a decoder producer each.
+inline constexpr int kControlStreams = 4;
+// Streams that `soundgate --store` keeps in the workers at a time, per worker.
+inline constexpr int kStreamsPerWorker = 2;
+
+inline constexpr size_t kReadPieceBytes = size_t{256} << 10;
+inline constexpr size_t kItemsMax = 24 * 3600 * 9;  // a day of items, gaps included
+
+inline constexpr int kConnectionsMax = 256;  // what control.connections_max may be at most
+inline constexpr size_t kRequestHeaderBytesMax = 16 << 10;
+inline constexpr size_t kRequestJsonBytesMax = 256 << 10;
+inline constexpr size_t kBodyBytesMax = size_t{4} << 30;  // of an audio file sent over the socket
+inline constexpr std::chrono::seconds kConnectionIdleMax{30};
+
+inline constexpr int kDecisionsListMax = 100000;
+inline constexpr int kDecisionsListDefault = 1000;
+
+// How long a row may wait for the recorder when nothing else wakes it.
+inline constexpr std::chrono::milliseconds kRecorderPeriod{20};
+
+}  // namespace soundgate

@@ -1,0 +1,113 @@
+#include "control/metrics/metrics.h"
+
+#include "control/metrics/prometheus_text.h"
+#include "control/policy/fail_policy.h"
+#include "control/version.h"
+
+namespace soundgate {
+namespace {
+
+double number(uint64_t count) { return static_cast<double>(count); }
+double number(int64_t count) { return static_cast<double>(count); }
+
+void write_ports(PrometheusText& out, const DataplaneCounters& counters) {
+  struct Family {
+    const char* name;
+    const char* help;
+    uint64_t DataplaneCounters::Port::*count;
+  };
+  constexpr Family kFamilies[] = {
+      {"port_received_packets_total", "Packets received.", &DataplaneCounters::Port::received_packets},
+      {"port_received_bytes_total", "Bytes received.", &DataplaneCounters::Port::received_bytes},
+      {"port_sent_packets_total", "Packets sent.", &DataplaneCounters::Port::sent_packets},
+      {"port_sent_bytes_total", "Bytes sent.", &DataplaneCounters::Port::sent_bytes},
+      {"port_dropped_packets_total", "Packets dropped.", &DataplaneCounters::Port::dropped_packets},
+  };
+  for (const Family& family : kFamilies) {
+    out.family(family.name, "counter", family.help);
+    out.sample(number(counters.client.*family.count), {{"port", "client"}});
+    out.sample(number(counters.origin.*family.count), {{"port", "origin"}});
+  }
+}
+
+void write_dataplane(PrometheusText& out, const DataplaneCounters& counters) {
+  write_ports(out, counters);
+  out.single("flows_open", "gauge", "TCP connections followed now.", number(counters.flows_open));
+  out.single("flows_opened_total", "counter", "TCP connections followed.", number(counters.flows_opened));
+  out.single("flows_midstream_open", "gauge", "Connections older than Soundgate that still pass.",
+             number(counters.flows_midstream_open));
+  out.single("packets_held", "gauge", "Packets held at the gate now.", number(counters.packets_held));
+  out.single("bytes_held", "gauge", "Bytes held at the gate now.", number(counters.bytes_held));
+  out.family("gate_uploads_total", "counter", "Uploads by how they left the gate.");
+  out.sample(number(counters.uploads_released), {{"outcome", "released"}});
+  out.sample(number(counters.uploads_blocked), {{"outcome", "blocked"}});
+  out.sample(number(counters.uploads_aborted), {{"outcome", "aborted"}});
+  out.family("dataplane_reasons_total", "counter", "Uploads and streams not inspected whole.");
+  for (size_t i = 1; i < counters.reasons.size(); ++i) {
+    out.sample(number(counters.reasons[i]),
+               {{"reason", reason_name(static_cast<DataplaneReason>(i))}});
+  }
+}
+
+void write_verdicts(PrometheusText& out, const RecorderCounters& counters) {
+  out.family("verdicts_total", "counter", "Verdicts on uploads since the start.");
+  for (size_t verdict = 0; verdict < counters.verdicts.size(); ++verdict) {
+    for (size_t checked = 0; checked < counters.verdicts[verdict].size(); ++checked) {
+      out.sample(number(counters.verdicts[verdict][checked]),
+                 {{"verdict", name(static_cast<VerdictKind>(verdict))},
+                  {"checked", name(static_cast<Checked>(checked))}});
+    }
+  }
+  out.single("uploads_in_flight", "gauge", "Uploads that have not left yet.",
+             number(counters.uploads_in_flight));
+  out.single("uploads_held", "gauge", "Uploads whose tail is held now.", number(counters.held));
+  out.single("uploads_unrecorded_total", "counter", "Uploads for which there was no slot.",
+             number(counters.unrecorded));
+  out.single("decide_seconds_sum", "counter", "Seconds from the last byte to the verdict, added up.",
+             counters.decide_seconds_sum);
+  out.single("decide_seconds_count", "counter", "Uploads that decide_seconds_sum adds up.",
+             number(counters.decide_count));
+}
+
+void write_decoders(PrometheusText& out, const DecoderPool::Status& status) {
+  uint64_t restarts = 0;
+  int streams = 0;
+  for (const DecoderPool::Worker& worker : status.workers) {
+    restarts += worker.restarts;
+    streams += worker.streams;
+  }
+  out.single("decoder_workers", "gauge", "Decoder processes.", number(status.workers.size()));
+  out.single("decoder_streams", "gauge", "Streams in the decoders now.", streams);
+  out.single("decoder_restarts_total", "counter", "Decoder processes replaced.", number(restarts));
+  out.single("decoder_streams_begun_total", "counter", "Streams begun.", number(status.streams_begun));
+  out.single("decoder_streams_ended_total", "counter", "Streams ended.", number(status.streams_ended));
+  out.single("decoder_crashes_total", "counter", "Decoders that crashed.", number(status.crashes));
+  out.single("decoder_timeouts_total", "counter", "Decoders that hung.", number(status.timeouts));
+  out.single("decoder_resumed_total", "counter", "Streams resumed elsewhere.", number(status.resumed));
+  out.single("decoded_audio_seconds_total", "counter", "Audio decoded.", status.decoded_seconds);
+}
+
+void write_index(PrometheusText& out, const IndexStatus& status) {
+  out.single("index_version", "gauge", "Version of the index.", number(status.version));
+  out.single("index_banks", "gauge", "Banks.", number(status.bank_count));
+  out.single("index_references", "gauge", "References.", number(status.reference_count));
+  out.single("index_suppressed", "gauge", "References out of matching.", number(status.suppressed_count));
+  out.single("index_windows", "gauge", "Windows that can be found.", number(status.window_count));
+}
+
+}  // namespace
+
+std::string metrics_text(const Services& services) {
+  PrometheusText out;
+  out.family("build_info", "gauge", "Version of Soundgate.");
+  out.sample(1, {{"version", kVersion}});
+  const bool enforce = services.mode.current().mode == Mode::kEnforce;
+  out.single("mode_enforce", "gauge", "1: verdicts are enforced, 0: observed.", enforce ? 1 : 0);
+  if (services.dataplane != nullptr) write_dataplane(out, services.dataplane->counters());
+  if (services.recorder != nullptr) write_verdicts(out, services.recorder->counters());
+  if (services.decoders != nullptr) write_decoders(out, services.decoders->status());
+  write_index(out, services.index.status());
+  return out.take();
+}
+
+}  // namespace soundgate

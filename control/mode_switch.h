@@ -1,0 +1,34 @@
+// Whether verdicts are enforced: switched at once, remembered in the store.
+// Thread: any.
+#pragma once
+
+#include <mutex>
+#include <string>
+
+#include "control/decisions/decision_store.h"
+#include "control/error.h"
+#include "dataplane/dataplane.h"
+
+namespace soundgate {
+
+class ModeSwitch {
+ public:
+  // What the store remembers counts; the configuration's mode where it remembers nothing.
+  static Result<ModeRecord> remembered(DecisionStore& store, Mode configured);
+
+  // dataplane: null where there is none.
+  ModeSwitch(DecisionStore& store, ModeRecord current, Dataplane* dataplane)
+      : store_(store), current_(std::move(current)), dataplane_(dataplane) {}
+
+  ModeRecord current() const;
+  // Remembered first, then done: a mode that would be lost at a restart is never in force.
+  Result<ModeRecord> set(Mode mode, const std::string& by, const std::string& reason);
+
+ private:
+  DecisionStore& store_;
+  mutable std::mutex mutex_;
+  ModeRecord current_;
+  Dataplane* dataplane_;
+};
+
+}  // namespace soundgate

@@ -1,0 +1,7 @@
+#pragma once
+
+namespace soundgate {
+
+inline constexpr const char* kVersion = SOUNDGATE_VERSION;  // set by CMake
+
+}  // namespace soundgate

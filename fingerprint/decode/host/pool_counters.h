@@ -1,0 +1,18 @@
+// What the pool counts. Thread: any.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace soundgate::decode {
+
+struct PoolCounters {
+  std::atomic<uint64_t> begun{0};
+  std::atomic<uint64_t> ended{0};
+  std::atomic<uint64_t> crashes{0};
+  std::atomic<uint64_t> timeouts{0};
+  std::atomic<uint64_t> resumed{0};
+  std::atomic<uint64_t> decoded_milliseconds{0};
+};
+
+}  // namespace soundgate::decode

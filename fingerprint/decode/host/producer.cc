@@ -1,0 +1,56 @@
+#include "fingerprint/decode/host/producer.h"
+
+namespace soundgate::decode {
+namespace {
+
+// generation (32 bits) | worker (16) | slot (16)
+StreamHandle make_handle(size_t worker, Share::Stream stream) {
+  return StreamHandle{(uint64_t{stream.generation} << 32) | (worker << 16) | stream.slot};
+}
+size_t worker_of(StreamHandle handle) { return (static_cast<uint64_t>(handle) >> 16) & 0xffff; }
+Share::Stream stream_of(StreamHandle handle) {
+  const auto value = static_cast<uint64_t>(handle);
+  return {static_cast<uint32_t>(value & 0xffff), static_cast<uint32_t>(value >> 32)};
+}
+
+}  // namespace
+
+Producer::Producer(const std::vector<std::unique_ptr<WorkerMemory>>& workers, uint32_t index,
+                   uint32_t producer_count, PoolCounters& counters)
+    : counters_(counters) {
+  for (const auto& worker : workers) shares_.emplace_back(*worker, index, producer_count);
+}
+
+tl::expected<StreamHandle, DecodeOutcome> Producer::begin(uint64_t tag, int64_t size_bytes) {
+  const size_t first = least_loaded();
+  for (size_t i = 0; i < shares_.size(); ++i) {
+    const size_t worker = (first + i) % shares_.size();
+    if (const auto stream = shares_[worker].begin(tag, size_bytes)) {
+      next_worker_ = (worker + 1) % shares_.size();
+      counters_.begun.fetch_add(1, std::memory_order_relaxed);
+      return make_handle(worker, *stream);
+    }
+  }
+  return tl::unexpected(DecodeOutcome::decoder_overload);
+}
+
+size_t Producer::least_loaded() const {
+  size_t best = next_worker_;
+  for (size_t i = 1; i < shares_.size(); ++i) {
+    const size_t worker = (next_worker_ + i) % shares_.size();
+    if (shares_[worker].streams_on_worker() < shares_[best].streams_on_worker()) best = worker;
+  }
+  return best;
+}
+
+Share& Producer::share_of(StreamHandle stream) { return shares_.at(worker_of(stream)); }
+
+Producer::Append Producer::append(StreamHandle stream, std::span<const std::byte> bytes) {
+  return share_of(stream).append(stream_of(stream), bytes);
+}
+
+void Producer::finish(StreamHandle stream) { share_of(stream).finish(stream_of(stream)); }
+
+void Producer::cancel(StreamHandle stream) { share_of(stream).cancel(stream_of(stream)); }
+
+}  // namespace soundgate::decode

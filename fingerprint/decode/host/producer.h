@@ -1,0 +1,33 @@
+// A producer of the pool: finds each stream a worker, and puts its bytes there.
+// Thread: the producer's own.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "fingerprint/decode/host/pool_counters.h"
+#include "fingerprint/decode/host/share.h"
+
+namespace soundgate::decode {
+
+class Producer : public StreamProducer {
+ public:
+  Producer(const std::vector<std::unique_ptr<WorkerMemory>>& workers, uint32_t index,
+           uint32_t producer_count, PoolCounters& counters);
+
+  tl::expected<StreamHandle, DecodeOutcome> begin(uint64_t tag, int64_t size_bytes) override;
+  Append append(StreamHandle stream, std::span<const std::byte> bytes) override;
+  void finish(StreamHandle stream) override;
+  void cancel(StreamHandle stream) override;
+
+ private:
+  size_t least_loaded() const;
+  Share& share_of(StreamHandle stream);
+
+  std::deque<Share> shares_;  // one per worker
+  size_t next_worker_ = 0;    // where to look first: equals take turns
+  PoolCounters& counters_;
+};
+
+}  // namespace soundgate::decode

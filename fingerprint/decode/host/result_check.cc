@@ -1,0 +1,82 @@
+#include "fingerprint/decode/host/result_check.h"
+
+#include <cmath>
+
+#include "fingerprint/decode/shared/outcome_count.h"
+
+namespace soundgate::decode {
+namespace {
+
+constexpr double kSecondsMax = 1e9;
+
+bool is_time(double seconds) {
+  return std::isfinite(seconds) && seconds >= 0 && seconds <= kSecondsMax;
+}
+
+// A worker cannot see its own death, and does not admit streams.
+bool is_workers_to_say(DecodeOutcome outcome) {
+  return outcome != DecodeOutcome::decoder_crash && outcome != DecodeOutcome::decoder_timeout &&
+         outcome != DecodeOutcome::decoder_overload;
+}
+
+// Lower-case words and digits; anything else is cut off.
+void copy_name(const char (&from)[16], char (&to)[16]) {
+  for (size_t i = 0; i + 1 < sizeof from; ++i) {
+    const char c = from[i];
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_')) return;
+    to[i] = c;
+  }
+}
+
+tl::expected<CheckedResult, ResultFault> check_items(const ResultEntry& entry,
+                                                     const StreamProgress& stream) {
+  if (entry.item_count == 0 || entry.item_count > kItemsPerEntry) {
+    return tl::unexpected(ResultFault::kCount);
+  }
+  const uint64_t end = uint64_t{entry.first_item} + entry.item_count;
+  if (entry.first_item < stream.next_item || end > stream.items_max) {
+    return tl::unexpected(ResultFault::kOrder);
+  }
+  return ItemsResult{entry.first_item, {entry.items, entry.item_count}};
+}
+
+tl::expected<CheckedResult, ResultFault> check_end(const ResultEnd& said) {
+  if (said.outcome >= kOutcomeCount) return tl::unexpected(ResultFault::kOutcome);
+  DecodeEnd end;
+  end.outcome = static_cast<DecodeOutcome>(said.outcome);
+  if (!is_workers_to_say(end.outcome)) return tl::unexpected(ResultFault::kOutcome);
+  if (!is_time(said.decoded_seconds) || !is_time(said.gap_seconds) ||
+      !is_time(said.duration_seconds)) {
+    return tl::unexpected(ResultFault::kSeconds);
+  }
+  end.decoded_seconds = said.decoded_seconds;
+  end.gap_seconds = said.gap_seconds;
+  end.duration_seconds = said.duration_seconds;
+  copy_name(said.format, end.format);
+  copy_name(said.codec, end.codec);
+  return end;
+}
+
+}  // namespace
+
+tl::expected<CheckedResult, ResultFault> check_result(const ResultEntry& entry,
+                                                      const StreamProgress& stream) {
+  if (stream.generation == 0 || entry.generation != stream.generation) {
+    return tl::unexpected(ResultFault::kGeneration);
+  }
+  if (entry.consumed_bytes < stream.consumed_bytes ||
+      entry.consumed_bytes > stream.appended_bytes) {
+    return tl::unexpected(ResultFault::kConsumed);
+  }
+  switch (entry.kind) {
+    case ResultKind::kItems:
+      return check_items(entry, stream);
+    case ResultKind::kProgress:
+      return ProgressResult{};
+    case ResultKind::kEnded:
+      return check_end(entry.end);
+  }
+  return tl::unexpected(ResultFault::kKind);
+}
+
+}  // namespace soundgate::decode

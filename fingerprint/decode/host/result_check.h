@@ -1,0 +1,48 @@
+// Tells what a worker may say from what only a broken or hostile one would.
+// Input: a private copy of an entry, and what the host knows of the stream it names.
+// Output: the entry's content in the host's own terms, every field checked.
+// Thread: any; pure.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <tl/expected.hpp>
+#include <variant>
+
+#include "fingerprint/decode/decoder_pool.h"
+#include "fingerprint/decode/shared/results.h"
+
+namespace soundgate::decode {
+
+enum class ResultFault : uint8_t {
+  kOverrun,     // the ring is said to hold more than it can
+  kKind,        // no such kind of entry
+  kSlot,        // no such slot
+  kGeneration,  // not the stream that is in that slot, or one that has ended
+  kCount,       // too many items, or none
+  kOrder,       // items before items that came already, or further on than a stream may be
+  kConsumed,    // more bytes consumed than there are, or fewer than before
+  kOutcome,     // no such outcome, or one that is not the worker's to say
+  kSeconds,     // not a time
+};
+
+// What the host knows of a live stream, of this worker process's work on it.
+struct StreamProgress {
+  uint32_t generation = 0;  // 0: no live stream
+  uint32_t next_item = 0;
+  uint32_t items_max = 0;
+  uint64_t appended_bytes = 0;
+  uint64_t consumed_bytes = 0;
+};
+
+struct ItemsResult {
+  uint32_t first_item;
+  std::span<const Item> items;  // of the entry that was checked
+};
+struct ProgressResult {};
+using CheckedResult = std::variant<ItemsResult, ProgressResult, DecodeEnd>;
+
+tl::expected<CheckedResult, ResultFault> check_result(const ResultEntry& entry,
+                                                      const StreamProgress& stream);
+
+}  // namespace soundgate::decode

@@ -1,0 +1,200 @@
+#include "fingerprint/decode/host/share.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace soundgate::decode {
+
+using Append = StreamProducer::Append;
+
+Share::Share(WorkerMemory& worker, uint32_t producer, uint32_t producer_count)
+    : worker_(worker),
+      payload_(worker.payload()),
+      ended_(worker.ended(producer)),
+      first_slot_(producer * worker.slots_per_producer()),
+      slots_(worker.slots_per_producer()) {
+  free_slots_.reserve(slots_.size());
+  for (uint32_t slot = slots_end(); slot-- > first_slot_;) free_slots_.push_back(slot);
+  const uint32_t blocks = payload_.geometry().block_count / producer_count;
+  free_blocks_.reserve(blocks);
+  for (uint32_t block = blocks; block-- > 0;) free_blocks_.push_back(producer * blocks + block);
+}
+
+std::optional<Share::Stream> Share::begin(uint64_t tag, int64_t size_bytes) {
+  collect_ended();
+  if (free_slots_.empty()) return std::nullopt;
+  const uint32_t slot = free_slots_.back();
+  free_slots_.pop_back();
+
+  LocalSlot& ours = local(slot);
+  const uint32_t generation = std::max(ours.generation + 1, 1u);
+  ours = LocalSlot{.generation = generation, .live = true};
+  worker_.control(slot).tag.store(tag, std::memory_order_relaxed);
+  worker_.control(slot).consumed_bytes.store(0, std::memory_order_relaxed);
+
+  Slot& shared = payload_.slot(slot);
+  shared.flags.store(0, std::memory_order_relaxed);
+  shared.appended_bytes.store(0, std::memory_order_relaxed);
+  shared.evicted_end.store(kHeaderBlocks, std::memory_order_relaxed);
+  shared.size_bytes.store(size_bytes, std::memory_order_relaxed);
+  worker_.streams.fetch_add(1, std::memory_order_relaxed);
+  shared.generation.store(generation, std::memory_order_release);
+  return Stream{slot, generation};
+}
+
+Append Share::append(Stream stream, std::span<const std::byte> bytes) {
+  collect_ended();
+  LocalSlot* ours = find(stream);
+  if (!ours || is_closed(*ours)) return Append::kDone;
+  const uint64_t blocks_after =
+      (ours->appended_bytes + bytes.size() + kBlockBytes - 1) / kBlockBytes;
+  if (!make_room(stream.slot, blocks_after - ours->block_count())) {
+    refuse(stream.slot);
+    return Append::kFull;
+  }
+  if (ours->flags & Slot::kNoRoom) set_flags(stream.slot, ours->flags & ~uint32_t{Slot::kNoRoom});
+  copy(stream.slot, bytes);
+  if (ours->appended_bytes - ours->woken_bytes >= kWakeBytes) {
+    ours->woken_bytes = ours->appended_bytes;
+    worker_.wake();
+  }
+  return Append::kTaken;
+}
+
+void Share::copy(uint32_t slot, std::span<const std::byte> bytes) {
+  LocalSlot& ours = local(slot);
+  const std::span<uint32_t> table = payload_.table(slot);
+  while (!bytes.empty()) {
+    const size_t offset = ours.appended_bytes % kBlockBytes;
+    uint32_t& block = table[payload_.geometry().table_index(ours.appended_bytes / kBlockBytes)];
+    if (offset == 0) {
+      block = free_blocks_.back();
+      free_blocks_.pop_back();
+    }
+    const size_t count = std::min(bytes.size(), kBlockBytes - offset);
+    std::memcpy(payload_.pool_block(block) + offset, bytes.data(), count);
+    ours.appended_bytes += count;
+    bytes = bytes.subspan(count);
+  }
+  payload_.slot(slot).appended_bytes.store(ours.appended_bytes, std::memory_order_release);
+}
+
+void Share::finish(Stream stream) {
+  collect_ended();
+  LocalSlot* ours = find(stream);
+  if (!ours || is_closed(*ours)) return;
+  set_flags(stream.slot, Slot::kFinished);
+  worker_.wake();
+}
+
+void Share::cancel(Stream stream) {
+  collect_ended();
+  LocalSlot* ours = find(stream);
+  if (!ours || (ours->flags & Slot::kCancelled)) return;
+  worker_.control(stream.slot)
+      .cancelled_generation.store(stream.generation, std::memory_order_release);
+  set_flags(stream.slot, ours->flags | Slot::kCancelled);
+  worker_.wake();
+}
+
+Share::LocalSlot* Share::find(Stream stream) {
+  if (stream.slot < first_slot_ || stream.slot >= slots_end()) return nullptr;
+  LocalSlot& ours = local(stream.slot);
+  return ours.live && ours.generation == stream.generation ? &ours : nullptr;
+}
+
+bool Share::is_closed(const LocalSlot& ours) const {
+  return (ours.flags & (Slot::kFinished | Slot::kCancelled)) != 0;
+}
+
+void Share::collect_ended() {
+  while (const std::optional<uint32_t> slot = ended_.pop()) {
+    release_blocks(*slot);
+    local(*slot).live = false;
+    free_slots_.push_back(*slot);
+  }
+}
+
+void Share::release_blocks(uint32_t slot) {
+  const std::span<uint32_t> table = payload_.table(slot);
+  const LocalSlot& ours = local(slot);
+  for (uint64_t block = 0; block < ours.block_count(); ++block) {
+    if (block == kHeaderBlocks) block = std::max<uint64_t>(block, ours.evicted_end);
+    if (block >= ours.block_count()) break;
+    free_blocks_.push_back(table[payload_.geometry().table_index(block)]);
+  }
+}
+
+// Room is a free block for each new one, and an entry of the slot's table to name it.
+bool Share::make_room(uint32_t slot, uint64_t blocks) {
+  const uint64_t entries = payload_.geometry().circular_entries;
+  while (local(slot).block_count() + blocks > local(slot).evicted_end + entries) {
+    const uint64_t evictable = evictable_blocks(slot);
+    if (evictable == 0) return false;
+    evict(slot, std::min<uint64_t>(evictable, kEvictBlocksMax));
+  }
+  while (free_blocks_.size() < blocks) {
+    if (!evict_from_any()) return false;
+  }
+  return true;
+}
+
+bool Share::evict_from_any() {
+  uint32_t victim = first_slot_;
+  uint64_t most = 0;
+  for (uint32_t slot = first_slot_; slot < slots_end(); ++slot) {
+    const uint64_t evictable = evictable_blocks(slot);
+    if (evictable > most) {
+      most = evictable;
+      victim = slot;
+    }
+  }
+  if (most == 0) return false;
+  evict(victim, std::min<uint64_t>(most, kEvictBlocksMax));
+  return true;
+}
+
+uint64_t Share::evictable_blocks(uint32_t slot) const {
+  const LocalSlot& ours = local(slot);
+  if (!ours.live) return 0;
+  const uint64_t consumed =
+      worker_.control(slot).consumed_bytes.load(std::memory_order_acquire) / kBlockBytes;
+  return consumed > ours.evicted_end ? consumed - ours.evicted_end : 0;
+}
+
+// The worker learns that the blocks are gone before they are used again: it looks before it copies,
+// and once more after that.
+void Share::evict(uint32_t slot, uint64_t blocks) {
+  LocalSlot& ours = local(slot);
+  const std::span<uint32_t> table = payload_.table(slot);
+  for (uint64_t i = 0; i < blocks; ++i) {
+    free_blocks_.push_back(table[payload_.geometry().table_index(ours.evicted_end + i)]);
+  }
+  ours.evicted_end += blocks;
+  payload_.slot(slot).evicted_end.store(ours.evicted_end);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+// What cannot go on without more bytes, and holds the most, would wait for itself for ever: the
+// worker ends it. Everybody else only waits for the worker.
+void Share::refuse(uint32_t slot) {
+  const uint64_t kept = kept_blocks(slot);
+  bool holds_most = true;
+  for (uint32_t other = first_slot_; other < slots_end(); ++other) {
+    holds_most &= !local(other).live || kept_blocks(other) <= kept;
+  }
+  if (holds_most) set_flags(slot, local(slot).flags | Slot::kNoRoom);
+  worker_.wake();
+}
+
+uint64_t Share::kept_blocks(uint32_t slot) const {
+  const LocalSlot& ours = local(slot);
+  return ours.block_count() - (ours.evicted_end - kHeaderBlocks);
+}
+
+void Share::set_flags(uint32_t slot, uint32_t flags) {
+  local(slot).flags = flags;
+  payload_.slot(slot).flags.store(flags, std::memory_order_release);
+}
+
+}  // namespace soundgate::decode

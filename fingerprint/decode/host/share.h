@@ -1,0 +1,70 @@
+// One producer's part of one worker: its slots, its blocks, and the bytes it puts there.
+// Blocks stay where they are after the worker has consumed them, for a format that wants to go back
+// and for a worker that starts afresh; they are taken away from a stream only when no other is
+// free. Thread: the producer's. Nothing blocks, locks or allocates after construction.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "fingerprint/decode/decoder_pool.h"
+#include "fingerprint/decode/host/worker_memory.h"
+
+namespace soundgate::decode {
+
+class Share {
+ public:
+  Share(WorkerMemory& worker, uint32_t producer, uint32_t producer_count);
+
+  struct Stream {
+    uint32_t slot;
+    uint32_t generation;
+  };
+  std::optional<Stream> begin(uint64_t tag, int64_t size_bytes);  // nothing: no slot is free
+  StreamProducer::Append append(Stream stream, std::span<const std::byte> bytes);
+  void finish(Stream stream);
+  void cancel(Stream stream);
+
+  int streams_on_worker() const { return worker_.streams.load(std::memory_order_relaxed); }
+
+ private:
+  struct LocalSlot {
+    uint32_t generation = 0;
+    bool live = false;            // its end has not been seen yet
+    uint64_t appended_bytes = 0;  // as in the shared slot
+    uint64_t woken_bytes = 0;     // appended when the worker was last woken for it
+    uint64_t evicted_end = kHeaderBlocks;
+    uint32_t flags = 0;
+
+    uint64_t block_count() const { return (appended_bytes + kBlockBytes - 1) / kBlockBytes; }
+  };
+
+  LocalSlot* find(Stream stream);               // nullptr: it has ended, or never was
+  bool is_closed(const LocalSlot& ours) const;  // to more bytes
+  void collect_ended();
+  void release_blocks(uint32_t slot);
+  void copy(uint32_t slot, std::span<const std::byte> bytes);
+  bool make_room(uint32_t slot, uint64_t blocks);
+  bool evict_from_any();
+  uint64_t evictable_blocks(uint32_t slot) const;
+  void evict(uint32_t slot, uint64_t blocks);
+  void refuse(uint32_t slot);
+  void set_flags(uint32_t slot, uint32_t flags);
+  uint64_t kept_blocks(uint32_t slot) const;
+
+  LocalSlot& local(uint32_t slot) { return slots_[slot - first_slot_]; }
+  const LocalSlot& local(uint32_t slot) const { return slots_[slot - first_slot_]; }
+  uint32_t slots_end() const { return first_slot_ + static_cast<uint32_t>(slots_.size()); }
+
+  WorkerMemory& worker_;
+  const PayloadEditor& payload_;
+  WorkerMemory::EndedRing& ended_;
+  uint32_t first_slot_;
+  std::vector<LocalSlot> slots_;
+  std::vector<uint32_t> free_slots_;   // last in, first out: few are touched
+  std::vector<uint32_t> free_blocks_;  // likewise
+};
+
+}  // namespace soundgate::decode

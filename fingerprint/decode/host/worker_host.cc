@@ -1,0 +1,190 @@
+#include "fingerprint/decode/host/worker_host.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace soundgate::decode {
+
+WorkerHost::WorkerHost(WorkerMemory& memory, DecodeListener& listener, PoolCounters& counters,
+                       uint32_t items_max)
+    : memory_(memory),
+      listener_(listener),
+      counters_(counters),
+      items_max_(items_max),
+      streams_(memory.payload().geometry().slot_count) {}
+
+void WorkerHost::attach(WorkerProcess process, Clock::time_point now) {
+  if (attached_at_ != Clock::time_point{}) restarts_.fetch_add(1, std::memory_order_relaxed);
+  results_.emplace("soundgate-results", kResultsBytes);
+  reader_.emplace(results_->data());
+  memory_.payload().header().results_read.store(0);
+  event_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  process_.emplace(std::move(process));
+  pid_.store(process_->pid(), std::memory_order_relaxed);
+  const UniqueFd payload = memory_.memory().reopen_read_only();
+  // Should it be dead already, its pidfd says so soon.
+  process_->hand_over(payload.get(), results_->fd(), event_.get());
+  ready_ = false;
+  trust_ = Trust::kFull;
+  nonsense_about_ = 0;
+  heartbeat_ = 0;
+  attached_at_ = last_sign_ = now;
+}
+
+void WorkerHost::drain() {
+  uint64_t count;
+  [[maybe_unused]] const ssize_t ignored = ::read(event_.get(), &count, sizeof count);
+  if (trust_ == Trust::kFull && !take_waiting()) condemn(Trust::kBroken);
+}
+
+void WorkerHost::condemn(Trust why) {
+  trust_ = why;
+  process_->kill();
+}
+
+bool WorkerHost::take_waiting() {
+  const auto waiting = reader_->waiting();
+  if (!waiting) return false;
+  for (uint32_t i = 0; i < *waiting; ++i) {
+    if (!take(reader_->take())) return false;
+  }
+  memory_.payload().header().results_read.store(reader_->taken(), std::memory_order_release);
+  if (*waiting > kResultEntries / 2) memory_.wake();  // it may be waiting for room
+  return true;
+}
+
+bool WorkerHost::take(const ResultEntry& entry) {
+  if (entry.slot >= streams_.size()) return false;
+  Stream& stream = look_up(entry.slot);
+  const auto result = check_result(entry, stream.progress);
+  if (!result) {
+    nonsense_about_ = running_mark(entry.slot, entry.generation);
+    return false;
+  }
+  stream.progress.consumed_bytes = entry.consumed_bytes;
+  memory_.control(entry.slot).consumed_bytes.store(entry.consumed_bytes, std::memory_order_release);
+  if (const auto* items = std::get_if<ItemsResult>(&*result)) deliver(entry.slot, stream, *items);
+  if (const auto* ended = std::get_if<DecodeEnd>(&*result)) end_as_said(entry.slot, stream, *ended);
+  return true;
+}
+
+// The stream that is in the slot now, with what there is to know of it. A generation that has not
+// been seen yet is a stream that has begun since.
+WorkerHost::Stream& WorkerHost::look_up(uint32_t slot) {
+  const Slot& shared = memory_.payload().slot(slot);
+  const uint32_t generation = shared.generation.load(std::memory_order_acquire);
+  Stream& stream = streams_[slot];
+  if (generation == shared.closed_generation.load(std::memory_order_relaxed)) {
+    stream.progress.generation = 0;
+  } else if (generation != stream.progress.generation) {
+    stream = Stream{.progress = {.generation = generation, .items_max = items_max_}};
+  }
+  stream.progress.appended_bytes = shared.appended_bytes.load(std::memory_order_acquire);
+  return stream;
+}
+
+void WorkerHost::deliver(uint32_t slot, Stream& stream, const ItemsResult& result) {
+  const auto count = static_cast<uint32_t>(result.items.size());
+  stream.progress.next_item = result.first_item + count;
+  // A worker that starts a stream again makes the same items again.
+  const uint32_t known = std::max(stream.delivered_items, result.first_item) - result.first_item;
+  if (known >= count) return;
+  const uint32_t first_new = result.first_item + known;
+  stream.gap_items += first_new - stream.delivered_items;
+  stream.delivered_items = result.first_item + count;
+  stream.partial.decoded_seconds += (count - known) * kItemSeconds;
+  stream.partial.gap_seconds = stream.gap_items * kItemSeconds;
+  if (is_cancelled(slot)) return;
+  const uint64_t tag = memory_.control(slot).tag.load(std::memory_order_relaxed);
+  listener_.on_items(tag, first_new, result.items.subspan(known));
+}
+
+bool WorkerHost::is_cancelled(uint32_t slot) const {
+  return memory_.control(slot).cancelled_generation.load(std::memory_order_acquire) ==
+         streams_[slot].progress.generation;
+}
+
+// A worker that took over knows neither what the one before it had delivered, nor what of that it
+// could not read any more.
+void WorkerHost::end_as_said(uint32_t slot, const Stream& stream, DecodeEnd how) {
+  const double audio_seconds = how.decoded_seconds + how.gap_seconds;
+  how.gap_seconds = std::min(stream.gap_items * kItemSeconds, audio_seconds);
+  how.decoded_seconds = audio_seconds - how.gap_seconds;
+  end(slot, how);
+}
+
+void WorkerHost::end(uint32_t slot, const DecodeEnd& how) {
+  Stream& stream = streams_[slot];
+  const uint64_t tag = memory_.control(slot).tag.load(std::memory_order_relaxed);
+  const bool cancelled = is_cancelled(slot);
+  memory_.payload().slot(slot).closed_generation.store(stream.progress.generation,
+                                                       std::memory_order_release);
+  stream.progress.generation = 0;
+  memory_.streams.fetch_sub(1, std::memory_order_relaxed);
+  memory_.ended_of_slot(slot).push(slot);
+  counters_.ended.fetch_add(1, std::memory_order_relaxed);
+  counters_.decoded_milliseconds.fetch_add(static_cast<uint64_t>(how.decoded_seconds * 1000),
+                                           std::memory_order_relaxed);
+  if (!cancelled) listener_.on_end(tag, how);
+}
+
+void WorkerHost::check_stall(Clock::time_point now, std::chrono::milliseconds stall_max) {
+  const uint64_t heartbeat =
+      results_header(results_->data()).heartbeat.load(std::memory_order_relaxed);
+  if (heartbeat != heartbeat_) {
+    heartbeat_ = heartbeat;
+    last_sign_ = now;
+    ready_ = true;
+  } else if (now - last_sign_ > (ready_ ? stall_max : kStartUpMax)) {
+    condemn(Trust::kStalled);
+  }
+}
+
+std::string WorkerHost::bury() {
+  const std::string death = process_->reap();
+  process_.reset();
+  pid_.store(0, std::memory_order_relaxed);
+  if (trust_ != Trust::kBroken) take_waiting();  // what it said before it died
+  const bool stalled = trust_ == Trust::kStalled;
+  (stalled ? counters_.timeouts : counters_.crashes).fetch_add(1, std::memory_order_relaxed);
+  // Those are the suspects, and must not be tried again.
+  end_suspect(results_header(results_->data()).running.load(std::memory_order_relaxed));
+  end_suspect(nonsense_about_);
+  restart_streams();
+  return death;
+}
+
+void WorkerHost::end_suspect(uint64_t mark) {
+  const uint32_t slot = static_cast<uint32_t>(mark) - 1;
+  if (mark == 0 || slot >= streams_.size()) return;
+  Stream& stream = look_up(slot);
+  if (stream.progress.generation == 0 || mark != running_mark(slot, stream.progress.generation)) {
+    return;
+  }
+  DecodeEnd how = stream.partial;
+  how.outcome =
+      trust_ == Trust::kStalled ? DecodeOutcome::decoder_timeout : DecodeOutcome::decoder_crash;
+  end(slot, how);
+}
+
+void WorkerHost::restart_streams() {
+  for (uint32_t slot = 0; slot < streams_.size(); ++slot) {
+    Stream& stream = look_up(slot);
+    if (stream.progress.generation == 0) continue;
+    stream.progress.next_item = 0;
+    stream.progress.consumed_bytes = 0;
+    memory_.control(slot).consumed_bytes.store(0, std::memory_order_release);
+    if (is_cancelled(slot) || ++stream.resumes > kResumesMax) {
+      DecodeEnd how = stream.partial;
+      how.outcome = DecodeOutcome::decoder_lost;
+      end(slot, how);
+    } else {
+      counters_.resumed.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+}
+
+}  // namespace soundgate::decode

@@ -1,0 +1,87 @@
+// One worker place as the collector sees it: the process that works there now, the streams it works
+// on, and what becomes of them when it says something, says nonsense, stalls or dies.
+// Thread: the collector, but for what Status reads.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fingerprint/decode/decoder_pool.h"
+#include "fingerprint/decode/host/pool_counters.h"
+#include "fingerprint/decode/host/results_reader.h"
+#include "fingerprint/decode/host/worker_memory.h"
+#include "fingerprint/decode/host/worker_process.h"
+
+namespace soundgate::decode {
+
+class WorkerHost {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  WorkerHost(WorkerMemory& memory, DecodeListener& listener, PoolCounters& counters,
+             uint32_t items_max);
+
+  // Puts a fresh process to work; every live stream is started again from its first byte.
+  void attach(WorkerProcess process, Clock::time_point now);
+  bool has_process() const { return process_.has_value(); }
+  bool is_ready() const { return ready_; }  // it has shown a sign of life
+  int pidfd() const { return process_->pidfd(); }
+  int event_fd() const { return event_.get(); }
+
+  // Takes what the worker has written; kills it if that is nonsense.
+  void drain();
+  // Kills a worker that has shown no sign of life for stall_max.
+  void check_stall(Clock::time_point now, std::chrono::milliseconds stall_max);
+  // Its process is dead: settles its streams. Returns how it died.
+  std::string bury();
+  Clock::time_point attached_at() const { return attached_at_; }
+
+  int pid() const { return pid_.load(std::memory_order_relaxed); }
+  uint64_t restarts() const { return restarts_.load(std::memory_order_relaxed); }
+  int streams() const { return memory_.streams.load(std::memory_order_relaxed); }
+
+ private:
+  enum class Trust : uint8_t { kFull, kStalled, kBroken };
+  struct Stream {
+    StreamProgress progress{};     // of the process at work
+    uint32_t delivered_items = 0;  // to the listener, by all processes
+    uint32_t gap_items = 0;        // between those
+    uint32_t resumes = 0;
+    DecodeEnd partial{};  // what is known if it has to end early
+  };
+
+  void condemn(Trust why);
+  bool take_waiting();                  // false: nonsense
+  bool take(const ResultEntry& entry);  // false: nonsense
+  void deliver(uint32_t slot, Stream& stream, const ItemsResult& result);
+  void end_as_said(uint32_t slot, const Stream& stream, DecodeEnd end);
+  void end(uint32_t slot, const DecodeEnd& end);
+  Stream& look_up(uint32_t slot);
+  void end_suspect(uint64_t mark);
+  void restart_streams();
+  bool is_cancelled(uint32_t slot) const;
+
+  WorkerMemory& memory_;
+  DecodeListener& listener_;
+  PoolCounters& counters_;
+  uint32_t items_max_;
+  std::vector<Stream> streams_;  // one per slot
+
+  std::optional<SharedMemory> results_;
+  std::optional<ResultsReader> reader_;
+  std::optional<WorkerProcess> process_;
+  UniqueFd event_;
+  bool ready_ = false;
+  Trust trust_ = Trust::kFull;
+  uint64_t nonsense_about_ = 0;  // running_mark() of the stream that the nonsense named
+  uint64_t heartbeat_ = 0;
+  Clock::time_point last_sign_{};
+  Clock::time_point attached_at_{};
+  std::atomic<int> pid_{0};
+  std::atomic<uint64_t> restarts_{0};
+};
+
+}  // namespace soundgate::decode

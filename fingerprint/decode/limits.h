@@ -1,0 +1,45 @@
+// Every maximum of the decoder: of one stream, of one worker, of the rings between them.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace soundgate::decode {
+
+// Payload: what the host writes and a worker reads.
+inline constexpr size_t kBlockBytes = size_t{64} << 10;
+inline constexpr uint32_t kSlotsPerWorker = 256;  // streams at a time; 0.6–1.4 MB of contexts each
+inline constexpr uint32_t kHeaderBlocks = 2;      // of every stream, kept for a fresh start
+inline constexpr size_t kPayloadBytesMin = size_t{16} * kBlockBytes;
+inline constexpr uint32_t kEvictBlocksMax = 16;  // taken from one stream at a time
+
+// A sleeping worker is woken when this much of a stream is new, or when its end is known: a wake-up
+// costs as much as decoding a packet.
+inline constexpr uint64_t kWakeBytes = size_t{16} << 10;
+
+// Results: what a worker writes and the host checks.
+inline constexpr uint32_t kResultEntries = 4096;
+inline constexpr uint32_t kItemsPerEntry = 24;
+static_assert((kResultEntries & (kResultEntries - 1)) == 0, "ring positions are masked");
+
+// Worker.
+inline constexpr size_t kFiberStackBytes = size_t{512} << 10;  // behind a guard page
+inline constexpr std::chrono::microseconds kTimeSlice{2000};
+inline constexpr std::chrono::milliseconds kIdleWait{500};    // picks up what needed no wake-up
+inline constexpr std::chrono::milliseconds kRingWait{10};     // for room in the results ring
+inline constexpr std::chrono::milliseconds kNotifyEvery{10};  // while busy
+inline constexpr size_t kReadBufferBytes = size_t{32} << 10;
+inline constexpr size_t kProbeBytesMax = size_t{1} << 20;
+inline constexpr size_t kAllocationBytesMax = size_t{128} << 20;  // one of libav's
+inline constexpr int kStreamsPerFileMax = 64;
+
+// Supervision.
+inline constexpr uint32_t kResumesMax = 4;  // of one stream, then decoder_lost
+inline constexpr std::chrono::milliseconds kTick{250};
+inline constexpr std::chrono::milliseconds kRespawnDelayMin{10};
+inline constexpr std::chrono::milliseconds kRespawnDelayMax{2000};
+inline constexpr std::chrono::milliseconds kHealthyLife{1000};  // resets the delay
+inline constexpr std::chrono::seconds kStartUpMax{20};
+
+}  // namespace soundgate::decode

@@ -1,0 +1,100 @@
+// The payload memory of one worker: streams of bytes, written by the host and only read by the
+// worker, which maps it without the right to write.
+//
+//   PayloadHeader | Slot[slot_count] | uint32 table[slot_count][table_entries()] | blocks
+//
+// Block b of a stream (kBlockBytes each, from 0) lies in the pool block that its slot's table
+// names: entry b for the kHeaderBlocks first ones, which are never evicted, and a circular part for
+// the rest, of which the blocks before evicted_end are gone.
+//
+// Thread: each slot is written by the producer that owns it (closed_generation: by the collector);
+//   the worker reads. appended_bytes and generation are stored with release, last.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "fingerprint/decode/limits.h"
+
+namespace soundgate::decode {
+
+struct Geometry {
+  uint32_t slot_count;
+  uint32_t block_count;
+  uint32_t circular_entries;  // of each slot's table, after its header entries
+
+  uint32_t table_entries() const { return kHeaderBlocks + circular_entries; }
+  uint32_t table_index(uint64_t stream_block) const {
+    return stream_block < kHeaderBlocks
+               ? static_cast<uint32_t>(stream_block)
+               : kHeaderBlocks +
+                     static_cast<uint32_t>((stream_block - kHeaderBlocks) % circular_entries);
+  }
+};
+
+struct PayloadHeader {
+  Geometry geometry;
+  uint64_t spool_bytes_max;
+  double audio_seconds_max;
+  alignas(64) std::atomic<uint32_t> wake_sequence;  // futex: changes when there is something new
+  alignas(
+      64) std::atomic<uint64_t> results_read;  // entries of the results ring that are free again
+};
+
+struct alignas(64) Slot {
+  enum Flag : uint32_t {
+    kFinished = 1,   // appended_bytes is final
+    kCancelled = 2,  // nobody wants the result
+    kNoRoom = 4,     // the producer has no block for the next byte
+  };
+  std::atomic<uint32_t> generation;         // one more for each stream; 0: none yet
+  std::atomic<uint32_t> closed_generation;  // the last stream of this slot that has ended
+  std::atomic<uint32_t> flags;
+  std::atomic<uint64_t> appended_bytes;
+  std::atomic<uint64_t> evicted_end;  // stream blocks kHeaderBlocks..evicted_end are gone
+  std::atomic<int64_t> size_bytes;    // as announced; -1 unknown
+};
+static_assert(sizeof(Slot) == 64);
+static_assert(std::atomic<uint64_t>::is_always_lock_free);
+
+// Where the parts of a payload memory lie. The offsets follow from the geometry alone.
+struct PayloadLayout {
+  explicit PayloadLayout(const Geometry& geometry);
+  size_t slots_offset, tables_offset, blocks_offset, total_bytes;
+};
+
+// Read access to a mapped payload; the worker's side.
+class PayloadView {
+ public:
+  explicit PayloadView(const std::byte* memory);
+
+  const PayloadHeader& header() const { return *reinterpret_cast<const PayloadHeader*>(memory_); }
+  const Geometry& geometry() const { return header().geometry; }
+  const Slot& slot(uint32_t index) const;
+  const std::byte* block(uint32_t slot_index, uint64_t stream_block) const;
+
+ private:
+  const std::byte* memory_;
+  PayloadLayout layout_;
+};
+
+// Write access; the host's side.
+class PayloadEditor {
+ public:
+  PayloadEditor(std::byte* memory, const Geometry& geometry);
+
+  PayloadHeader& header() const { return *reinterpret_cast<PayloadHeader*>(memory_); }
+  const Geometry& geometry() const { return geometry_; }
+  Slot& slot(uint32_t index) const;
+  std::span<uint32_t> table(uint32_t slot_index) const;
+  std::byte* pool_block(uint32_t pool_block) const;
+
+ private:
+  std::byte* memory_;
+  Geometry geometry_;  // a copy: cheaper to reach, and the worker could not change it anyway
+  PayloadLayout layout_;
+};
+
+}  // namespace soundgate::decode

@@ -1,0 +1,68 @@
+// The results memory of one worker: written by the worker, and hostile to the host, which copies
+// each entry once and checks the copy. One such memory lives as long as one worker process.
+//
+//   ResultsHeader | ResultEntry[kResultEntries], a ring
+//
+// How much of the ring is free again stands in the payload memory (PayloadHeader::results_read).
+// Thread: the worker writes, the collector reads.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "fingerprint/decode/limits.h"
+#include "fingerprint/fingerprint.h"
+
+namespace soundgate::decode {
+
+struct ResultsHeader {
+  alignas(64) std::atomic<uint64_t> written;    // entries, ever
+  alignas(64) std::atomic<uint64_t> heartbeat;  // grows with each step; 0: not started yet
+  std::atomic<uint64_t> running;                // running_mark() of the stream at work; 0: none
+};
+
+inline constexpr uint64_t running_mark(uint32_t slot, uint32_t generation) {
+  return (uint64_t{generation} << 32) | (slot + 1);
+}
+
+enum class ResultKind : uint32_t { kItems = 1, kProgress = 2, kEnded = 3 };
+
+// How a stream ended, as the worker says it. Strings end with NUL.
+struct ResultEnd {
+  uint32_t outcome;  // DecodeOutcome
+  uint32_t reserved;
+  double decoded_seconds;
+  double gap_seconds;
+  double duration_seconds;
+  char format[16];
+  char codec[16];
+};
+
+struct ResultEntry {
+  ResultKind kind;
+  uint32_t slot;
+  uint32_t generation;
+  uint32_t first_item;  // kItems
+  uint32_t item_count;  // kItems
+  uint32_t reserved;
+  uint64_t consumed_bytes;  // of the stream; what lies before is not needed any more
+  union {
+    Item items[kItemsPerEntry];
+    ResultEnd end;
+  };
+};
+static_assert(sizeof(ResultEntry) == 128);
+
+inline constexpr size_t kResultsBytes =
+    sizeof(ResultsHeader) + size_t{kResultEntries} * sizeof(ResultEntry);
+
+inline ResultsHeader& results_header(std::byte* memory) {
+  return *reinterpret_cast<ResultsHeader*>(memory);
+}
+inline ResultEntry& result_entry(std::byte* memory, uint64_t position) {
+  auto* entries = reinterpret_cast<ResultEntry*>(memory + sizeof(ResultsHeader));
+  return entries[position & (kResultEntries - 1)];
+}
+
+}  // namespace soundgate::decode

@@ -1,0 +1,49 @@
+// The bytes of one stream, as a worker finds them in its payload memory.
+// Thread: the worker's only one.  Errors: in the result; nothing throws.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "fingerprint/decode/shared/payload.h"
+
+namespace soundgate::decode {
+
+class ByteSource {
+ public:
+  ByteSource(const PayloadView& payload, uint32_t slot, uint32_t generation)
+      : payload_(payload), slot_(payload.slot(slot)), slot_index_(slot), generation_(generation) {}
+
+  enum class State : uint8_t {
+    kBytes,    // some were copied
+    kNotYet,   // the producer has not appended them yet
+    kEnd,      // the stream ends here, or before
+    kEvicted,  // they are gone; see next_kept()
+    kStopped,  // nobody wants the result any more
+    kNoRoom,   // not there yet, and the producer has no room for them
+  };
+  struct Result {
+    State state;
+    size_t bytes;
+  };
+
+  State state_at(uint64_t position) const;
+  // Copies up to to.size() bytes from `position` on.
+  Result read(uint64_t position, std::span<uint8_t> to) const;
+
+  // The first byte after the evicted ones.
+  uint64_t next_kept() const;
+  uint64_t appended_bytes() const { return slot_.appended_bytes.load(std::memory_order_acquire); }
+  int64_t size_bytes() const { return slot_.size_bytes.load(std::memory_order_relaxed); }
+
+ private:
+  bool evicted(uint64_t stream_block) const;
+
+  const PayloadView& payload_;
+  const Slot& slot_;
+  uint32_t slot_index_;
+  uint32_t generation_;
+};
+
+}  // namespace soundgate::decode

@@ -1,0 +1,78 @@
+#include "fingerprint/decode/worker/resampler.h"
+
+extern "C" {
+#include <libavutil/opt.h>
+}
+
+#include <algorithm>
+
+#include "fingerprint/fingerprint.h"
+
+namespace soundgate::decode {
+namespace {
+
+// Where a stream does not say how its channels lie, the usual layout for so many is taken.
+bool layout_of(const AVFrame& frame, AVChannelLayout& layout) {
+  if (frame.ch_layout.order == AV_CHANNEL_ORDER_UNSPEC) {
+    av_channel_layout_default(&layout, frame.ch_layout.nb_channels);
+    return true;
+  }
+  return av_channel_layout_copy(&layout, &frame.ch_layout) >= 0;
+}
+
+}  // namespace
+
+Resampler::~Resampler() { av_channel_layout_uninit(&channels_); }
+
+bool Resampler::is_set_for(const AVFrame& frame) const {
+  return context_ && frame.format == sample_format_ && frame.sample_rate == sample_rate_hz_ &&
+         av_channel_layout_compare(&frame.ch_layout, &channels_) == 0;
+}
+
+bool Resampler::set_up(const AVFrame& frame) {
+  flush();
+  AVChannelLayout input{};
+  AVChannelLayout mono = AV_CHANNEL_LAYOUT_MONO;
+  SwrContext* context = nullptr;
+  const bool allocated = layout_of(frame, input) && frame.sample_rate > 0 &&
+                         swr_alloc_set_opts2(&context, &mono, AV_SAMPLE_FMT_S16, kSampleRateHz,
+                                             &input, static_cast<AVSampleFormat>(frame.format),
+                                             frame.sample_rate, 0, nullptr) >= 0;
+  av_channel_layout_uninit(&input);
+  if (!allocated) return false;
+  context_.reset(context);
+  av_opt_set_int(context, "filter_size", 16, 0);
+  av_opt_set_int(context, "phase_shift", 8, 0);
+  av_opt_set_int(context, "linear_interp", 1, 0);
+  av_opt_set_double(context, "cutoff", 0.8, 0);
+  if (swr_init(context) < 0) {
+    context_.reset();
+    return false;
+  }
+  sample_format_ = frame.format;
+  sample_rate_hz_ = frame.sample_rate;
+  return av_channel_layout_copy(&channels_, &frame.ch_layout) >= 0;
+}
+
+bool Resampler::convert(const AVFrame& frame) {
+  if (!is_set_for(frame) && !set_up(frame)) return false;
+  return run(const_cast<const uint8_t**>(frame.extended_data), frame.nb_samples);
+}
+
+void Resampler::flush() {
+  if (context_) run(nullptr, 0);
+  context_.reset();
+}
+
+bool Resampler::run(const uint8_t** input, int input_samples) {
+  const int room = std::max(swr_get_out_samples(context_.get(), input_samples), 1);
+  if (output_.size() < static_cast<size_t>(room)) output_.resize(static_cast<size_t>(room));
+  auto* output = reinterpret_cast<uint8_t*>(output_.data());
+  const int count =
+      swr_convert(context_.get(), &output, static_cast<int>(output_.size()), input, input_samples);
+  if (count < 0) return false;
+  if (count > 0) sink_({output_.data(), static_cast<size_t>(count)});
+  return true;
+}
+
+}  // namespace soundgate::decode

@@ -1,0 +1,39 @@
+// Mixes and resamples decoded frames to what Chromaprint takes: mono s16 at kSampleRateHz.
+// Input: frames of any format; it may change from one to the next.  Output: samples, to a sink.
+// Errors: false where libswresample cannot convert the format.
+// Thread: the stream's fiber.
+// Source: the settings of fpcalc 1.5.1, so that the bits are the same.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "fingerprint/decode/worker/libav_ptr.h"
+
+namespace soundgate::decode {
+
+class Resampler {
+ public:
+  using Sink = std::function<void(std::span<const int16_t>)>;
+  explicit Resampler(Sink sink) : sink_(std::move(sink)) {}
+  ~Resampler();
+
+  bool convert(const AVFrame& frame);
+  void flush();  // what the filter still holds back; the next frame does not follow the last
+
+ private:
+  bool is_set_for(const AVFrame& frame) const;
+  bool set_up(const AVFrame& frame);
+  bool run(const uint8_t** input, int input_samples);
+
+  Sink sink_;
+  LibavPtr<SwrContext> context_;
+  std::vector<int16_t> output_;
+  int sample_format_ = -1;
+  int sample_rate_hz_ = 0;
+  AVChannelLayout channels_{};
+};
+
+}  // namespace soundgate::decode

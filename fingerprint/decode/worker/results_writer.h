@@ -1,0 +1,41 @@
+// The worker's end of the results ring, and its voice: an eventfd the host listens to.
+// Thread: the worker's only one.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "fingerprint/decode/shared/payload.h"
+#include "fingerprint/decode/shared/results.h"
+
+namespace soundgate::decode {
+
+class ResultsWriter {
+ public:
+  ResultsWriter(std::byte* memory, const PayloadHeader& payload, int event_fd)
+      : memory_(memory), payload_(payload), event_fd_(event_fd) {}
+
+  // Waits while the ring is full.
+  void push(const ResultEntry& entry);
+  // Tells the host that there is something new, if there is.
+  void notify();
+  void notify_if_late(std::chrono::steady_clock::time_point now);
+
+  void beat();  // a sign of life
+  void set_running(uint64_t mark);
+
+ private:
+  ResultsHeader& header() { return results_header(memory_); }
+  uint64_t unread() const;
+
+  std::byte* memory_;
+  const PayloadHeader& payload_;
+  int event_fd_;
+  uint64_t written_ = 0;
+  uint64_t notified_ = 0;
+  uint64_t beats_ = 0;
+  std::chrono::steady_clock::time_point last_notify_{};
+};
+
+}  // namespace soundgate::decode

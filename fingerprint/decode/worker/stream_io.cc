@@ -1,0 +1,99 @@
+#include "fingerprint/decode/worker/stream_io.h"
+
+#include <algorithm>
+#include <new>
+
+namespace soundgate::decode {
+
+StreamIo::StreamIo(StreamContext& stream) : stream_(stream) {
+  auto* buffer = static_cast<unsigned char*>(av_malloc(kReadBufferBytes));
+  const auto read_callback = [](void* self, uint8_t* to, int bytes) {
+    return static_cast<StreamIo*>(self)->read({to, static_cast<size_t>(bytes)});
+  };
+  const auto seek_callback = [](void* self, int64_t offset, int whence) {
+    return static_cast<StreamIo*>(self)->seek(offset, whence);
+  };
+  if (buffer) {
+    context_.reset(avio_alloc_context(buffer, kReadBufferBytes, 0, this, read_callback, nullptr,
+                                      seek_callback));
+  }
+  if (!context_) {
+    av_free(buffer);
+    throw std::bad_alloc();
+  }
+  context_->seekable = 0;
+}
+
+std::vector<uint8_t> StreamIo::peek(size_t bytes_min) {
+  std::vector<uint8_t> bytes(bytes_min);
+  size_t filled = 0;
+  while (filled < bytes_min) {
+    const auto result = stream_.read(filled, std::span(bytes).subspan(filled));
+    if (result.state == ByteSource::State::kEnd) break;
+    if (result.state != ByteSource::State::kBytes) {
+      stop_ = DecodeOutcome::decoder_lost;
+      break;
+    }
+    filled += result.bytes;
+  }
+  bytes.resize(filled);
+  return bytes;
+}
+
+int StreamIo::read(std::span<uint8_t> to) {
+  if (!seekable() || headers_done_) stream_.consumed(position_);
+  if (seekable() && !headers_done_ && position_ > stream_.spool_bytes_max()) {
+    stop_ = DecodeOutcome::spool_limit;
+  }
+  if (stop_) return AVERROR_EXIT;
+  const ByteSource::Result result = stream_.read(position_, to);
+  switch (result.state) {
+    case ByteSource::State::kBytes:
+      position_ += result.bytes;
+      return static_cast<int>(result.bytes);
+    case ByteSource::State::kEnd:
+      return AVERROR_EOF;
+    case ByteSource::State::kNoRoom:
+      stop_ = DecodeOutcome::spool_limit;
+      return AVERROR_EXIT;
+    case ByteSource::State::kEvicted:
+      if (headers_done_) return bridge_gap(to);
+      break;
+    case ByteSource::State::kStopped:
+    case ByteSource::State::kNotYet:
+      break;
+  }
+  stop_ = DecodeOutcome::decoder_lost;
+  return AVERROR_EXIT;
+}
+
+// There is one gap: a worker evicts nothing that it has not read itself.
+int StreamIo::bridge_gap(std::span<uint8_t> to) {
+  const uint64_t missing = stream_.next_kept() - position_;
+  const auto begin = static_cast<int64_t>(position_);
+  if (!gap_) {
+    gap_ = Gap{begin, begin + (keeps_positions_ ? static_cast<int64_t>(missing) : 0), missing};
+  }
+  const size_t count = keeps_positions_ ? std::min<uint64_t>(missing, to.size()) : missing;
+  position_ += count;
+  if (!keeps_positions_) return read(to);
+  std::fill_n(to.begin(), count, uint8_t{0});
+  return static_cast<int>(count);
+}
+
+// Where nobody knows it: MP4 looks for boxes up to the size; MP3 distrusts its headers when they
+// promise less than the size, and takes 0 for unknown.
+int64_t StreamIo::size() const {
+  if (stream_.size_bytes() >= 0) return stream_.size_bytes();
+  return seekable() ? INT64_MAX / 2 : 0;
+}
+
+int64_t StreamIo::seek(int64_t offset, int whence) {
+  if (whence & AVSEEK_SIZE) return size();
+  if (!seekable()) return AVERROR(ESPIPE);
+  if ((whence & ~AVSEEK_FORCE) != SEEK_SET || offset < 0) return AVERROR(EINVAL);
+  position_ = static_cast<uint64_t>(offset);
+  return offset;
+}
+
+}  // namespace soundgate::decode

@@ -1,0 +1,102 @@
+#include "fingerprint/decode/worker/stream_task.h"
+
+#include <algorithm>
+#include <boost/context/protected_fixedsize_stack.hpp>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+namespace soundgate::decode {
+
+StreamTask::StreamTask(const PayloadView& payload, ResultsWriter& results, uint32_t slot,
+                       uint32_t generation, const StreamBody& body)
+    : payload_(payload),
+      results_(results),
+      source_(payload, slot, generation),
+      slot_(slot),
+      generation_(generation),
+      fiber_(std::allocator_arg, boost::context::protected_fixedsize_stack(kFiberStackBytes),
+             [this, &body](boost::context::fiber&& scheduler) {
+               scheduler_ = std::move(scheduler);
+               push_end(body(*this));
+               return std::move(scheduler_);
+             }) {}
+
+bool StreamTask::can_run() const { return !waiting_ || !must_wait(source_.state_at(wanted_)); }
+
+// A producer without room is no reason to give up for a stream that has consumed what it has: the
+// blocks of its neighbours come free one day. But its own, which it still needs, would not.
+bool StreamTask::must_wait(ByteSource::State state) const {
+  return state == ByteSource::State::kNotYet ||
+         (state == ByteSource::State::kNoRoom &&
+          consumed_ + kBlockBytes >= source_.appended_bytes());
+}
+
+bool StreamTask::run() {
+  waiting_ = false;
+  slice_end_ = std::chrono::steady_clock::now() + kTimeSlice;
+  results_.beat();
+  results_.set_running(running_mark(slot_, generation_));
+  fiber_ = std::move(fiber_).resume();
+  results_.set_running(0);
+  return static_cast<bool>(fiber_);
+}
+
+void StreamTask::wait_at(uint64_t position) {
+  waiting_ = true;
+  wanted_ = position;
+  scheduler_ = std::move(scheduler_).resume();
+}
+
+ByteSource::Result StreamTask::read(uint64_t position, std::span<uint8_t> to) {
+  checkpoint();
+  for (;;) {
+    const ByteSource::Result result = source_.read(position, to);
+    if (!must_wait(result.state)) return result;
+    wait_at(position);
+  }
+}
+
+void StreamTask::checkpoint() {
+  results_.beat();
+  if (std::chrono::steady_clock::now() < slice_end_) return;
+  scheduler_ = std::move(scheduler_).resume();
+}
+
+void StreamTask::consumed(uint64_t position) {
+  consumed_ = std::max(consumed_, std::min(position, source_.appended_bytes()));
+  if (consumed_ - reported_ < kBlockBytes) return;
+  results_.push(entry(ResultKind::kProgress));
+  reported_ = consumed_;
+}
+
+void StreamTask::emit(uint32_t first_item, std::span<const Item> items) {
+  while (!items.empty()) {
+    const size_t count = std::min<size_t>(items.size(), kItemsPerEntry);
+    ResultEntry next = entry(ResultKind::kItems);
+    next.first_item = first_item;
+    next.item_count = static_cast<uint32_t>(count);
+    std::copy_n(items.begin(), count, next.items);
+    results_.push(next);
+    reported_ = consumed_;
+    first_item += static_cast<uint32_t>(count);
+    items = items.subspan(count);
+  }
+}
+
+ResultEntry StreamTask::entry(ResultKind kind) const {
+  ResultEntry entry{};
+  entry.kind = kind;
+  entry.slot = slot_;
+  entry.generation = generation_;
+  entry.consumed_bytes = consumed_;
+  return entry;
+}
+
+void StreamTask::push_end(const ResultEnd& end) {
+  ResultEntry last = entry(ResultKind::kEnded);
+  last.end = end;
+  results_.push(last);
+}
+
+}  // namespace soundgate::decode

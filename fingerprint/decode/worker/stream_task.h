@@ -1,0 +1,77 @@
+// One stream at work: a fiber that reads the stream's bytes as if they were all there, and is put
+// aside whenever they are not, or when its time slice is over.
+// Thread: the worker's only one. The body runs on the fiber, everything else on the scheduler.
+// Memory: kFiberStackBytes behind a guard page, from start to end.
+// Source: Boost.Context 1.74.
+#pragma once
+
+#include <boost/context/fiber.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "fingerprint/decode/worker/byte_source.h"
+#include "fingerprint/decode/worker/results_writer.h"
+
+namespace soundgate::decode {
+
+// What a body sees of its stream.
+class StreamContext {
+ public:
+  virtual ~StreamContext() = default;
+
+  // Waits for bytes: the state is never kNotYet, and kNoRoom only if waiting would not help.
+  virtual ByteSource::Result read(uint64_t position, std::span<uint8_t> to) = 0;
+  virtual uint64_t next_kept() const = 0;
+  virtual int64_t size_bytes() const = 0;        // -1: unknown
+  virtual uint64_t appended_bytes() const = 0;   // so far
+  virtual void consumed(uint64_t position) = 0;  // what lies before is not needed any more
+  virtual void checkpoint() = 0;                 // call it often: others want to work, too
+  virtual void emit(uint32_t first_item, std::span<const Item> items) = 0;
+  virtual double audio_seconds_max() const = 0;
+  virtual uint64_t spool_bytes_max() const = 0;
+};
+
+// Decodes a stream. What it returns is ignored when nobody wants it any more.
+using StreamBody = std::function<ResultEnd(StreamContext&)>;
+
+class StreamTask : private StreamContext {
+ public:
+  StreamTask(const PayloadView& payload, ResultsWriter& results, uint32_t slot, uint32_t generation,
+             const StreamBody& body);
+
+  bool can_run() const;
+  bool run();  // until it has to wait or its slice is over; false: it has ended
+
+ private:
+  ByteSource::Result read(uint64_t position, std::span<uint8_t> to) override;
+  uint64_t next_kept() const override { return source_.next_kept(); }
+  int64_t size_bytes() const override { return source_.size_bytes(); }
+  uint64_t appended_bytes() const override { return source_.appended_bytes(); }
+  void consumed(uint64_t position) override;
+  void checkpoint() override;
+  void emit(uint32_t first_item, std::span<const Item> items) override;
+  double audio_seconds_max() const override { return payload_.header().audio_seconds_max; }
+  uint64_t spool_bytes_max() const override { return payload_.header().spool_bytes_max; }
+
+  bool must_wait(ByteSource::State state) const;
+  void wait_at(uint64_t position);
+  ResultEntry entry(ResultKind kind) const;
+  void push_end(const ResultEnd& end);
+
+  const PayloadView& payload_;
+  ResultsWriter& results_;
+  ByteSource source_;
+  uint32_t slot_;
+  uint32_t generation_;
+  uint64_t consumed_ = 0;
+  uint64_t reported_ = 0;  // of consumed_
+  bool waiting_ = false;
+  uint64_t wanted_ = 0;  // while waiting
+  std::chrono::steady_clock::time_point slice_end_{};
+  boost::context::fiber scheduler_;
+  boost::context::fiber fiber_;
+};
+
+}  // namespace soundgate::decode

@@ -1,0 +1,39 @@
+// Finds what an upload has in common with the references, while its items arrive: query windows →
+// hits → candidates, and at the end → alignments. Knows nothing of banks and suppressions.
+// Thread: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "index/align/aligner.h"
+#include "index/align/candidates.h"
+#include "index/align/query.h"
+#include "index/search/snapshot.h"
+
+namespace soundgate {
+
+class Matcher {
+ public:
+  explicit Matcher(std::shared_ptr<const Snapshot> snapshot);
+
+  // `newest`: what has been enrolled since is searched for all of the upload so far.
+  void append(std::shared_ptr<const Snapshot> newest, uint32_t first_item,
+              std::span<const Item> items);
+  std::vector<ReferenceAlignments> finish(std::shared_ptr<const Snapshot> newest);
+
+  uint32_t query_items() const { return query_.size(); }
+
+ private:
+  void adopt(std::shared_ptr<const Snapshot> newest);
+  void search(uint32_t begin, uint32_t end, Slot slot_begin);
+
+  std::shared_ptr<const Snapshot> snapshot_;
+  Query query_;
+  Candidates candidates_;
+  uint32_t searched_end_ = 0;  // windows that start before this item have been searched
+};
+
+}  // namespace soundgate

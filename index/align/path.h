@@ -1,0 +1,44 @@
+// Follows an alignment item by item from a place inside it, both ways, across slow drift.
+// The cost of a step is its distance in bits (0..32). A step that proves nothing costs nothing:
+// where audio is missing in the upload, and where neither side has changed since the item before
+// (silence agrees with silence, and a held note with itself, for as long as you like).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "fingerprint/fingerprint.h"
+#include "index/align/query.h"
+
+namespace soundgate {
+
+// Step i compares query item query_begin + i with the reference item offsets[i] further on.
+struct Path {
+  uint32_t query_begin = 0;
+  size_t anchor = 0;               // the step it was followed from
+  std::vector<int32_t> offsets;    // of each step
+  std::vector<uint8_t> distances;  // of each step, in bits; kProvesNothing
+
+  static constexpr uint8_t kProvesNothing = 255;
+
+  size_t size() const { return offsets.size(); }
+};
+
+// From the anchor until either side ends, or until it has long been like unrelated audio.
+Path follow_path(const Query& query, std::span<const Item> reference, uint32_t anchor,
+                 int32_t offset);
+
+// The offset near `offset` at which the items around `query_item` agree best.
+int32_t refine_offset(const Query& query, std::span<const Item> reference, uint32_t query_item,
+                      int32_t offset);
+
+struct StepRange {
+  size_t begin = 0, end = 0;
+  bool empty() const { return begin == end; }
+};
+
+// The steps about the anchor that gain the most, where a step gains `bits` - its distance.
+StepRange best_range(const Path& path, double bits);
+
+}  // namespace soundgate

@@ -1,0 +1,41 @@
+// Every bound of the index room, and how they hang together.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "fingerprint/fingerprint.h"
+
+namespace soundgate {
+
+// What a reference may be.
+inline constexpr size_t kContentIdBytesMax = 256;
+inline constexpr size_t kTitleBytesMax = 1024;
+inline constexpr size_t kMetadataBytesMax = 64 * 1024;
+inline constexpr size_t kReasonBytesMax = 1024;
+inline constexpr double kBankSecondsMinMax = 24 * 3600;
+inline constexpr size_t kBanksMax = 1024;
+
+// The longest audio, of a reference and of an upload: 24 hours, 2.8 MB of items.
+// What an upload has beyond is not matched.
+inline constexpr uint32_t kItemsMax = static_cast<uint32_t>(24 * 3600 / kItemSeconds);
+
+// Windows: 16 items are 512 bits, one cache line.
+inline constexpr uint32_t kWindowItems = 16;
+inline constexpr uint32_t kReferenceStride = 8;
+inline constexpr uint32_t kQueryStride = 5;  // coprime to kReferenceStride: every phase is tried
+static_assert(kReferenceStride % 2 == 0 && kQueryStride % 2 == 1);
+
+// Windows further apart than this tell nothing: it is where unrelated music swarms. 0.32 of the
+// bits; README, "Search", says how it was chosen.
+inline constexpr uint32_t kSearchRadius = 165;
+
+// A match session: query windows that are searched at a time, hits kept of each, and hits kept
+// before they are boiled down to candidates.
+inline constexpr size_t kSearchBatchWindows = 32;
+inline constexpr size_t kHitsPerWindowMax = 32;
+inline constexpr size_t kSessionHitsMax = 16 * 1024;
+inline constexpr size_t kSessionCandidatesMax = 4096;
+static_assert(kSessionHitsMax >= 4 * kSearchBatchWindows * kHitsPerWindowMax);
+
+}  // namespace soundgate

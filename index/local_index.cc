@@ -1,0 +1,373 @@
+#include "index/local_index.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "index/align/matcher.h"
+#include "index/align/matches.h"
+#include "index/catalogue/validate.h"
+#include "index/limits.h"
+#include "index/search/snapshot_edit.h"
+
+namespace soundgate {
+namespace {
+
+using std::chrono::system_clock;
+
+// A reference with less than this of audio, or of informative audio, is hard to find again.
+constexpr double kShortSeconds = 10;
+constexpr double kInformativeShareMin = 0.5;
+constexpr size_t kOverlapWarningsMax = 8;
+
+tl::unexpected<IndexError> error(IndexError::Kind kind, std::string message) {
+  return tl::unexpected(IndexError{kind, std::move(message)});
+}
+
+tl::unexpected<IndexError> no_bank(std::string_view name) {
+  return error(IndexError::Kind::kNotFound, "there is no bank " + std::string(name));
+}
+
+std::string quoted(std::string_view bank, std::string_view content_id) {
+  return std::string(content_id) + " in bank " + std::string(bank);
+}
+
+const Bank* find_bank(const Snapshot& snapshot, std::string_view name) {
+  const auto found = std::ranges::find_if(
+      snapshot.banks, [&](const auto& entry) { return entry.second.name == name; });
+  return found == snapshot.banks.end() ? nullptr : &found->second;
+}
+
+ReferenceEntry entry_of(const Bank& bank, Reference reference, std::vector<Item> items) {
+  reference.bank = bank.name;
+  reference.indexed_seconds = informative_seconds(items);
+  ReferenceEntry entry;
+  entry.bank_id = bank.id;
+  entry.reference = std::move(reference);
+  entry.items = std::make_shared<const std::vector<Item>>(std::move(items));
+  return entry;
+}
+
+// The other references of this bank that the new one has stretches of.
+std::vector<std::string> overlaps_of(const std::shared_ptr<const Snapshot>& snapshot,
+                                     const Bank& bank, const EnrollRequest& request) {
+  Matcher matcher(snapshot);
+  matcher.append(snapshot, 0, request.fingerprint.items);
+  std::vector<std::string> overlaps;
+  for (const ReferenceAlignments& found : matcher.finish(snapshot)) {
+    const ReferenceEntry* entry = snapshot->references.at(found.slot);
+    if (entry->bank_id != bank.id || entry->reference.content_id == request.content_id) continue;
+    if (overlaps.size() == kOverlapWarningsMax) break;
+    overlaps.push_back(entry->reference.content_id);
+  }
+  return overlaps;
+}
+
+std::vector<std::string> warnings_of(const Reference& reference,
+                                     std::span<const std::string> overlaps,
+                                     system_clock::time_point now) {
+  std::vector<std::string> warnings;
+  if (reference.duration_seconds < kShortSeconds) warnings.emplace_back("short");
+  if (reference.indexed_seconds < kInformativeShareMin * reference.duration_seconds) {
+    warnings.emplace_back("low_information");
+  }
+  for (const std::string& content_id : overlaps) warnings.push_back("overlaps " + content_id);
+  if (is_suppressed(reference, now)) warnings.emplace_back("suppressed");
+  return warnings;
+}
+
+class LocalMatchSession final : public MatchSession {
+ public:
+  explicit LocalMatchSession(std::shared_ptr<const SnapshotCell> newest)
+      : newest_(std::move(newest)), matcher_(newest_->get()) {}
+
+  void append(uint32_t first_item, std::span<const Item> items) override {
+    matcher_.append(newest_->get(), first_item, items);
+  }
+
+  std::vector<Match> finish() override {
+    const std::shared_ptr<const Snapshot> snapshot = newest_->get();
+    const auto found = matcher_.finish(snapshot);
+    return matches_of(found, matcher_.query_items(), *snapshot, system_clock::now());
+  }
+
+ private:
+  std::shared_ptr<const SnapshotCell> newest_;
+  Matcher matcher_;
+};
+
+}  // namespace
+
+IndexResult<std::unique_ptr<Index>> Index::open(const std::filesystem::path& store,
+                                                const Options& options) {
+  auto catalogue = Catalogue::open(store, options);
+  if (!catalogue) return tl::unexpected(std::move(catalogue.error()));
+  auto index = std::make_unique<LocalIndex>(std::move(*catalogue));
+  if (auto loaded = index->load(); !loaded) return tl::unexpected(std::move(loaded.error()));
+  return index;
+}
+
+LocalIndex::LocalIndex(std::unique_ptr<Catalogue> catalogue) : catalogue_(std::move(catalogue)) {}
+
+IndexResult<void> LocalIndex::load() {
+  const std::lock_guard lock(mutex_);
+  const auto version = catalogue_->version();
+  if (!version) return tl::unexpected(version.error());
+  const auto banks = catalogue_->banks();
+  if (!banks) return tl::unexpected(banks.error());
+  auto suppressions = catalogue_->suppressions();
+  if (!suppressions) return tl::unexpected(suppressions.error());
+  suppressions_ = std::move(*suppressions);
+
+  auto snapshot = std::make_shared<Snapshot>();
+  for (const Bank& bank : *banks) snapshot->banks.emplace(bank.id, bank);
+  auto visited = catalogue_->visit_references([&](StoredReference stored) {
+    const Bank& bank = snapshot->banks.at(stored.bank_id);  // a foreign key: it is there
+    std::string content_id = stored.reference.content_id;
+    ReferenceEntry entry = entry_of(bank, std::move(stored.reference), std::move(stored.items));
+    const auto suppression = suppressions_.find({bank.name, content_id});
+    if (suppression != suppressions_.end()) entry.reference.suppression = suppression->second;
+    slots_[{bank.id, std::move(content_id)}] = add_reference(*snapshot, std::move(entry));
+  });
+  if (!visited) return visited;
+  publish(std::move(snapshot), *version);
+  return {};
+}
+
+IndexResult<void> LocalIndex::create_bank(const Bank& bank) {
+  if (auto valid = validate(bank); !valid) return valid;
+  const std::lock_guard lock(mutex_);
+  auto next = std::make_shared<Snapshot>(*newest_->get());
+  if (find_bank(*next, bank.name) != nullptr) {
+    return error(IndexError::Kind::kConflict, "there is a bank " + bank.name + " already");
+  }
+  if (next->banks.size() >= kBanksMax) {
+    return error(IndexError::Kind::kInvalid,
+                 "a store has at most " + std::to_string(kBanksMax) + " banks");
+  }
+  const auto made = catalogue_->insert_bank(bank);
+  if (!made) return tl::unexpected(made.error());
+  Bank created = bank;
+  created.id = made->id;
+  created.reference_count = 0;
+  next->banks.emplace(created.id, std::move(created));
+  publish(std::move(next), made->version);
+  return {};
+}
+
+IndexResult<void> LocalIndex::set_bank(const Bank& bank) {
+  if (auto valid = validate(bank); !valid) return valid;
+  const std::lock_guard lock(mutex_);
+  auto next = std::make_shared<Snapshot>(*newest_->get());
+  const Bank* found = find_bank(*next, bank.name);
+  if (found == nullptr) return no_bank(bank.name);
+  Bank& changed = next->banks.at(found->id);
+  changed.action = bank.action;
+  changed.probes = bank.probes;
+  changed.seconds_min = bank.seconds_min;
+  changed.paused = bank.paused;
+  const auto version = catalogue_->update_bank(changed);
+  if (!version) return tl::unexpected(version.error());
+  publish(std::move(next), *version);
+  return {};
+}
+
+IndexResult<void> LocalIndex::delete_bank(std::string_view name, bool force) {
+  const std::lock_guard lock(mutex_);
+  auto next = std::make_shared<Snapshot>(*newest_->get());
+  const Bank* found = find_bank(*next, name);
+  if (found == nullptr) return no_bank(name);
+  const Bank bank = *found;
+  if (bank.reference_count > 0 && !force) {
+    return error(
+        IndexError::Kind::kConflict,
+        "bank " + bank.name + " has " + std::to_string(bank.reference_count) + " references");
+  }
+  const auto version = catalogue_->delete_bank(bank);
+  if (!version) return tl::unexpected(version.error());
+  const auto first = slots_.lower_bound({bank.id, ""});
+  auto last = first;
+  for (; last != slots_.end() && last->first.first == bank.id; ++last) {
+    remove_reference(*next, last->second);
+  }
+  slots_.erase(first, last);
+  next->banks.erase(bank.id);
+  publish(std::move(next), *version);
+  return {};
+}
+
+IndexResult<Bank> LocalIndex::bank(std::string_view name) const {
+  const auto snapshot = newest_->get();
+  const Bank* found = find_bank(*snapshot, name);
+  if (found == nullptr) return no_bank(name);
+  return *found;
+}
+
+std::vector<Bank> LocalIndex::banks() const {
+  const auto snapshot = newest_->get();
+  std::vector<Bank> banks;
+  for (const auto& [id, bank] : snapshot->banks) banks.push_back(bank);
+  std::ranges::sort(banks, {}, &Bank::name);
+  return banks;
+}
+
+IndexResult<EnrollResult> LocalIndex::enroll(const EnrollRequest& request) {
+  if (auto valid = validate(request); !valid) return tl::unexpected(valid.error());
+  const auto before = newest_->get();
+  const Bank* wanted = find_bank(*before, request.bank);
+  if (wanted == nullptr) return no_bank(request.bank);
+  const auto overlaps = overlaps_of(before, *wanted, request);
+
+  const std::lock_guard lock(mutex_);
+  auto next = std::make_shared<Snapshot>(*newest_->get());
+  const Bank* found = find_bank(*next, request.bank);  // it may have gone since
+  if (found == nullptr) return no_bank(request.bank);
+  const Bank bank = *found;
+  const auto now = system_clock::now();
+  const auto version = catalogue_->put_reference(bank, request, now);
+  if (!version) return tl::unexpected(version.error());
+
+  Reference reference;
+  reference.content_id = request.content_id;
+  reference.title = request.title;
+  reference.metadata_json = request.metadata_json;
+  reference.duration_seconds = request.fingerprint.duration_seconds;
+  reference.enrolled = now;
+  const auto suppression = suppressions_.find({bank.name, request.content_id});
+  if (suppression != suppressions_.end()) reference.suppression = suppression->second;
+  ReferenceEntry entry = entry_of(bank, std::move(reference), request.fingerprint.items);
+
+  EnrollResult result;
+  result.duration_seconds = entry.reference.duration_seconds;
+  result.indexed_seconds = entry.reference.indexed_seconds;
+  result.warnings = warnings_of(entry.reference, overlaps, now);
+  const auto old = slots_.find({bank.id, request.content_id});
+  result.replaced = old != slots_.end();
+  if (result.replaced) remove_reference(*next, old->second);
+  slots_[{bank.id, request.content_id}] = add_reference(*next, std::move(entry));
+  publish(std::move(next), *version);
+  return result;
+}
+
+IndexResult<std::vector<Reference>> LocalIndex::references(std::string_view bank) const {
+  const auto snapshot = newest_->get();
+  const Bank* found = find_bank(*snapshot, bank);
+  if (found == nullptr) return no_bank(bank);
+  std::vector<Reference> references;
+  for (Slot slot = 0; slot < snapshot->references.slot_end(); ++slot) {
+    const ReferenceEntry* entry = snapshot->references.at(slot);
+    if (entry != nullptr && entry->bank_id == found->id) references.push_back(entry->reference);
+  }
+  std::ranges::sort(references, {}, &Reference::content_id);
+  return references;
+}
+
+IndexResult<Reference> LocalIndex::reference(std::string_view bank,
+                                             std::string_view content_id) const {
+  const std::lock_guard lock(mutex_);
+  const auto snapshot = newest_->get();
+  const Bank* found = find_bank(*snapshot, bank);
+  if (found == nullptr) return no_bank(bank);
+  const auto slot = slot_of(*found, content_id);
+  if (!slot) return tl::unexpected(slot.error());
+  return snapshot->references.at(*slot)->reference;
+}
+
+IndexResult<void> LocalIndex::remove(std::string_view bank, std::string_view content_id) {
+  const std::lock_guard lock(mutex_);
+  auto next = std::make_shared<Snapshot>(*newest_->get());
+  const Bank* found = find_bank(*next, bank);
+  if (found == nullptr) return no_bank(bank);
+  const auto slot = slot_of(*found, content_id);
+  if (!slot) return tl::unexpected(slot.error());
+  const auto version = catalogue_->delete_reference(*found, content_id);
+  if (!version) return tl::unexpected(version.error());
+  slots_.erase({found->id, std::string(content_id)});
+  remove_reference(*next, *slot);
+  publish(std::move(next), *version);
+  return {};
+}
+
+IndexResult<void> LocalIndex::suppress(std::string_view bank, std::string_view content_id,
+                                       const Suppression& suppression) {
+  if (auto valid = validate(suppression); !valid) return valid;
+  const std::lock_guard lock(mutex_);
+  const auto snapshot = newest_->get();
+  const Bank* found = find_bank(*snapshot, bank);
+  if (found == nullptr) return no_bank(bank);
+  const auto slot = slot_of(*found, content_id);
+  if (!slot) return tl::unexpected(slot.error());
+  const SuppressionKey key(bank, content_id);
+  const auto version = catalogue_->put_suppression(key, suppression);
+  if (!version) return tl::unexpected(version.error());
+  suppressions_[key] = suppression;
+  set_suppression(*slot, suppression, *version);
+  return {};
+}
+
+// Also of a reference, or a bank, that is gone: the suppression has outlived it.
+IndexResult<void> LocalIndex::restore(std::string_view bank, std::string_view content_id) {
+  const std::lock_guard lock(mutex_);
+  const SuppressionKey key(bank, content_id);
+  if (!suppressions_.contains(key)) {
+    return error(IndexError::Kind::kNotFound, quoted(bank, content_id) + " is not suppressed");
+  }
+  const auto version = catalogue_->delete_suppression(key);
+  if (!version) return tl::unexpected(version.error());
+  suppressions_.erase(key);
+  const auto snapshot = newest_->get();
+  const Bank* found = find_bank(*snapshot, bank);
+  const auto slot =
+      found == nullptr ? slots_.end() : slots_.find({found->id, std::string(content_id)});
+  if (slot != slots_.end()) {
+    set_suppression(slot->second, std::nullopt, *version);
+  } else {
+    publish(std::make_shared<Snapshot>(*snapshot), *version);
+  }
+  return {};
+}
+
+std::unique_ptr<MatchSession> LocalIndex::match() const {
+  return std::make_unique<LocalMatchSession>(newest_);
+}
+
+IndexStatus LocalIndex::status() const {
+  const std::lock_guard lock(mutex_);
+  const auto snapshot = newest_->get();
+  IndexStatus status = snapshot->status;
+  status.bank_count = static_cast<int64_t>(snapshot->banks.size());
+  const auto now = system_clock::now();
+  for (const auto& [key, suppression] : suppressions_) {
+    const Bank* bank = find_bank(*snapshot, key.first);
+    if (bank == nullptr) continue;
+    const auto slot = slots_.find({bank->id, key.second});
+    if (slot == slots_.end()) continue;
+    if (is_suppressed(snapshot->references.at(slot->second)->reference, now)) {
+      ++status.suppressed_count;
+    }
+  }
+  return status;
+}
+
+IndexResult<Slot> LocalIndex::slot_of(const Bank& bank, std::string_view content_id) const {
+  const auto found = slots_.find({bank.id, std::string(content_id)});
+  if (found == slots_.end()) {
+    return error(IndexError::Kind::kNotFound,
+                 "there is no reference " + quoted(bank.name, content_id));
+  }
+  return found->second;
+}
+
+void LocalIndex::publish(std::shared_ptr<Snapshot> snapshot, int64_t version) {
+  snapshot->status.version = version;
+  newest_->set(std::move(snapshot));
+}
+
+void LocalIndex::set_suppression(Slot slot, const std::optional<Suppression>& suppression,
+                                 int64_t version) {
+  auto next = std::make_shared<Snapshot>(*newest_->get());
+  soundgate::set_suppression(*next, slot, suppression);
+  publish(std::move(next), version);
+}
+
+}  // namespace soundgate

@@ -1,0 +1,57 @@
+// The index in this process: the catalogue on disk, and the newest snapshot of it in memory.
+// A write goes to the catalogue first and is published when it has been acknowledged there.
+// Thread: any; writes are serialised by a mutex, readers take a snapshot and are never in its way.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "index/catalogue/catalogue.h"
+#include "index/index.h"
+#include "index/search/snapshot.h"
+
+namespace soundgate {
+
+class LocalIndex final : public Index {
+ public:
+  explicit LocalIndex(std::unique_ptr<Catalogue> catalogue);
+  // Fills memory from the catalogue. Once, before anything else.
+  IndexResult<void> load();
+
+  IndexResult<void> create_bank(const Bank& bank) override;
+  IndexResult<void> set_bank(const Bank& bank) override;
+  IndexResult<void> delete_bank(std::string_view name, bool force) override;
+  IndexResult<Bank> bank(std::string_view name) const override;
+  std::vector<Bank> banks() const override;
+
+  IndexResult<EnrollResult> enroll(const EnrollRequest& request) override;
+  IndexResult<std::vector<Reference>> references(std::string_view bank) const override;
+  IndexResult<Reference> reference(std::string_view bank,
+                                   std::string_view content_id) const override;
+  IndexResult<void> remove(std::string_view bank, std::string_view content_id) override;
+  IndexResult<void> suppress(std::string_view bank, std::string_view content_id,
+                             const Suppression& suppression) override;
+  IndexResult<void> restore(std::string_view bank, std::string_view content_id) override;
+
+  std::unique_ptr<MatchSession> match() const override;
+  IndexStatus status() const override;
+
+ private:
+  using ReferenceKey = std::pair<int64_t, std::string>;  // bank id and content id
+
+  IndexResult<Slot> slot_of(const Bank& bank, std::string_view content_id) const;
+  void publish(std::shared_ptr<Snapshot> snapshot, int64_t version);
+  void set_suppression(Slot slot, const std::optional<Suppression>& suppression, int64_t version);
+
+  std::shared_ptr<SnapshotCell> newest_ = std::make_shared<SnapshotCell>();
+
+  mutable std::mutex mutex_;  // of what follows, and of the order of writes
+  std::unique_ptr<Catalogue> catalogue_;
+  std::map<ReferenceKey, Slot> slots_;
+  std::map<SuppressionKey, Suppression> suppressions_;
+};
+
+}  // namespace soundgate

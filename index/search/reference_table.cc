@@ -1,0 +1,25 @@
+#include "index/search/reference_table.h"
+
+#include <algorithm>
+
+namespace soundgate {
+
+const ReferenceEntry* ReferenceTable::at(Slot slot) const {
+  if (slot >= slot_end_) return nullptr;
+  return (*chunks_[slot / kChunkSlots])[slot % kChunkSlots].get();
+}
+
+std::shared_ptr<const ReferenceEntry> ReferenceTable::share(Slot slot) const {
+  if (slot >= slot_end_) return nullptr;
+  return (*chunks_[slot / kChunkSlots])[slot % kChunkSlots];
+}
+
+void ReferenceTable::set(Slot slot, std::shared_ptr<const ReferenceEntry> entry) {
+  while (slot / kChunkSlots >= chunks_.size()) chunks_.push_back(std::make_shared<Chunk>());
+  std::shared_ptr<Chunk>& chunk = chunks_[slot / kChunkSlots];
+  chunk = std::make_shared<Chunk>(*chunk);
+  (*chunk)[slot % kChunkSlots] = std::move(entry);
+  slot_end_ = std::max(slot_end_, slot + 1);
+}
+
+}  // namespace soundgate
