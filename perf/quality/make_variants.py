@@ -13,6 +13,7 @@ and end in seconds ("-" where there is none).
 """
 import argparse
 import hashlib
+import os
 import pathlib
 import random
 import subprocess
@@ -20,6 +21,8 @@ import sys
 
 AUDIO = {".ogg", ".mp3", ".flac", ".opus", ".m4a", ".wav"}
 SECONDS_MIN = 30
+ITEM_SECONDS = 1365 / 11025
+SILENCE_ITEM = "627964279"  # what Chromaprint says of digital silence
 
 # kind: (seconds, filters, encoder options, container). Seconds 0: the whole track.
 KINDS = {
@@ -106,7 +109,7 @@ class Maker:
     def __init__(self, corpus, out):
         self.corpus, self.items = corpus, out / "items"
         self.items.mkdir(parents=True, exist_ok=True)
-        self.scratch = out / "scratch"
+        self.scratch = out / f"scratch-{os.getpid()}"  # runs may overlap
         self.manifest = []
 
     def row(self, role, kind, name, reference="-", times=()):
@@ -125,7 +128,7 @@ class Maker:
         base = name_of(path, self.corpus)
         chance = random.Random(hashlib.sha256(f"{base} {kind}".encode()).digest())
         seconds = min(seconds, seconds_total - 1)
-        start = chance.uniform(0, seconds_total - seconds - 0.5)
+        start = self.audible_start(base, seconds, seconds_total, chance)
         name = f"{base}.{kind}"
         target = self.items / f"{name}.txt"
         lead = chance.uniform(15, 25) if kind == "embedded" else 0.0
@@ -140,6 +143,18 @@ class Maker:
             write_items(made, target)
             made.unlink()
         self.row("upload", kind, name, base, (start, start + seconds, lead, lead + seconds))
+
+    def audible_start(self, base, seconds, seconds_total, chance):
+        """Silence is silence: a stretch of it cannot be told from another track's."""
+        items = (self.items / f"{base}.txt").read_text().split(",")
+        best = (1.0, 0.0)  # share of silence, start
+        for _ in range(100):
+            start = chance.uniform(0, seconds_total - seconds - 0.5)
+            first, end = int(start / ITEM_SECONDS), int((start + seconds - 2.7) / ITEM_SECONDS)
+            best = min(best, (items[first:end].count(SILENCE_ITEM) / (end - first), start))
+            if best[0] < 0.3:
+                break
+        return best[1]
 
     @staticmethod
     def embed(path, start, seconds, other, lead, made):

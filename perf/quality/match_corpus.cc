@@ -92,10 +92,11 @@ void enrol(Index& index, const Row& row, const Options& options) {
     for (const std::string& warning : enrolled->warnings) std::printf(" [%s]", warning.c_str());
     std::printf(" %.0f of %.0f s indexed\n", enrolled->indexed_seconds, enrolled->duration_seconds);
   }
-  // Turned bits keep the statistics of neighbours, and resemble nothing.
+  // Backwards and with some bits turned, neighbours stay as like as they were, and nothing else is.
   std::mt19937 random(static_cast<unsigned>(row.items.size()));
   for (int copy = 1; copy < options.copies; ++copy) {
     const auto mask = static_cast<Item>(random());
+    std::ranges::reverse(request.fingerprint.items);
     for (Item& item : request.fingerprint.items) item ^= mask;
     request.content_id = row.name + "." + std::to_string(copy);
     if (const auto made = index.enroll(request); !made) {
