@@ -63,6 +63,9 @@ struct DataplaneCounters {
   uint64_t packets_held, bytes_held;  // now
   std::vector<uint64_t> reasons;      // indexed by DataplaneReason
   double oldest_midstream_seconds = 0;
+  uint64_t bad_checksums = 0;      // segments dropped for them
+  uint64_t conflicting_bytes = 0;  // of retransmissions, rewritten to what came first
+  uint64_t segments_refused = 0;   // dropped for want of room, or because they made no sense
 };
 
 class Dataplane {

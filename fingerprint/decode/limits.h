@@ -12,6 +12,7 @@ inline constexpr size_t kBlockBytes = size_t{64} << 10;
 inline constexpr uint32_t kSlotsPerWorker = 256;  // streams at a time; 0.6–1.4 MB of contexts each
 inline constexpr uint32_t kHeaderBlocks = 2;      // of every stream, kept for a fresh start
 inline constexpr size_t kPayloadBytesMin = size_t{16} * kBlockBytes;
+inline constexpr uint64_t kPayloadBytesMax = uint64_t{64} << 30;
 inline constexpr uint32_t kEvictBlocksMax = 16;  // taken from one stream at a time
 
 // A sleeping worker is woken when this much of a stream is new, or when its end is known: a wake-up
@@ -35,6 +36,7 @@ inline constexpr size_t kAllocationBytesMax = size_t{128} << 20;  // one of liba
 inline constexpr int kStreamsPerFileMax = 64;
 
 // Supervision.
+inline constexpr int kWorkersMax = 256;
 inline constexpr uint32_t kResumesMax = 4;  // of one stream, then decoder_lost
 inline constexpr std::chrono::milliseconds kTick{250};
 inline constexpr std::chrono::milliseconds kRespawnDelayMin{10};

@@ -20,6 +20,9 @@ void PoolRecorder::on_items(uint64_t tag, uint32_t first_item, std::span<const I
   const std::lock_guard lock(mutex_);
   Heard& stream = streams_[tag];
   stream.has_gap |= first_item != stream.items.size();
+  for (size_t i = 0; i < items.size(); ++i) {
+    stream.indexes.push_back(first_item + static_cast<uint32_t>(i));
+  }
   stream.items.insert(stream.items.end(), items.begin(), items.end());
   changed_.notify_all();
 }

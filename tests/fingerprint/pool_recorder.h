@@ -20,7 +20,8 @@ using Bytes = std::vector<std::byte>;
 Bytes read_file(const std::string& path);
 
 struct Heard {
-  std::vector<Item> items;  // without a gap
+  std::vector<Item> items;
+  std::vector<uint32_t> indexes;  // of those
   bool has_gap = false;
   int ends = 0;
   DecodeEnd end;

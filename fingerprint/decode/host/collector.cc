@@ -71,7 +71,7 @@ tl::expected<void, std::string> Collector::start_workers() {
 void Collector::work() {
   const Clock::time_point start = Clock::now();
   next_tick_ = start + kTick;
-  next_spawn_ = start + kHealthyLife;  // a short life needs no spare
+  first_spare_ = start + kHealthyLife;
   while (wait()) {
     const Clock::time_point now = Clock::now();
     for (const auto& worker : workers_) serve(*worker, now);
@@ -100,9 +100,11 @@ bool Collector::wait() {
 }
 
 Collector::Clock::duration Collector::time_to_next_step(Clock::time_point now) const {
-  const bool wants_spawn =
-      !spare_ || std::ranges::any_of(workers_, [](const auto& w) { return !w->has_process(); });
-  const Clock::time_point next = wants_spawn ? std::min(next_tick_, next_spawn_) : next_tick_;
+  Clock::time_point next = next_tick_;
+  if (std::ranges::any_of(workers_, [](const auto& worker) { return !worker->has_process(); })) {
+    next = std::min(next, next_spawn_);
+  }
+  if (!spare_) next = std::min(next, std::max(next_spawn_, first_spare_));
   return std::max(next - now, Clock::duration::zero());
 }
 
@@ -138,7 +140,7 @@ void Collector::keep_spare(Clock::time_point now) {
     spare_.reset();
     delay_spawns(now);
   }
-  if (spare_ || now < next_spawn_) return;
+  if (spare_ || now < next_spawn_ || now < first_spare_) return;
   if (auto process = WorkerProcess::start(worker_path_)) {
     spare_.emplace(std::move(*process));
   } else {

@@ -45,7 +45,8 @@ class Collector {
   std::vector<std::unique_ptr<WorkerHost>> workers_;
   std::optional<WorkerProcess> spare_;
   std::chrono::milliseconds respawn_delay_ = kRespawnDelayMin;
-  Clock::time_point next_spawn_{};
+  Clock::time_point next_spawn_{};   // not before, after a failure
+  Clock::time_point first_spare_{};  // a short life needs none
   Clock::time_point next_tick_{};
   UniqueFd stop_event_;
   std::thread thread_;

@@ -7,17 +7,17 @@ namespace soundgate::decode {
 
 using Append = StreamProducer::Append;
 
-Share::Share(WorkerMemory& worker, uint32_t producer, uint32_t producer_count)
+Share::Share(WorkerMemory& worker, uint32_t producer)
     : worker_(worker),
       payload_(worker.payload()),
       ended_(worker.ended(producer)),
-      first_slot_(producer * worker.slots_per_producer()),
-      slots_(worker.slots_per_producer()) {
+      first_slot_(worker.partition(producer).first_slot),
+      slots_(worker.partition(producer).slot_count) {
   free_slots_.reserve(slots_.size());
   for (uint32_t slot = slots_end(); slot-- > first_slot_;) free_slots_.push_back(slot);
-  const uint32_t blocks = payload_.geometry().block_count / producer_count;
-  free_blocks_.reserve(blocks);
-  for (uint32_t block = blocks; block-- > 0;) free_blocks_.push_back(producer * blocks + block);
+  const Partition& ours = worker.partition(producer);
+  free_blocks_.reserve(ours.block_count);
+  for (uint32_t i = ours.block_count; i-- > 0;) free_blocks_.push_back(ours.first_block + i);
 }
 
 std::optional<Share::Stream> Share::begin(uint64_t tag, int64_t size_bytes) {
@@ -171,8 +171,7 @@ void Share::evict(uint32_t slot, uint64_t blocks) {
     free_blocks_.push_back(table[payload_.geometry().table_index(ours.evicted_end + i)]);
   }
   ours.evicted_end += blocks;
-  payload_.slot(slot).evicted_end.store(ours.evicted_end);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  payload_.slot(slot).evicted_end.exchange(ours.evicted_end);  // unlike a store, a full barrier
 }
 
 // What cannot go on without more bytes, and holds the most, would wait for itself for ever: the

@@ -16,7 +16,7 @@ namespace soundgate::decode {
 
 class Share {
  public:
-  Share(WorkerMemory& worker, uint32_t producer, uint32_t producer_count);
+  Share(WorkerMemory& worker, uint32_t producer);
 
   struct Stream {
     uint32_t slot;

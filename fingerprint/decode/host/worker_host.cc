@@ -29,6 +29,7 @@ void WorkerHost::attach(WorkerProcess process, Clock::time_point now) {
   process_->hand_over(payload.get(), results_->fd(), event_.get());
   ready_ = false;
   trust_ = Trust::kFull;
+  nonsense_about_ = 0;
   heartbeat_ = 0;
   attached_at_ = last_sign_ = now;
 }
@@ -59,11 +60,14 @@ bool WorkerHost::take(const ResultEntry& entry) {
   if (entry.slot >= streams_.size()) return false;
   Stream& stream = look_up(entry.slot);
   const auto result = check_result(entry, stream.progress);
-  if (!result) return false;
+  if (!result) {
+    nonsense_about_ = running_mark(entry.slot, entry.generation);
+    return false;
+  }
   stream.progress.consumed_bytes = entry.consumed_bytes;
   memory_.control(entry.slot).consumed_bytes.store(entry.consumed_bytes, std::memory_order_release);
   if (const auto* items = std::get_if<ItemsResult>(&*result)) deliver(entry.slot, stream, *items);
-  if (const auto* ended = std::get_if<DecodeEnd>(&*result)) end(entry.slot, *ended);
+  if (const auto* ended = std::get_if<DecodeEnd>(&*result)) end_as_said(entry.slot, stream, *ended);
   return true;
 }
 
@@ -88,16 +92,28 @@ void WorkerHost::deliver(uint32_t slot, Stream& stream, const ItemsResult& resul
   // A worker that starts a stream again makes the same items again.
   const uint32_t known = std::max(stream.delivered_items, result.first_item) - result.first_item;
   if (known >= count) return;
+  const uint32_t first_new = result.first_item + known;
+  stream.gap_items += first_new - stream.delivered_items;
   stream.delivered_items = result.first_item + count;
   stream.partial.decoded_seconds += (count - known) * kItemSeconds;
+  stream.partial.gap_seconds = stream.gap_items * kItemSeconds;
   if (is_cancelled(slot)) return;
   const uint64_t tag = memory_.control(slot).tag.load(std::memory_order_relaxed);
-  listener_.on_items(tag, result.first_item + known, result.items.subspan(known));
+  listener_.on_items(tag, first_new, result.items.subspan(known));
 }
 
 bool WorkerHost::is_cancelled(uint32_t slot) const {
   return memory_.control(slot).cancelled_generation.load(std::memory_order_acquire) ==
          streams_[slot].progress.generation;
+}
+
+// A worker that took over knows neither what the one before it had delivered, nor what of that it
+// could not read any more.
+void WorkerHost::end_as_said(uint32_t slot, const Stream& stream, DecodeEnd how) {
+  const double audio_seconds = how.decoded_seconds + how.gap_seconds;
+  how.gap_seconds = std::min(stream.gap_items * kItemSeconds, audio_seconds);
+  how.decoded_seconds = audio_seconds - how.gap_seconds;
+  end(slot, how);
 }
 
 void WorkerHost::end(uint32_t slot, const DecodeEnd& how) {
@@ -134,14 +150,14 @@ std::string WorkerHost::bury() {
   if (trust_ != Trust::kBroken) take_waiting();  // what it said before it died
   const bool stalled = trust_ == Trust::kStalled;
   (stalled ? counters_.timeouts : counters_.crashes).fetch_add(1, std::memory_order_relaxed);
-  settle_running();
+  // Those are the suspects, and must not be tried again.
+  end_suspect(results_header(results_->data()).running.load(std::memory_order_relaxed));
+  end_suspect(nonsense_about_);
   restart_streams();
   return death;
 }
 
-// The stream it was at work on is the suspect, and must not be tried again.
-void WorkerHost::settle_running() {
-  const uint64_t mark = results_header(results_->data()).running.load(std::memory_order_relaxed);
+void WorkerHost::end_suspect(uint64_t mark) {
   const uint32_t slot = static_cast<uint32_t>(mark) - 1;
   if (mark == 0 || slot >= streams_.size()) return;
   Stream& stream = look_up(slot);

@@ -48,6 +48,7 @@ class WorkerHost {
   struct Stream {
     StreamProgress progress{};     // of the process at work
     uint32_t delivered_items = 0;  // to the listener, by all processes
+    uint32_t gap_items = 0;        // between those
     uint32_t resumes = 0;
     DecodeEnd partial{};  // what is known if it has to end early
   };
@@ -56,9 +57,10 @@ class WorkerHost {
   bool take_waiting();                  // false: nonsense
   bool take(const ResultEntry& entry);  // false: nonsense
   void deliver(uint32_t slot, Stream& stream, const ItemsResult& result);
+  void end_as_said(uint32_t slot, const Stream& stream, DecodeEnd end);
   void end(uint32_t slot, const DecodeEnd& end);
   Stream& look_up(uint32_t slot);
-  void settle_running();
+  void end_suspect(uint64_t mark);
   void restart_streams();
   bool is_cancelled(uint32_t slot) const;
 
@@ -74,6 +76,7 @@ class WorkerHost {
   UniqueFd event_;
   bool ready_ = false;
   Trust trust_ = Trust::kFull;
+  uint64_t nonsense_about_ = 0;  // running_mark() of the stream that the nonsense named
   uint64_t heartbeat_ = 0;
   Clock::time_point last_sign_{};
   Clock::time_point attached_at_{};

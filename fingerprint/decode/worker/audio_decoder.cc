@@ -1,5 +1,9 @@
 #include "fingerprint/decode/worker/audio_decoder.h"
 
+extern "C" {
+#include <libavutil/avstring.h>
+}
+
 #include <new>
 #include <string_view>
 
@@ -19,9 +23,14 @@ const char* const AudioDecoder::kAllowed =
     "pcm_u8,pcm_s8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,"
     "pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be,pcm_alaw,pcm_mulaw";
 
+bool AudioDecoder::can_decode(const AVCodecParameters& track) {
+  const AVCodec* codec = find_decoder(track.codec_id);
+  return codec && av_match_list(codec->name, kAllowed, ',') > 0;
+}
+
 bool AudioDecoder::open(const AVStream& track) {
+  if (!can_decode(*track.codecpar)) return false;
   const AVCodec* codec = find_decoder(track.codecpar->codec_id);
-  if (!codec) return false;
   context_.reset(avcodec_alloc_context3(codec));
   frame_.reset(av_frame_alloc());
   if (!context_ || !frame_) throw std::bad_alloc();
@@ -41,6 +50,8 @@ bool AudioDecoder::decode(const AVPacket* packet, const OnFrame& on_frame) {
   const bool sent = succeeded(error);
   return receive(on_frame) && sent;
 }
+
+void AudioDecoder::forget() { avcodec_flush_buffers(context_.get()); }
 
 bool AudioDecoder::receive(const OnFrame& on_frame) {
   bool whole = true;

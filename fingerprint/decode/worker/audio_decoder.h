@@ -16,12 +16,16 @@ class AudioDecoder {
   // libavcodec's own decoders; the float ones are the fastest of what there is.
   static const char* const kAllowed;
 
+  static bool can_decode(const AVCodecParameters& track);
+
   bool open(const AVStream& track);
 
   // Sends a packet (nullptr: the end) and hands over each frame that comes of it.
   // false: the packet could not be decoded, or a frame of it is damaged.
   using OnFrame = std::function<void(const AVFrame&)>;
   bool decode(const AVPacket* packet, const OnFrame& on_frame);
+
+  void forget();  // what came before: the next packet does not follow it
 
   const char* codec_name() const { return avcodec_get_name(context_->codec_id); }
   bool out_of_memory() const { return out_of_memory_; }

@@ -1,13 +1,15 @@
 #include "fingerprint/decode/worker/decode_stream.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <string_view>
 
-#include "fingerprint/chroma/chroma.h"
 #include "fingerprint/decode/worker/audio_decoder.h"
 #include "fingerprint/decode/worker/demuxer.h"
+#include "fingerprint/decode/worker/item_stream.h"
 #include "fingerprint/decode/worker/resampler.h"
 #include "fingerprint/decode/worker/stream_io.h"
 
@@ -19,13 +21,36 @@ namespace {
 constexpr double kTruncatedSecondsMin = 0.5;
 constexpr double kTruncatedShareMin = 0.01;
 
+constexpr uint64_t kPacketsToGetGoing = 8;  // that may fail behind a gap
+
+// Where a frame lies in the audio. Frames say so themselves where the format has timestamps; where
+// it has none, what is missing is reckoned from the bytes that are.
+class FrameClock {
+ public:
+  explicit FrameClock(AVRational time_base) : seconds_per_tick_(av_q2d(time_base)) {}
+
+  void see(const AVFrame& frame) {
+    if (!first_pts_ && frame.pts != AV_NOPTS_VALUE) first_pts_ = frame.pts;
+  }
+  std::optional<double> seconds(const AVFrame& frame) const {
+    if (!first_pts_ || frame.pts == AV_NOPTS_VALUE || frame.pts < *first_pts_) return std::nullopt;
+    return static_cast<double>(frame.pts - *first_pts_) * seconds_per_tick_;
+  }
+
+ private:
+  double seconds_per_tick_;
+  std::optional<int64_t> first_pts_;
+};
+
 class StreamDecoder {
  public:
   explicit StreamDecoder(StreamContext& stream)
       : stream_(stream),
         io_(stream),
         demuxer_(io_),
-        resampler_([this](std::span<const int16_t> samples) { take_samples(samples); }) {}
+        resampler_([this](std::span<const int16_t> samples) { items_.feed(samples); }),
+        items_(
+            [this](uint32_t first, std::span<const Item> items) { stream_.emit(first, items); }) {}
 
   ResultEnd run() {
     DecodeOutcome outcome = DecodeOutcome::decoder_memory;
@@ -40,13 +65,13 @@ class StreamDecoder {
   DecodeOutcome decode_all() {
     if (auto opened = demuxer_.open(); !opened) return opened.error();
     if (!decoder_.open(demuxer_.track())) return DecodeOutcome::undecodable;
+    clock_.emplace(demuxer_.track().time_base);
     packet_.reset(av_packet_alloc());
     if (!packet_) throw std::bad_alloc();
     read_to_end();
     decode(nullptr);
     resampler_.flush();
-    chroma_.finish();
-    emit_items();
+    items_.finish();
     return outcome();
   }
 
@@ -54,46 +79,73 @@ class StreamDecoder {
     for (;;) {
       read_error_ = demuxer_.next_packet(*packet_);
       if (read_error_ < 0 || too_long() || decoder_.out_of_memory()) return;
-      ++packets_;
-      decode(packet_.get());
+      if (first_packet_at_ < 0) first_packet_at_ = packet_->pos;
+      if (is_whole(*packet_)) {
+        ++packets_;
+        decode(packet_.get());
+      }
       av_packet_unref(packet_.get());
       stream_.checkpoint();
     }
   }
 
+  // Whether all of its bytes are the stream's. The first one behind a gap is where it ends.
+  bool is_whole(const AVPacket& packet) {
+    if (!io_.gap() || behind_gap_ || packet.pos + packet.size <= io_.gap()->begin) return true;
+    if (packet.pos < io_.gap()->end) return false;
+    decode(nullptr);
+    decoder_.forget();
+    resampler_.flush();
+    behind_gap_ = awaits_frame_ = true;
+    packets_before_gap_ = packets_;
+    return true;
+  }
+
   void decode(const AVPacket* packet) {
-    const bool whole = decoder_.decode(
-        packet, [this](const AVFrame& frame) { unconvertible_ |= !resampler_.convert(frame); });
-    if (whole) return;
+    const bool whole = decoder_.decode(packet, [this](const AVFrame& frame) {
+      clock_->see(frame);
+      if (awaits_frame_) end_gap(frame);
+      unconvertible_ |= !resampler_.convert(frame);
+    });
+    const bool gets_going = behind_gap_ && packets_ <= packets_before_gap_ + kPacketsToGetGoing;
+    if (whole || gets_going) return;
     ++bad_packets_;
     last_bad_packet_ = packets_;
   }
 
-  void take_samples(std::span<const int16_t> samples) {
-    samples_ += samples.size();
-    chroma_.feed(samples);
-    emit_items();
+  void end_gap(const AVFrame& frame) {
+    const double before = static_cast<double>(items_.position()) / kSampleRateHz;
+    std::optional<double> here;
+    if (demuxer_.has_timestamps()) here = clock_->seconds(frame);
+    if (!here) here = before + reckoned_gap_seconds(before);
+    awaits_frame_ = false;
+    items_.jump_to(static_cast<uint64_t>(std::llround(std::max(*here, before) * kSampleRateHz)));
   }
 
-  void emit_items() {
-    chroma_.take(items_);
-    if (items_.empty()) return;
-    stream_.emit(next_item_, items_);
-    next_item_ += static_cast<uint32_t>(items_.size());
-    items_.clear();
+  // By the bytes that are missing: as the headers say how long all bytes are, or else as those
+  // before the gap were.
+  double reckoned_gap_seconds(double seconds_before) const {
+    const auto missing = static_cast<double>(io_.gap()->missing_bytes);
+    if (demuxer_.promised_seconds() > 0 && stream_.size_bytes() > first_packet_at_) {
+      return demuxer_.promised_seconds() * missing /
+             static_cast<double>(stream_.size_bytes() - first_packet_at_);
+    }
+    const int64_t bytes_before = std::max<int64_t>(io_.gap()->begin - first_packet_at_, 1);
+    return seconds_before * missing / static_cast<double>(bytes_before);
   }
 
-  double decoded_seconds() const { return static_cast<double>(samples_) / kSampleRateHz; }
-  bool too_long() const { return decoded_seconds() > stream_.audio_seconds_max(); }
+  bool too_long() const {
+    return static_cast<double>(items_.position()) > stream_.audio_seconds_max() * kSampleRateHz;
+  }
 
   DecodeOutcome outcome() const {
     if (decoder_.out_of_memory()) return DecodeOutcome::decoder_memory;
     if (io_.stop()) return *io_.stop();
     if (too_long()) return DecodeOutcome::too_long;
-    if (samples_ == 0) return DecodeOutcome::undecodable;
+    if (items_.decoded_seconds() == 0) return DecodeOutcome::undecodable;
     if (is_damaged()) return DecodeOutcome::damaged;
     if (is_truncated()) return DecodeOutcome::truncated;
-    return next_item_ == 0 ? DecodeOutcome::too_short : DecodeOutcome::decoded;
+    return items_.next_item() == 0 ? DecodeOutcome::too_short : DecodeOutcome::decoded;
   }
 
   // The first packet may need one before it, the last one may be cut.
@@ -104,22 +156,23 @@ class StreamDecoder {
   }
 
   bool is_truncated() const {
-    const double missing = demuxer_.promised_seconds() - decoded_seconds();
-    const bool is_short =
-        missing > std::max(kTruncatedSecondsMin, kTruncatedShareMin * demuxer_.promised_seconds());
+    const double promised = demuxer_.promised_seconds();
+    const double missing = promised - items_.decoded_seconds() - items_.gap_seconds();
     const int64_t promised_bytes = stream_.size_bytes();
-    return is_short || (promised_bytes >= 0 &&
-                        stream_.appended_bytes() < static_cast<uint64_t>(promised_bytes));
+    return missing > std::max(kTruncatedSecondsMin, kTruncatedShareMin * promised) ||
+           (promised_bytes >= 0 &&
+            stream_.appended_bytes() < static_cast<uint64_t>(promised_bytes));
   }
 
   ResultEnd describe(DecodeOutcome outcome) const {
     ResultEnd end{};
     end.outcome = static_cast<uint32_t>(outcome);
-    end.decoded_seconds = decoded_seconds();
-    end.duration_seconds = decoded_seconds();
+    end.decoded_seconds = items_.decoded_seconds();
+    end.gap_seconds = items_.gap_seconds();
+    end.duration_seconds = end.decoded_seconds + end.gap_seconds;
     copy_name(demuxer_.format(), end.format);
-    if (packet_) {
-      end.duration_seconds = std::max(end.decoded_seconds, demuxer_.promised_seconds());
+    if (packet_) {  // there is a track, and a decoder for it
+      end.duration_seconds = std::max(end.duration_seconds, demuxer_.promised_seconds());
       copy_name(decoder_.codec_name(), end.codec);
     }
     return end;
@@ -135,11 +188,13 @@ class StreamDecoder {
   Demuxer demuxer_;
   AudioDecoder decoder_;
   Resampler resampler_;
-  Chroma chroma_;
+  ItemStream items_;
   LibavPtr<AVPacket> packet_;
-  std::vector<Item> items_;
-  uint32_t next_item_ = 0;
-  uint64_t samples_ = 0;
+  std::optional<FrameClock> clock_;
+  int64_t first_packet_at_ = -1;  // byte position
+  bool behind_gap_ = false;
+  bool awaits_frame_ = false;  // the first one behind the gap, to say where that is
+  uint64_t packets_before_gap_ = 0;
   uint64_t packets_ = 0;
   uint64_t bad_packets_ = 0;
   uint64_t last_bad_packet_ = 0;  // counted from 1

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string_view>
+#include <tuple>
 
 #include "fingerprint/decode/worker/audio_decoder.h"
 
@@ -20,6 +22,18 @@ std::string_view first_name(const AVInputFormat& format) {
 
 bool is_allowed(const AVInputFormat& format) {
   return std::ranges::find(kFormats, first_name(format)) != kFormats.end();
+}
+
+// As av_find_best_stream ranks tracks, which wants to know more of them than headers say. (It would
+// take avformat_find_stream_info, which decodes ahead: dear, and open to more codecs than we
+// allow.)
+std::tuple<bool, int, int64_t> rank(const AVStream& stream) {
+  const int disposition = stream.disposition;
+  const bool for_impaired =
+      disposition & (AV_DISPOSITION_HEARING_IMPAIRED | AV_DISPOSITION_VISUAL_IMPAIRED);
+  const bool is_default = disposition & AV_DISPOSITION_DEFAULT;
+  return {AudioDecoder::can_decode(*stream.codecpar), (for_impaired ? 0 : 1) + (is_default ? 1 : 0),
+          stream.codecpar->bit_rate};
 }
 
 }  // namespace
@@ -46,6 +60,7 @@ tl::expected<void, DecodeOutcome> Demuxer::open() {
   }
   format_ = first_name(*format);
   if (format_ == "mov") io_.allow_seeking();
+  if (format_ == "mov" || format_ == "wav" || format_ == "aiff") io_.keep_positions();
 
   AVFormatContext* context = avformat_alloc_context();
   if (!context) return tl::unexpected(DecodeOutcome::decoder_memory);
@@ -65,12 +80,16 @@ tl::expected<void, DecodeOutcome> Demuxer::open() {
 }
 
 tl::expected<void, DecodeOutcome> Demuxer::choose_track() {
-  track_ = av_find_best_stream(context_.get(), AVMEDIA_TYPE_AUDIO, -1, -1, nullptr, 0);
-  if (track_ < 0) return tl::unexpected(DecodeOutcome::not_audio);
-  for (unsigned i = 0; i < context_->nb_streams; ++i) {
-    const bool is_ours = static_cast<int>(i) == track_;
-    context_->streams[i]->discard = is_ours ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+  const std::span streams(context_->streams, context_->nb_streams);
+  const AVStream* best = nullptr;
+  for (AVStream* stream : streams) {
+    stream->discard = AVDISCARD_ALL;
+    if (stream->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) continue;
+    if (!best || rank(*stream) > rank(*best)) best = stream;
   }
+  if (!best) return tl::unexpected(DecodeOutcome::not_audio);
+  track_ = best->index;
+  streams[static_cast<size_t>(track_)]->discard = AVDISCARD_DEFAULT;
   return {};
 }
 
@@ -80,6 +99,10 @@ int Demuxer::next_packet(AVPacket& packet) {
     if (error < 0 || packet.stream_index == track_) return error;
     av_packet_unref(&packet);
   }
+}
+
+bool Demuxer::has_timestamps() const {
+  return format_ != "mp3" && format_ != "aac" && format_ != "flac";
 }
 
 double Demuxer::promised_seconds() const {

@@ -21,6 +21,9 @@ class Demuxer {
   // 0, AVERROR_EOF, or another error.
   int next_packet(AVPacket& packet);
 
+  // Whether packets say where they lie, or are merely counted.
+  bool has_timestamps() const;
+
   const AVStream& track() const { return *context_->streams[track_]; }
   const std::string& format() const { return format_; }  // empty: not recognised
   double promised_seconds() const;                       // by the headers; 0: they do not say

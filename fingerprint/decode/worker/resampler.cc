@@ -31,7 +31,6 @@ bool Resampler::is_set_for(const AVFrame& frame) const {
 
 bool Resampler::set_up(const AVFrame& frame) {
   flush();
-  context_.reset();
   AVChannelLayout input{};
   AVChannelLayout mono = AV_CHANNEL_LAYOUT_MONO;
   SwrContext* context = nullptr;
@@ -62,6 +61,7 @@ bool Resampler::convert(const AVFrame& frame) {
 
 void Resampler::flush() {
   if (context_) run(nullptr, 0);
+  context_.reset();
 }
 
 bool Resampler::run(const uint8_t** input, int input_samples) {

@@ -21,7 +21,7 @@ class Resampler {
   ~Resampler();
 
   bool convert(const AVFrame& frame);
-  void flush();  // what the filter still holds back
+  void flush();  // what the filter still holds back; the next frame does not follow the last
 
  private:
   bool is_set_for(const AVFrame& frame) const;

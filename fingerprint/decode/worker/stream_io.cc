@@ -1,5 +1,6 @@
 #include "fingerprint/decode/worker/stream_io.h"
 
+#include <algorithm>
 #include <new>
 
 namespace soundgate::decode {
@@ -28,7 +29,11 @@ std::vector<uint8_t> StreamIo::peek(size_t bytes_min) {
   size_t filled = 0;
   while (filled < bytes_min) {
     const auto result = stream_.read(filled, std::span(bytes).subspan(filled));
-    if (result.state != ByteSource::State::kBytes) break;
+    if (result.state == ByteSource::State::kEnd) break;
+    if (result.state != ByteSource::State::kBytes) {
+      stop_ = DecodeOutcome::decoder_lost;
+      break;
+    }
     filled += result.bytes;
   }
   bytes.resize(filled);
@@ -52,6 +57,8 @@ int StreamIo::read(std::span<uint8_t> to) {
       stop_ = DecodeOutcome::spool_limit;
       return AVERROR_EXIT;
     case ByteSource::State::kEvicted:
+      if (headers_done_) return bridge_gap(to);
+      break;
     case ByteSource::State::kStopped:
     case ByteSource::State::kNotYet:
       break;
@@ -60,12 +67,30 @@ int StreamIo::read(std::span<uint8_t> to) {
   return AVERROR_EXIT;
 }
 
-int64_t StreamIo::seek(int64_t offset, int whence) {
-  if (!seekable()) return AVERROR(ESPIPE);
-  if (whence & AVSEEK_SIZE) {
-    // A size that is not known is larger than any position: MP4 looks for boxes up to it.
-    return stream_.size_bytes() >= 0 ? stream_.size_bytes() : INT64_MAX / 2;
+// There is one gap: a worker evicts nothing that it has not read itself.
+int StreamIo::bridge_gap(std::span<uint8_t> to) {
+  const uint64_t missing = stream_.next_kept() - position_;
+  const auto begin = static_cast<int64_t>(position_);
+  if (!gap_) {
+    gap_ = Gap{begin, begin + (keeps_positions_ ? static_cast<int64_t>(missing) : 0), missing};
   }
+  const size_t count = keeps_positions_ ? std::min<uint64_t>(missing, to.size()) : missing;
+  position_ += count;
+  if (!keeps_positions_) return read(to);
+  std::fill_n(to.begin(), count, uint8_t{0});
+  return static_cast<int>(count);
+}
+
+// Where nobody knows it: MP4 looks for boxes up to the size; MP3 distrusts its headers when they
+// promise less than the size, and takes 0 for unknown.
+int64_t StreamIo::size() const {
+  if (stream_.size_bytes() >= 0) return stream_.size_bytes();
+  return seekable() ? INT64_MAX / 2 : 0;
+}
+
+int64_t StreamIo::seek(int64_t offset, int whence) {
+  if (whence & AVSEEK_SIZE) return size();
+  if (!seekable()) return AVERROR(ESPIPE);
   if ((whence & ~AVSEEK_FORCE) != SEEK_SET || offset < 0) return AVERROR(EINVAL);
   position_ = static_cast<uint64_t>(offset);
   return offset;

@@ -1,6 +1,9 @@
 // What libavformat reads a stream through.
 // Seeking: forward by reading, except in formats that name byte positions (MP4), which may go
 //   anywhere that is still kept, and wait for what has not come yet.
+// Gaps: bytes that are gone (a worker before this one had consumed them) are jumped over, or read
+// as
+//   zeros where byte positions count; what is made of those is not to be used.
 // Errors: AVERROR_EOF at the end; AVERROR_EXIT when the stream is over for another reason, stop().
 // Thread: the stream's fiber.
 #pragma once
@@ -24,20 +27,33 @@ class StreamIo {
 
   AVIOContext* context() { return context_.get(); }
   void allow_seeking() { context_->seekable = AVIO_SEEKABLE_NORMAL; }
+  void keep_positions() { keeps_positions_ = true; }
   // The format has read its headers: from now on only what lies ahead is needed.
   void headers_done() { headers_done_ = true; }
+
+  // Where bytes were missing, as libav counts positions: it does not see what is jumped over.
+  struct Gap {
+    int64_t begin;
+    int64_t end;
+    uint64_t missing_bytes;
+  };
+  const std::optional<Gap>& gap() const { return gap_; }
 
   // Why no more bytes came, where that was not the end of the stream.
   std::optional<DecodeOutcome> stop() const { return stop_; }
 
  private:
   int read(std::span<uint8_t> to);
+  int bridge_gap(std::span<uint8_t> to);
+  int64_t size() const;
   int64_t seek(int64_t offset, int whence);
   bool seekable() const { return context_->seekable != 0; }
 
   StreamContext& stream_;
   uint64_t position_ = 0;
   bool headers_done_ = false;
+  bool keeps_positions_ = false;
+  std::optional<Gap> gap_;
   std::optional<DecodeOutcome> stop_;
   LibavPtr<AVIOContext> context_;
 };

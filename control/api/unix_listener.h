@@ -1,0 +1,17 @@
+// Opens a Unix socket to listen on, unless somebody else does.
+#pragma once
+
+#include <filesystem>
+
+#include "control/error.h"
+
+namespace soundgate {
+
+struct UnixListener {
+  int descriptor = -1;
+  int lock = -1;  // of PATH.lock, held as long as we listen
+};
+
+Result<UnixListener> listen_on(const std::filesystem::path& path);
+
+}  // namespace soundgate

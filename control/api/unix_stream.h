@@ -1,0 +1,85 @@
+// A connected Unix socket as Beast wants a stream, with a limit on how long it may stand still.
+// (Asio's blocking calls wait for ever; a client that sends nothing must not keep a connection.)
+// Errors: error_code; timed_out after idle_max without a byte.
+// Thread: one at a time; shut_down() from any.
+#pragma once
+
+#include <boost/asio/buffer.hpp>
+#include <boost/system/system_error.hpp>
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+
+#include "control/error.h"
+
+namespace soundgate {
+
+class UnixStream {
+ public:
+  UnixStream(int descriptor, std::chrono::seconds idle_max)
+      : descriptor_(descriptor), idle_max_(idle_max) {}
+  ~UnixStream();
+  UnixStream(UnixStream&& other) noexcept : descriptor_(other.descriptor_), idle_max_(other.idle_max_) {
+    other.descriptor_ = -1;
+  }
+  UnixStream& operator=(UnixStream&&) = delete;
+
+  // kUnavailable where nobody listens, kForbidden where we may not connect.
+  static Result<UnixStream> connect(const std::filesystem::path& path, std::chrono::seconds idle_max);
+
+  int descriptor() const { return descriptor_; }
+  void shut_down();  // whoever reads or writes stops
+
+  template <class Buffers>
+  size_t read_some(const Buffers& buffers, boost::system::error_code& error) {
+    for (auto it = boost::asio::buffer_sequence_begin(buffers);
+         it != boost::asio::buffer_sequence_end(buffers); ++it) {
+      const boost::asio::mutable_buffer buffer = *it;
+      if (buffer.size() > 0) return receive(buffer.data(), buffer.size(), error);
+    }
+    return 0;
+  }
+
+  template <class Buffers>
+  size_t write_some(const Buffers& buffers, boost::system::error_code& error) {
+    for (auto it = boost::asio::buffer_sequence_begin(buffers);
+         it != boost::asio::buffer_sequence_end(buffers); ++it) {
+      const boost::asio::const_buffer buffer = *it;
+      if (buffer.size() > 0) return send(buffer.data(), buffer.size(), error);
+    }
+    return 0;
+  }
+
+  // Beast asks for these too, and we do not use them.
+  template <class Buffers>
+  size_t read_some(const Buffers& buffers) {
+    boost::system::error_code error;
+    const size_t bytes = read_some(buffers, error);
+    if (error) throw boost::system::system_error(error);
+    return bytes;
+  }
+  template <class Buffers>
+  size_t write_some(const Buffers& buffers) {
+    boost::system::error_code error;
+    const size_t bytes = write_some(buffers, error);
+    if (error) throw boost::system::system_error(error);
+    return bytes;
+  }
+
+ private:
+  size_t receive(void* data, size_t bytes, boost::system::error_code& error);
+  size_t send(const void* data, size_t bytes, boost::system::error_code& error);
+  bool wait(short events, boost::system::error_code& error) const;
+
+  int descriptor_;
+  std::chrono::seconds idle_max_;
+};
+
+// The process behind the other end, as the kernel knows it.
+struct UnixPeer {
+  int pid = 0;
+  unsigned uid = 0;
+};
+UnixPeer peer_of(int descriptor);
+
+}  // namespace soundgate

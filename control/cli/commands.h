@@ -1,0 +1,63 @@
+// Every command: its arguments, and the function that runs it. The parser knows how they are
+// written; the functions know what they do.
+// Each returns the exit code, or the error that becomes one line on stderr and an exit code.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/cli/invocation.h"
+#include "control/error.h"
+
+namespace soundgate {
+
+struct ScanOptions {
+  std::vector<std::string> paths;
+  std::string fail_on;
+};
+Result<int> scan_files(const Invocation& invocation, const ScanOptions& options);
+
+struct EnrollOptions {
+  std::vector<std::string> paths;
+  std::string bank, title, content_id, metadata, upload_id;
+};
+Result<int> enroll_files(const Invocation& invocation, const EnrollOptions& options);
+
+struct BankOptions {
+  std::string name, action, probes;
+  std::optional<double> seconds_min;
+  bool force = false;
+};
+Result<int> create_bank(const Invocation& invocation, const BankOptions& options);
+Result<int> set_bank(const Invocation& invocation, const BankOptions& options);
+Result<int> list_banks(const Invocation& invocation);
+Result<int> pause_bank(const Invocation& invocation, const BankOptions& options);
+Result<int> resume_bank(const Invocation& invocation, const BankOptions& options);
+Result<int> delete_bank(const Invocation& invocation, const BankOptions& options);
+
+struct ItemOptions {
+  std::string bank, content_id, reason, until;
+};
+Result<int> list_items(const Invocation& invocation, const ItemOptions& options);
+Result<int> show_item(const Invocation& invocation, const ItemOptions& options);
+Result<int> remove_item(const Invocation& invocation, const ItemOptions& options);
+Result<int> suppress_item(const Invocation& invocation, const ItemOptions& options);
+Result<int> restore_item(const Invocation& invocation, const ItemOptions& options);
+
+struct DecisionsOptions {
+  std::string verdict, checked, since, request_id, limit, upload_id;
+};
+Result<int> list_decisions(const Invocation& invocation, const DecisionsOptions& options);
+Result<int> show_decision(const Invocation& invocation, const DecisionsOptions& options);
+
+struct ModeOptions {
+  std::string mode, reason;
+};
+Result<int> show_status(const Invocation& invocation);
+Result<int> set_mode(const Invocation& invocation, const ModeOptions& options);
+Result<int> list_uploads(const Invocation& invocation);
+
+Result<int> check_config(const Invocation& invocation, const std::string& file);
+
+}  // namespace soundgate

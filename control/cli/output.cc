@@ -1,0 +1,92 @@
+#include "control/cli/output.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "control/decisions/verdict_json.h"
+#include "control/text.h"
+
+namespace soundgate {
+namespace {
+
+void write(std::FILE* file, std::string line) {
+  line += '\n';
+  std::fwrite(line.data(), 1, line.size(), file);
+}
+
+// The first so many characters, not bytes.
+std::string_view prefix(std::string_view text, size_t columns) {
+  size_t bytes = 0;
+  while (bytes < text.size()) {
+    const bool starts_character = (static_cast<unsigned char>(text[bytes]) & 0xc0) != 0x80;
+    if (starts_character && columns-- == 0) break;
+    ++bytes;
+  }
+  return text.substr(0, bytes);
+}
+
+}  // namespace
+
+void print_line(std::string_view line) { write(stdout, std::string(line)); }
+
+void print_message(std::string_view message) {
+  std::fflush(stdout);
+  write(stderr, "soundgate: " + std::string(message));
+}
+
+void print_json(const nlohmann::ordered_json& value) { write(stdout, dump(value)); }
+
+std::string pad(std::string_view text, size_t columns) {
+  const size_t width = column_count(text);
+  return std::string(text) + std::string(width < columns ? columns - width : 0, ' ');
+}
+
+std::string shortened(std::string_view text, size_t columns) {
+  if (column_count(text) <= columns) return std::string(text);
+  return std::string(prefix(text, columns - 1)) + "…";
+}
+
+void Table::print() const {
+  if (rows_.size() < 2) return;
+  std::vector<size_t> widths(rows_[0].size());
+  for (const auto& row : rows_) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], column_count(row[i]));
+  }
+  for (const auto& row : rows_) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) line += (i > 0 ? "  " : "") + pad(row[i], widths[i]);
+    line.erase(line.find_last_not_of(' ') + 1);
+    print_line(line);
+  }
+}
+
+std::string field(const nlohmann::ordered_json& object, std::string_view key) {
+  const auto found = object.is_object() ? object.find(std::string(key)) : object.end();
+  if (found == object.end() || found->is_null()) return "";
+  return escape_controls(found->is_string() ? found->get<std::string>() : dump(*found));
+}
+
+double number_field(const nlohmann::ordered_json& object, std::string_view key) {
+  const auto found = object.is_object() ? object.find(std::string(key)) : object.end();
+  return found != object.end() && found->is_number() ? found->get<double>() : 0;
+}
+
+std::string shell_quoted(std::string_view argument) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@%+=,";
+  const bool plain = !argument.empty() && argument[0] != '-' &&
+                     argument.find_first_not_of(kPlain) == std::string_view::npos;
+  if (plain) return std::string(argument);
+  std::string out = "'";
+  for (const char c : argument) {
+    if (c == '\'') {
+      out += "'\\''";
+    } else {
+      out += c;
+    }
+  }
+  return out + "'";
+}
+
+}  // namespace soundgate

@@ -1,0 +1,189 @@
+// The grammar of the command line, all in one place. Source: control/README.md.
+#include "control/cli/parser.h"
+
+#include <CLI/CLI.hpp>
+
+#include "control/cli/commands.h"
+#include "control/cli/output.h"
+#include "control/version.h"
+
+namespace soundgate {
+namespace {
+
+constexpr int kExitUsage = 2;
+
+// Adds commands to the parser; their options live as long as it does.
+class Grammar {
+ public:
+  Grammar(CLI::App& app, Invocation& invocation) : app_(app), invocation_(invocation) {}
+
+  void add_all() {
+    add_global_options();
+    add_scan();
+    add_enroll();
+    add_bank();
+    add_item();
+    add_decisions();
+    add_daemon();
+    add_config();
+  }
+
+ private:
+  // run: what the command does with the invocation and the group's options.
+  template <class Options>
+  CLI::App* add(CLI::App& group, const char* name, const char* help, const Options& options,
+                Result<int> (*run)(const Invocation&, const Options&)) {
+    CLI::App* command = group.add_subcommand(name, help);
+    command->callback([this, &options, run] {
+      invocation_.command = [this, &options, run] { return run(invocation_, options); };
+    });
+    return command;
+  }
+  CLI::App* add(CLI::App& group, const char* name, const char* help,
+                Result<int> (*run)(const Invocation&)) {
+    CLI::App* command = group.add_subcommand(name, help);
+    command->callback([this, run] { invocation_.command = [this, run] { return run(invocation_); }; });
+    return command;
+  }
+  CLI::App& add_group(const char* name, const char* help) {
+    CLI::App* group = app_.add_subcommand(name, help);
+    group->require_subcommand(1);
+    return *group;
+  }
+
+  void add_global_options() {
+    app_.fallthrough();  // global options may stand after the command, too
+    app_.require_subcommand(1);
+    app_.set_version_flag("--version", std::string("soundgate ") + kVersion);
+    auto* store = app_.add_option("--store", invocation_.store, "Work on this store; no daemon may have it");
+    app_.add_option("--socket", invocation_.socket, "Talk to the daemon here")
+        ->capture_default_str()
+        ->excludes(store);
+    app_.add_flag("--json", invocation_.json, "JSON on stdout, an object a line");
+    app_.add_flag("--quiet", invocation_.quiet, "No progress");
+  }
+
+  void add_scan() {
+    CLI::App* command = add(app_, "scan", "Say what each file would be taken for", scan_, scan_files);
+    command->add_option("FILE", scan_.paths, "Files, directories, - for standard input")->required();
+    command->add_option("--fail-on", scan_.fail_on,
+                        "Exit 10 where a match asks for this action or a stricter one, 11 where "
+                        "something was left unchecked");
+  }
+
+  void add_enroll() {
+    CLI::App* command = add(app_, "enroll", "Add references to a bank", enroll_, enroll_files);
+    command->add_option("FILE", enroll_.paths, "Files, directories, - for standard input");
+    command->add_option("--bank", enroll_.bank, "Bank to add to")->required();
+    command->add_option("--title", enroll_.title, "Default: the file's name");
+    command->add_option("--content-id", enroll_.content_id, "Default: SHA-256 of the file's bytes");
+    command->add_option("--metadata", enroll_.metadata, "A JSON object that verdicts carry along");
+    command->add_option("--upload", enroll_.upload_id, "A recorded upload whose items are kept");
+  }
+
+  void add_bank() {
+    CLI::App& group = add_group("bank", "Sets of references, and what a match with one does");
+    add_bank_settings(*add_named_bank(group, "create", "Make a bank (hold_review, off, 10 s)", create_bank));
+    add_bank_settings(*add_named_bank(group, "set", "Change a bank's settings", set_bank));
+    add(group, "list", "All banks", list_banks);
+    add_named_bank(group, "pause", "Look for no matches with it", pause_bank);
+    add_named_bank(group, "resume", "Look for matches again", resume_bank);
+    add_named_bank(group, "delete", "Delete a bank", delete_bank)
+        ->add_flag("--force", bank_.force, "Even if it has references");
+  }
+
+  CLI::App* add_named_bank(CLI::App& group, const char* name, const char* help,
+                           Result<int> (*run)(const Invocation&, const BankOptions&)) {
+    CLI::App* command = add(group, name, help, bank_, run);
+    command->add_option("NAME", bank_.name, "Bank")->required();
+    return command;
+  }
+
+  void add_bank_settings(CLI::App& command) {
+    command.add_option("--action", bank_.action, "allow, track, label, demote, hold_review or block");
+    command.add_option("--probes", bank_.probes, "off, near or wide");
+    command.add_option("--min-seconds", bank_.seconds_min, "Matched audio from which the action counts");
+  }
+
+  void add_item() {
+    CLI::App& group = add_group("item", "The references of a bank");
+    add(group, "list", "All references of a bank", item_, list_items)
+        ->add_option("BANK", item_.bank, "Bank")
+        ->required();
+    add_named_item(group, "show", "One reference", show_item);
+    add_named_item(group, "remove", "Delete a reference", remove_item);
+    CLI::App* suppress =
+        add_named_item(group, "suppress", "Take a reference out of matching, at once", suppress_item);
+    suppress->add_option("--reason", item_.reason, "Why")->required();
+    suppress->add_option("--until", item_.until, "Until when: a time, or a span (7d)");
+    add_named_item(group, "restore", "Let a suppressed reference match again", restore_item);
+  }
+
+  CLI::App* add_named_item(CLI::App& group, const char* name, const char* help,
+                           Result<int> (*run)(const Invocation&, const ItemOptions&)) {
+    CLI::App* command = add(group, name, help, item_, run);
+    command->add_option("BANK", item_.bank, "Bank")->required();
+    command->add_option("ID", item_.content_id, "Content id")->required();
+    return command;
+  }
+
+  void add_decisions() {
+    CLI::App& group = add_group("decisions", "What was decided on uploads, and why");
+    CLI::App* list =
+        add(group, "list", "The latest decisions, newest last", decisions_, list_decisions);
+    list->add_option("--verdict", decisions_.verdict, "pass, flag or block");
+    list->add_option("--checked", decisions_.checked, "full, partial or none");
+    list->add_option("--since", decisions_.since, "A time, or an age (2h)");
+    list->add_option("--request-id", decisions_.request_id, "Of this request");
+    list->add_option("--limit", decisions_.limit, "The newest so many (1000)");
+    add(group, "show", "One decision, in sentences, and how to undo it", decisions_, show_decision)
+        ->add_option("ID", decisions_.upload_id, "Upload id")
+        ->required();
+  }
+
+  void add_daemon() {
+    add(app_, "status", "What Soundgate does and has", show_status);
+    CLI::App* mode = add(app_, "mode", "Whether verdicts are enforced; remembered", mode_, set_mode);
+    mode->add_option("MODE", mode_.mode, "observe or enforce")->required();
+    mode->add_option("--reason", mode_.reason, "Why")->required();
+    CLI::App& uploads = add_group("uploads", "Uploads in flight");
+    add(uploads, "list", "All of them, oldest first", list_uploads);
+  }
+
+  void add_config() {
+    CLI::App& group = add_group("config", "The daemon's configuration");
+    add(group, "check", "Say whether a file is valid, and where it is not", config_file_, check_config)
+        ->add_option("FILE", config_file_, "A configuration, in TOML")
+        ->required();
+  }
+
+  CLI::App& app_;
+  Invocation& invocation_;
+  ScanOptions scan_;
+  EnrollOptions enroll_;
+  BankOptions bank_;
+  ItemOptions item_;
+  DecisionsOptions decisions_;
+  ModeOptions mode_;
+  std::string config_file_;
+};
+
+}  // namespace
+
+std::optional<int> parse_arguments(int argc, char** argv, Invocation& invocation) {
+  // The command keeps references to the options: they live until the program ends.
+  static CLI::App app("Soundgate: recognises audio uploads, and stops those it is told to", "soundgate");
+  static Grammar grammar(app, invocation);
+  grammar.add_all();
+  try {
+    app.parse(argc, argv);
+    return {};
+  } catch (const CLI::Success& success) {
+    return app.exit(success);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    print_message(std::string(error.what()) + " (soundgate --help)");
+    return kExitUsage;
+  }
+}
+
+}  // namespace soundgate

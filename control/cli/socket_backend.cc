@@ -1,0 +1,31 @@
+#include "control/api/http_client.h"
+#include "control/cli/backend.h"
+#include "control/limits.h"
+
+namespace soundgate {
+namespace {
+
+class SocketBackend : public Backend {
+ public:
+  explicit SocketBackend(std::string socket) : socket_(std::move(socket)) {}
+
+  Result<ApiResponse> send(const BackendRequest& request) override {
+    auto response = http_request(socket_, request.method, target_of(request), request.body);
+    if (!response && response.error().code == ErrorCode::kUnavailable) {
+      response.error().message += " (to work on a store with no daemon: --store DIR)";
+    }
+    return response;
+  }
+  int files_at_once() const override { return kControlStreams; }
+
+ private:
+  std::string socket_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_socket_backend(const std::string& socket) {
+  return std::make_unique<SocketBackend>(socket);
+}
+
+}  // namespace soundgate

@@ -1,0 +1,183 @@
+#include "control/cli/verdict_text.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "control/cli/output.h"
+#include "control/policy/fail_policy.h"
+#include "control/text.h"
+
+namespace soundgate {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kWhatColumns = 30;
+constexpr size_t kExtentColumns = 21;
+constexpr size_t kScoreColumns = 17;
+
+std::string two_digits(double value) {  // ".93", "1.00"
+  std::array<char, 16> text{};
+  std::snprintf(text.data(), text.size(), "%.2f", value);
+  return text[0] == '0' ? text.data() + 1 : text.data();
+}
+
+std::string percent(double value) { return std::to_string(std::lround(value)) + " %"; }
+
+const Json& child(const Json& object, const char* key) {
+  static const Json kNull;
+  const auto found = object.find(key);
+  return found == object.end() ? kNull : *found;
+}
+
+std::string quoted_title(const Json& match) { return "“" + field(child(match, "asset"), "title") + "”"; }
+
+std::string reason_sentence(const Json& verdict) {
+  const std::string reason = field(verdict, "reason");
+  const std::string text(reason_text(reason));
+  return text.empty() ? reason : reason + ": " + text;
+}
+
+std::string what_of(const Json& verdict) {
+  const Json& matches = child(verdict, "matches");
+  const std::string reason = field(verdict, "reason");
+  if (!matches.empty() && reason == "match") {
+    return shortened(field(matches[0], "bank") + "/" + quoted_title(matches[0]), kWhatColumns);
+  }
+  if (reason == "no_match") return "no match";
+  return reason;
+}
+
+std::string extent_of(const Json& verdict) {
+  const std::string whole = minutes_seconds(number_field(verdict, "query_file_duration_seconds"));
+  const Json& matches = child(verdict, "matches");
+  if (!matches.empty()) {
+    return "matched " + minutes_seconds(number_field(matches[0], "query_match_duration_seconds")) +
+           " of " + whole;
+  }
+  const double heard = number_field(child(verdict, "coverage"), "decoded_seconds");
+  return heard > 0 ? "heard   " + minutes_seconds(heard) + " of " + whole : "unheard";
+}
+
+std::string score_of(const Json& verdict) {
+  const Json& matches = child(verdict, "matches");
+  if (matches.empty()) return "";
+  return "score " + two_digits(number_field(matches[0], "score")) + " (≥ " +
+         two_digits(number_field(matches[0], "threshold")) + ")";
+}
+
+std::string request_sentence(const Json& verdict) {
+  const Json& request = child(verdict, "request");
+  std::string line = "Upload " + field(verdict, "upload_id") + ": " + field(request, "method") + " " +
+                     field(request, "path");
+  if (!field(request, "host").empty()) line += " to " + field(request, "host");
+  if (!field(request, "client").empty()) line += " from " + field(request, "client");
+  if (!field(request, "uploader").empty()) line += ", uploader " + field(request, "uploader");
+  if (!field(request, "request_id").empty()) line += ", request " + field(request, "request_id");
+  return line + ", " + size_text(number_field(verdict, "bytes")) + ", on " + field(verdict, "time") + ".";
+}
+
+std::string connection_sentence(const Json& verdict) {
+  const std::string outcome = field(child(verdict, "gate"), "outcome");
+  const std::string reason = field(child(verdict, "gate"), "reason");
+  const std::string why = reason.empty() ? "" : " (" + std::string(reason_text(reason)) + ")";
+  if (outcome == "blocked") return "The client was refused, and the origin's connection was reset.";
+  if (outcome == "blocked_unasked") {
+    return "The client was refused without waiting for a verdict" + why + ".";
+  }
+  if (outcome == "aborted") return "The upload never became whole" + why + ".";
+  if (outcome == "released") return "It was held until the verdict, and let through.";
+  if (field(verdict, "mode") == "observe") return "It was let through: in observe mode nothing is held.";
+  return "It was let through without waiting for a verdict" + why + ".";
+}
+
+std::string checked_sentence(const Json& verdict) {
+  const Json& coverage = child(verdict, "coverage");
+  const std::string checked = field(verdict, "checked");
+  const std::string whole = minutes_seconds(number_field(verdict, "query_file_duration_seconds"));
+  if (checked == "full") return "All of its " + whole + " was heard.";
+  const std::string heard = minutes_seconds(number_field(coverage, "decoded_seconds"));
+  if (checked == "partial") {
+    return heard + " of its " + whole + " was heard (" + reason_sentence(verdict) + ").";
+  }
+  return "It was not checked (" + reason_sentence(verdict) + ").";
+}
+
+std::string match_sentence(const Json& match) {
+  return minutes_seconds(number_field(match, "query_match_duration_seconds")) + " of it (" +
+         percent(number_field(match, "query_match_percentage")) + ") is " + quoted_title(match) +
+         ", bank " + field(match, "bank") + ", content id " + field(match, "bank_content_id") + ".";
+}
+
+std::string segment_sentence(const Json& segment) {
+  const auto range = [&](const char* start, const char* end) {
+    return minutes_seconds(number_field(segment, start)) + "–" + minutes_seconds(number_field(segment, end));
+  };
+  const double speed = number_field(segment, "audio_speed");
+  const std::string at = std::abs(speed - 1) < 0.005 ? "" : ", at " + two_digits(speed) + " times its speed";
+  return "  " + range("query_start", "query_end") + " of the upload is " +
+         range("asset_start", "asset_end") + " of the reference" + at + ", score " +
+         two_digits(number_field(segment, "score")) + ".";
+}
+
+std::string score_sentence(const Json& match) {
+  return "  Best score " + two_digits(number_field(match, "score")) + ", where " +
+         two_digits(number_field(match, "threshold")) + " counts as a match. Action: " +
+         field(match, "action") + " (the bank's own from " +
+         minutes_seconds(number_field(match, "min_seconds")) + " of matched audio on, else track).";
+}
+
+std::string verdict_sentence(const Json& verdict) {
+  const bool enforced = verdict.value("enforced", false);
+  std::string line = "Verdict: " + field(verdict, "verdict") + " (action " + field(verdict, "action") +
+                     ", " + reason_sentence(verdict) + "), " +
+                     (enforced ? "enforced." : "not enforced (mode " + field(verdict, "mode") + ").");
+  const Json& timings = child(verdict, "timings");
+  const double last_byte = number_field(timings, "last_byte");
+  const double decided = number_field(timings, "verdict");
+  if (last_byte > 0 && decided > 0) {
+    line += " It came " + short_duration(std::max(0.0, decided - last_byte)) + " after the last byte.";
+  }
+  return line;
+}
+
+void add_undo(const Json& verdict, const std::string& options, std::vector<std::string>& lines) {
+  if (field(verdict, "verdict") == "pass") return;
+  if (field(verdict, "reason") != "match") {
+    lines.push_back("To let such uploads pass unmarked: set fail_policy." + field(verdict, "reason") +
+                    " = \"pass\" in the configuration.");
+    return;
+  }
+  const Json& match = child(verdict, "matches")[0];
+  const std::string bank = field(match, "bank");
+  lines.emplace_back("To undo, so that the same upload passes next time:");
+  lines.push_back("  soundgate item suppress " + bank + " " + shell_quoted(field(match, "bank_content_id")) +
+                  " --reason 'false match in " + field(verdict, "upload_id") + "'" + options);
+  lines.emplace_back("To let every match of this bank through:");
+  lines.push_back("  soundgate bank set " + bank + " --action track" + options);
+}
+
+}  // namespace
+
+std::string verdict_columns(const Json& verdict) {
+  return pad(field(verdict, "verdict"), 5) + "  " + pad(what_of(verdict), kWhatColumns) + "  " +
+         pad(extent_of(verdict), kExtentColumns) + "  " + pad(score_of(verdict), kScoreColumns);
+}
+
+std::vector<std::string> explain(const Json& verdict, const std::string& backend_options) {
+  std::vector<std::string> lines = {request_sentence(verdict), verdict_sentence(verdict),
+                                    connection_sentence(verdict), checked_sentence(verdict)};
+  for (const Json& match : child(verdict, "matches")) {
+    lines.push_back(match_sentence(match));
+    for (const Json& segment : child(match, "segments")) lines.push_back(segment_sentence(segment));
+    lines.push_back(score_sentence(match));
+  }
+  if (child(verdict, "matches").empty()) lines.emplace_back("Nothing in the index matched.");
+  add_undo(verdict, backend_options, lines);
+  return lines;
+}
+
+}  // namespace soundgate

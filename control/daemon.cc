@@ -1,0 +1,99 @@
+#include "control/daemon.h"
+
+#include <random>
+
+#include "control/limits.h"
+#include "control/log.h"
+
+namespace soundgate {
+
+Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config) {
+  std::unique_ptr<Daemon> daemon(new Daemon(config));
+  // The socket is taken first: a second daemon must not touch anything of the first one's.
+  auto server = HttpServer::listen(config.socket, config.connections_max);
+  if (!server) return tl::unexpected(server.error());
+  daemon->server_ = std::move(*server);
+  auto started = daemon->open_store()
+                     .and_then([&] { return daemon->start_decoders(); })
+                     .and_then([&] { return daemon->start_packets(); });
+  if (!started) return tl::unexpected(started.error());
+  daemon->serve();
+  return daemon;
+}
+
+Result<void> Daemon::open_store() {
+  auto index = lift(Index::open(config_.store, {.create = true, .owner = "soundgated"}));
+  if (!index) return tl::unexpected(index.error());
+  index_ = std::move(*index);
+  auto decisions = DecisionStore::open(config_.store);
+  if (!decisions) return tl::unexpected(decisions.error());
+  decisions_ = std::move(*decisions);
+  auto mode = ModeSwitch::remembered(*decisions_, config_.mode);
+  if (!mode) return tl::unexpected(mode.error());
+  mode_at_start_ = *mode;
+  return {};
+}
+
+Result<void> Daemon::start_decoders() {
+  const int lcore_count = config_.dataplane ? kLcoreCount : 0;
+  for (int i = 0; i < lcore_count; ++i) {
+    channels_.push_back(std::make_unique<UploadChannel>(static_cast<size_t>(i)));
+  }
+  files_ = std::make_unique<FileDecoder>(*index_);
+  recorder_ = std::make_unique<Recorder>(
+      *decisions_, channels_,
+      Recorder::Settings{config_.fail_policy, config_.policy_version, config_.decisions});
+  matcher_ = std::make_unique<Matcher>(*index_, config_.fail_policy, channels_,
+                                       [this](uint64_t tag) { recorder_->verdict_ready(tag); });
+  listener_ = std::make_unique<ListenerSwitch>(matcher_.get(), *files_);
+
+  DecoderPool::Options options = config_.decoder;
+  options.producer_count = lcore_count + kControlStreams;
+  auto pool = DecoderPool::start(options, *listener_);
+  if (!pool) return fail(ErrorCode::kUnavailable, "cannot start the decoders: " + pool.error());
+  decoders_ = std::move(*pool);
+  files_->attach(*decoders_, lcore_count, kControlStreams);
+  recorder_->start();
+  return {};
+}
+
+Result<void> Daemon::start_packets() {
+  if (!config_.dataplane) return {};
+  DataplaneConfig packets = *config_.dataplane;
+  packets.mode = mode_at_start_.mode;
+  std::random_device entropy;
+  const bool refused_blocks = config_.fail_policy.of(DecodeOutcome::decoder_overload) == FailAction::kBlock;
+  const auto make_sink = [&](unsigned lcore_index) -> std::unique_ptr<UploadSink> {
+    const uint64_t seed = static_cast<uint64_t>(entropy()) << 32 | entropy();
+    return std::make_unique<LcoreSink>(*channels_.at(lcore_index),
+                                       decoders_->producer(static_cast<int>(lcore_index)),
+                                       refused_blocks, seed);
+  };
+  auto dataplane = Dataplane::create(packets, make_sink);
+  if (!dataplane) return fail(ErrorCode::kUnavailable, dataplane.error());
+  dataplane_ = std::move(*dataplane);
+  dataplane_->start();
+  return {};
+}
+
+void Daemon::serve() {
+  mode_ = std::make_unique<ModeSwitch>(*decisions_, mode_at_start_, dataplane_.get());
+  services_ = std::make_unique<Services>(
+      Services{*index_, *decisions_, *files_, *mode_, config_.fail_policy, config_.policy_version});
+  services_->decoders = decoders_.get();
+  services_->recorder = recorder_.get();
+  services_->dataplane = dataplane_.get();
+  services_->started = std::chrono::system_clock::now();
+  add_routes(router_, *services_);
+  server_->start(router_);
+}
+
+Daemon::~Daemon() {
+  if (server_) server_->stop();
+  if (dataplane_) dataplane_->stop();
+  decoders_.reset();  // the sinks are idle now, and no more verdicts come
+  if (recorder_) recorder_->stop();
+  dataplane_.reset();
+}
+
+}  // namespace soundgate

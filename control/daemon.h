@@ -1,0 +1,52 @@
+// The wiring: every room, put together in the order in which it is needed, and taken apart in the
+// opposite one.
+//   store → decoders → dataplane → socket
+// The decoders start before the EAL: a process must not be forked from one that holds its memory.
+// Errors: Error, one line.  Thread: start and stop from one.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "control/api/http_server.h"
+#include "control/api/services.h"
+#include "control/config/config.h"
+#include "control/inspection/file_decoder.h"
+#include "control/inspection/lcore_sink.h"
+#include "control/inspection/listener_switch.h"
+#include "control/inspection/matcher.h"
+#include "control/inspection/recorder.h"
+#include "control/mode_switch.h"
+
+namespace soundgate {
+
+class Daemon {
+ public:
+  static Result<std::unique_ptr<Daemon>> start(const Config& config);
+  ~Daemon();  // stops: socket, packets, decoders, records
+
+ private:
+  explicit Daemon(const Config& config) : config_(config) {}
+  Result<void> open_store();
+  Result<void> start_decoders();
+  Result<void> start_packets();
+  void serve();
+
+  Config config_;
+  std::unique_ptr<HttpServer> server_;
+  std::unique_ptr<Index> index_;
+  std::unique_ptr<DecisionStore> decisions_;
+  std::vector<std::unique_ptr<UploadChannel>> channels_;
+  std::unique_ptr<FileDecoder> files_;
+  std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<Matcher> matcher_;
+  std::unique_ptr<ListenerSwitch> listener_;
+  std::unique_ptr<DecoderPool> decoders_;
+  ModeRecord mode_at_start_;
+  std::unique_ptr<Dataplane> dataplane_;
+  std::unique_ptr<ModeSwitch> mode_;
+  std::unique_ptr<Services> services_;
+  Router router_;
+};
+
+}  // namespace soundgate

@@ -1,0 +1,34 @@
+// soundgate: the command line. It talks to the daemon's socket or works on a store directly.
+// Data on stdout, messages on stderr; exit codes: control/README.md.
+#include <csignal>
+#include <exception>
+
+#include "control/cli/output.h"
+#include "control/cli/parser.h"
+#include "control/log.h"
+
+namespace soundgate {
+namespace {
+
+int run(int argc, char** argv) {
+  Invocation invocation;
+  if (const auto exit = parse_arguments(argc, argv, invocation)) return *exit;
+  const Result<int> exit = invocation.command();
+  if (exit) return *exit;
+  print_message(exit.error().message);
+  return exit_code(exit.error().code);
+}
+
+}  // namespace
+}  // namespace soundgate
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  soundgate::set_log_level("warn");
+  try {
+    return soundgate::run(argc, argv);
+  } catch (const std::exception& error) {
+    soundgate::print_message(error.what());
+    return 1;
+  }
+}

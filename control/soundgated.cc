@@ -1,0 +1,106 @@
+// soundgated: the appliance. One process from packets to decisions; see control/README.md.
+#include <getopt.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <optional>
+#include <string>
+
+#include "control/daemon.h"
+#include "control/decisions/verdict_json.h"
+#include "control/log.h"
+#include "control/version.h"
+
+namespace soundgate {
+namespace {
+
+constexpr int kExitUsage = 2;
+
+int fail_with(const std::string& message, int exit) {
+  std::fprintf(stderr, "soundgated: %s\n", message.c_str());
+  return exit;
+}
+
+// Blocked in every thread, waited for in this one: no handler, nothing half done.
+sigset_t block_stop_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+int serve(const Config& config) {
+  const sigset_t signals = block_stop_signals();
+  set_log_level(config.log_level);
+  auto daemon = Daemon::start(config);
+  if (!daemon) return fail_with(daemon.error().message, exit_code(daemon.error().code));
+  log(LogLevel::kInfo, "started",
+      {{"version", kVersion},
+       {"pid", std::to_string(getpid())},
+       {"socket", config.socket.string()},
+       {"store", config.store.string()},
+       {"packets", config.dataplane ? "yes" : "no"}});
+  sd_notify(0, "READY=1");
+  int signal = 0;
+  sigwait(&signals, &signal);
+  sd_notify(0, "STOPPING=1");
+  log(LogLevel::kInfo, "stopping", {{"signal", std::to_string(signal)}});
+  daemon->reset();
+  log(LogLevel::kInfo, "stopped");
+  return 0;
+}
+
+constexpr const char* kUsage =
+    "usage: soundgated --config FILE [--check]\n"
+    "  --config FILE  configuration, in TOML\n"
+    "  --check        only say whether the configuration is valid\n"
+    "  --version      say which version this is\n";
+
+struct Arguments {
+  std::string config;
+  bool check = false;
+};
+
+// An exit code where there is nothing more to do.
+std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
+  constexpr option kOptions[] = {{"config", required_argument, nullptr, 'c'},
+                                 {"check", no_argument, nullptr, 'k'},
+                                 {"version", no_argument, nullptr, 'v'},
+                                 {"help", no_argument, nullptr, 'h'},
+                                 {}};
+  for (int chosen = 0; (chosen = getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
+    if (chosen == 'c') arguments.config = optarg;
+    if (chosen == 'k') arguments.check = true;
+    if (chosen == 'v') return std::printf("soundgated %s\n", kVersion) > 0 ? 0 : 1;
+    if (chosen == 'h') return std::fputs(kUsage, stdout) >= 0 ? 0 : 1;
+    if (chosen == '?') return kExitUsage;
+  }
+  if (optind < argc) return fail_with(std::string("what is ") + argv[optind] + "? See --help", kExitUsage);
+  if (arguments.config.empty()) return fail_with("--config FILE is missing", kExitUsage);
+  return {};
+}
+
+int run(int argc, char** argv) {
+  Arguments arguments;
+  if (const auto exit = parse(argc, argv, arguments)) return *exit;
+  const auto config = load_config(arguments.config);
+  if (!config) return fail_with(config.error(), kExitUsage);
+  return arguments.check ? 0 : serve(*config);
+}
+
+}  // namespace
+}  // namespace soundgate
+
+int main(int argc, char** argv) {
+  try {
+    return soundgate::run(argc, argv);
+  } catch (const std::exception& error) {
+    return soundgate::fail_with(error.what(), 1);
+  }
+}

@@ -1,0 +1,73 @@
+// What the parts of one lcore's packet path share. No DPDK here: frames come and go as spans.
+// Thread: the owning lcore; `mode` and `counters` are also used from outside.
+#pragma once
+
+#include <atomic>
+#include <vector>
+
+#include "dataplane/clock.h"
+#include "dataplane/counters.h"
+#include "dataplane/dataplane.h"
+#include "dataplane/flow/flow_table.h"
+#include "dataplane/gate/upload_table.h"
+#include "dataplane/http/head_pool.h"
+#include "dataplane/http/inspect_rules.h"
+#include "dataplane/limits.h"
+#include "dataplane/port/packet_io.h"
+#include "dataplane/tcp/buffer_pool.h"
+#include "dataplane/tcp/segment_writer.h"
+
+namespace soundgate {
+
+// How much room there is; tests make do with less.
+struct CoreSizes {
+  size_t flows = kFlowsMax;
+  size_t buffers = kBuffersMax;
+  size_t heads = kHeadsMax;
+  size_t uploads = kUploadsMax;
+};
+
+struct Core {
+  Core(const DataplaneConfig& configuration, const HashSeed& seed, unsigned lcore_index,
+       PacketIo& packet_io, UploadSink& upload_sink, const CoreSizes& sizes = {})
+      : config(configuration),
+        rules(configuration.inspect),
+        header_names{config.request_id_header, config.uploader_header},
+        fail_policy(config.fail_policy.empty() ? default_fail_policy() : config.fail_policy),
+        io(packet_io),
+        sink(upload_sink),
+        flows(sizes.flows, seed),
+        buffers(sizes.buffers),
+        heads(sizes.heads),
+        uploads(sizes.uploads, lcore_index),
+        mode(configuration.mode) {
+    fail_policy.resize(kReasonCount, FailAction::kFlag);
+  }
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  FailAction fail_action(DataplaneReason reason) const {
+    return fail_policy[static_cast<size_t>(reason)];
+  }
+  bool enforcing() const { return mode.load(std::memory_order_relaxed) == Mode::kEnforce; }
+  Upload* upload_of(const Flow& flow) {
+    return flow.upload == Flow::kNoUpload ? nullptr : &uploads[flow.upload];
+  }
+
+  const DataplaneConfig config;
+  const InspectRules rules;
+  const HeaderNames header_names;
+  std::vector<FailAction> fail_policy;
+  PacketIo& io;
+  UploadSink& sink;
+  FlowTable flows;
+  BufferPool buffers;
+  HeadPool heads;
+  UploadTable uploads;
+  SegmentWriter writer;
+  CoreCounters counters;
+  std::atomic<Mode> mode;
+  Now now;
+};
+
+}  // namespace soundgate

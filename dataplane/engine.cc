@@ -1,0 +1,247 @@
+#include "dataplane/engine.h"
+
+#include <algorithm>
+#include <array>
+
+#include "dataplane/flow/flow_life.h"
+
+namespace soundgate {
+
+Engine::Engine(const DataplaneConfig& config, const HashSeed& seed, unsigned lcore_index,
+               PacketIo& io, UploadSink& sink, const CoreSizes& sizes)
+    : core_(config, seed, lcore_index, io, sink, sizes),
+      refuser_(core_),
+      gate_(core_, refuser_),
+      reader_(core_, gate_),
+      client_path_(core_, gate_, reader_),
+      origin_path_(core_, gate_),
+      handshake_(core_, gate_),
+      midstream_(core_) {}
+
+void Engine::on_frame(Side from, MutableBytes bytes) {
+  Frame frame = parse_frame(bytes);
+  const uint16_t port = from == Side::kClient ? frame.destination_port : frame.source_port;
+  if (frame.kind == FrameKind::kTcp && core_.rules.concerns_port(port)) {
+    on_tcp(from, frame);
+    return;
+  }
+  // A segment in pieces could not be inspected; without its first piece the rest is nothing.
+  const bool evades = frame.kind == FrameKind::kTcpFragment && from == Side::kClient &&
+                      (port == 0 || core_.rules.concerns_port(port)) && core_.enforcing();
+  if (evades) {
+    core_.counters.segments_refused.add();
+  } else {
+    core_.io.forward(other(from), bytes.size());
+  }
+}
+
+void Engine::on_tcp(Side from, Frame& frame) {
+  if (!tcp_checksum_is_right(frame)) {
+    core_.counters.bad_checksums.add();
+  } else if (from == Side::kClient) {
+    on_client_frame(frame);
+  } else {
+    on_origin_frame(frame);
+  }
+}
+
+void Engine::on_client_frame(Frame& frame) {
+  Flow* flow = core_.flows.find(flow_key(frame, Side::kClient));
+  if (frame.has(kSyn)) {
+    if (frame.has(kAck)) {  // the origin opened this connection: not an upload to it
+      core_.io.forward(Side::kOrigin, frame.bytes.size());
+    } else {
+      handshake_.on_client_syn(flow, frame);
+    }
+    return;
+  }
+  if (!flow) flow = midstream_.open(frame);
+  if (!flow) return;
+  flow->last_seen = core_.now.tick;
+  flow->link.bytes = static_cast<uint8_t>(frame.ip_offset);
+  std::copy_n(frame.bytes.begin(), frame.ip_offset, flow->link.data.begin());
+
+  switch (flow->phase) {
+    case FlowPhase::kMidstream:
+    case FlowPhase::kPassing:
+      if (!midstream_.on_client_segment(*flow, frame)) return;
+      [[fallthrough]];
+    case FlowPhase::kInspected:
+      client_path_.on_segment(*flow, frame);
+      break;
+    case FlowPhase::kRefusing:
+    case FlowPhase::kRefused:
+      refuser_.on_client_segment(*flow, frame);
+      break;
+    case FlowPhase::kOpening:
+    case FlowPhase::kEnded:
+      if (frame.payload_bytes == 0) core_.io.forward(Side::kOrigin, frame.bytes.size());
+      break;
+    case FlowPhase::kFree:
+      break;
+  }
+  after_segment(*flow);
+}
+
+void Engine::on_origin_frame(Frame& frame) {
+  Flow* flow = core_.flows.find(flow_key(frame, Side::kOrigin));
+  if (frame.has(kSyn)) {
+    if (flow) flow->last_seen = core_.now.tick;
+    handshake_.on_origin_syn(flow, frame);
+    return;
+  }
+  if (!flow) {
+    core_.io.forward(Side::kClient, frame.bytes.size());
+    return;
+  }
+  flow->last_seen = core_.now.tick;
+  switch (flow->phase) {
+    case FlowPhase::kInspected:
+      origin_path_.on_segment(*flow, frame);
+      break;
+    case FlowPhase::kMidstream:
+    case FlowPhase::kPassing:
+      midstream_.on_origin_segment(*flow, frame);
+      break;
+    case FlowPhase::kRefusing:
+    case FlowPhase::kRefused:
+      refuser_.on_origin_segment(*flow, frame);
+      break;
+    case FlowPhase::kOpening:
+    case FlowPhase::kEnded:
+    case FlowPhase::kFree:
+      core_.io.forward(Side::kClient, frame.bytes.size());
+      break;
+  }
+  after_segment(*flow);
+}
+
+// What either end's segment may have made possible.
+void Engine::after_segment(Flow& flow) {
+  if (flow.phase != FlowPhase::kInspected) return;
+  const Upload* upload = core_.upload_of(flow);
+  if (upload && upload->phase == UploadPhase::kTurnWait) refuser_.try_answer(flow);
+  const OriginHalf& origin = flow.origin;
+  const bool both_closed = flow.client.fin_acknowledged && origin.fin != kNoOffset &&
+                           before(origin.fin, origin.acknowledged);
+  if (both_closed && flow.phase == FlowPhase::kInspected) {
+    gate_.abort(flow, DataplaneReason::client_gone);
+    stop_following(core_, flow);
+    enter_phase(core_, flow, FlowPhase::kEnded);
+  }
+}
+
+bool Engine::poll() {
+  std::array<GateDecision, kDecisionsPerPoll> decisions;
+  const size_t count = core_.sink.poll_decisions(decisions);
+  for (size_t i = 0; i < count; ++i) decide(decisions[i]);
+  if (core_.now.tick >= next_timers_) {
+    next_timers_ = core_.now.tick + kTimerPeriod;
+    // From the end: a slot that is given back changes places with the last.
+    const auto live = core_.uploads.live();
+    for (size_t i = live.size(); i > 0; --i) on_upload_timer(live[i - 1]);
+    scan_flows();
+    count_held();
+  }
+  return count > 0;
+}
+
+void Engine::decide(const GateDecision& decision) {
+  const uint16_t slot = core_.uploads.find(decision.key);
+  if (slot == UploadTable::kNone) return;
+  Flow& flow = core_.flows[core_.uploads[slot].flow];
+  gate_.decide(flow, decision);
+  if (flow.phase == FlowPhase::kInspected) client_path_.resume(flow);
+}
+
+void Engine::on_upload_timer(uint16_t slot) {
+  const Upload& upload = core_.uploads[slot];
+  Flow& flow = core_.flows[upload.flow];
+  const bool refusing =
+      upload.phase == UploadPhase::kTurnWait || upload.phase == UploadPhase::kRefusing;
+  if (refusing) {
+    refuser_.on_timer(flow);
+    return;
+  }
+  const bool complete = upload.phase == UploadPhase::kComplete;
+  // A long tail that is held before the body is whole may keep the client from sending on.
+  const bool may_block_itself = upload.holds && flow.client.held_from < flow.client.parsed;
+  const Tick waited = core_.now.tick - upload.progress;
+  const bool overdue = (complete && waited >= core_.config.hold_max) ||
+                       (may_block_itself && waited >= kTailStallMax);
+  if (overdue) {
+    gate_.fail(flow, DataplaneReason::hold_deadline);
+    if (flow.phase == FlowPhase::kInspected) client_path_.resume(flow);
+  } else if (waited >= kUploadIdleMax) {
+    expire(flow);
+  }
+}
+
+void Engine::scan_flows() {
+  const uint32_t end = core_.flows.touched();
+  for (size_t count = 0; count < kFlowsScannedPerTick; ++count) {
+    if (scanned_ >= end) {
+      const bool any = oldest_midstream_ != Tick::max();
+      const Tick age = any ? core_.now.tick - oldest_midstream_ : Tick::zero();
+      core_.counters.oldest_midstream_ms.set(static_cast<uint64_t>(age / 1ms));
+      oldest_midstream_ = Tick::max();
+      scanned_ = 0;
+      return;
+    }
+    Flow& flow = core_.flows[scanned_++];
+    if (flow.phase == FlowPhase::kFree) continue;
+    if (flow.phase == FlowPhase::kMidstream) {
+      oldest_midstream_ = std::min(oldest_midstream_, flow.since);
+    }
+    const bool over = flow.phase == FlowPhase::kEnded || flow.phase == FlowPhase::kRefused ||
+                      flow.phase == FlowPhase::kOpening || flow.closing;
+    const Tick idle = core_.now.tick - flow.last_seen;
+    if (idle >= (over ? Tick(kFlowClosedIdleMax) : Tick(kFlowIdleMax))) expire(flow);
+  }
+}
+
+// A connection that stands still in the middle of a request is reset: forgotten, it could go on
+// unseen. At a boundary it is forgotten, and recognised again by its next request.
+void Engine::expire(Flow& flow) {
+  const bool in_request = flow.phase == FlowPhase::kInspected && !flow.requests.at_boundary();
+  const bool holding = flow.upload != Flow::kNoUpload;
+  if ((in_request || holding) && core_.enforcing()) {
+    gate_.abort(flow, DataplaneReason::client_gone);
+    refuser_.reset_both(flow);
+    return;
+  }
+  gate_.abort(flow, DataplaneReason::client_gone);
+  forget(core_, flow);
+}
+
+void Engine::count_held() {
+  uint64_t segments = 0;
+  uint64_t bytes = 0;
+  for (const uint16_t slot : core_.uploads.live()) {
+    const Upload& upload = core_.uploads[slot];
+    const ClientHalf& client = core_.flows[upload.flow].client;
+    if (client.held_from == kNoOffset || upload.phase == UploadPhase::kRefusing) continue;
+    segments += upload.segments_held;
+    bytes += client.bytes.end(core_.buffers) - client.held_from;
+  }
+  core_.counters.segments_held.set(segments);
+  core_.counters.bytes_held.set(bytes);
+}
+
+void Engine::shut_down() {
+  const auto live = core_.uploads.live();
+  for (size_t i = live.size(); i > 0; --i) {
+    const Upload& upload = core_.uploads[live[i - 1]];
+    Flow& flow = core_.flows[upload.flow];
+    const bool open =
+        upload.phase == UploadPhase::kReceiving || upload.phase == UploadPhase::kComplete;
+    if (open) gate_.fail(flow, DataplaneReason::shutdown);
+    if (flow.phase == FlowPhase::kInspected && flow.upload != Flow::kNoUpload) {
+      refuser_.reset_both(flow);  // there is no time left to wait for its turn
+    } else if (flow.phase == FlowPhase::kInspected) {
+      let_go(core_, flow, FlowPhase::kMidstream);
+    }
+  }
+}
+
+}  // namespace soundgate

@@ -1,0 +1,66 @@
+// The packet path of one lcore: takes frames from either port and decides what goes on.
+// No DPDK here, no clock, no system call: the lcore loop (or a test) hands everything in.
+// Thread: the owning lcore, except where noted.  Memory: allocated by the constructor.
+#pragma once
+
+#include "dataplane/core.h"
+#include "dataplane/gate/refuser.h"
+#include "dataplane/gate/upload_gate.h"
+#include "dataplane/http/request_reader.h"
+#include "dataplane/tcp/client_path.h"
+#include "dataplane/tcp/handshake.h"
+#include "dataplane/tcp/midstream.h"
+#include "dataplane/tcp/origin_path.h"
+
+namespace soundgate {
+
+class Engine {
+ public:
+  Engine(const DataplaneConfig& config, const HashSeed& seed, unsigned lcore_index, PacketIo& io,
+         UploadSink& sink, const CoreSizes& sizes = {});
+
+  // Each call comes with the time; it never goes back.
+  void set_now(const Now& now) { core_.now = now; }
+
+  // A frame came in. It may be changed in place.
+  void on_frame(Side from, MutableBytes bytes);
+
+  // Takes decisions that have come, and does what is due. Returns whether there was a decision.
+  // To be called after every burst, and every kTimerPeriod at least.
+  bool poll();
+
+  // Ends every upload with the reason shutdown. No frame may follow.
+  void shut_down();
+
+  void set_mode(Mode mode) { core_.mode.store(mode, std::memory_order_relaxed); }  // any thread
+  const CoreCounters& counters() const { return core_.counters; }                  // any thread
+
+  // What is in use, for tests.
+  size_t buffers_in_use() const { return core_.buffers.count() - core_.buffers.free_count(); }
+  size_t uploads_in_use() const { return core_.uploads.live().size(); }
+
+ private:
+  void on_tcp(Side from, Frame& frame);
+  void on_client_frame(Frame& frame);
+  void on_origin_frame(Frame& frame);
+  void after_segment(Flow& flow);
+  void decide(const GateDecision& decision);
+  void on_upload_timer(uint16_t slot);
+  void scan_flows();
+  void expire(Flow& flow);
+  void count_held();
+
+  Core core_;
+  Refuser refuser_;
+  UploadGate gate_;
+  RequestReader reader_;
+  ClientPath client_path_;
+  OriginPath origin_path_;
+  Handshake handshake_;
+  Midstream midstream_;
+  Tick next_timers_{};
+  uint32_t scanned_ = 0;                // where the scan of the flow table is
+  Tick oldest_midstream_{Tick::max()};  // found so far in this round of the scan
+};
+
+}  // namespace soundgate

@@ -1,0 +1,18 @@
+// The changes of a connection's phase, and what has to be given back and counted with them.
+// Thread: the owning lcore.
+#pragma once
+
+#include "dataplane/core.h"
+
+namespace soundgate {
+
+// Counts, and starts the phase's clock.
+void enter_phase(Core& core, Flow& flow, FlowPhase phase);
+
+// Gives back what the connection borrowed for being followed: stored bytes and its head.
+void stop_following(Core& core, Flow& flow);
+
+// Out of the table. The upload must be closed.
+void forget(Core& core, Flow& flow);
+
+}  // namespace soundgate

@@ -1,0 +1,48 @@
+#include "dataplane/flow/flow_table.h"
+
+#include <bit>
+
+namespace soundgate {
+
+FlowTable::FlowTable(size_t count, const HashSeed& seed)
+    : seed_(seed),
+      mask_(std::bit_ceil(count) - 1),
+      buckets_(std::bit_ceil(count), kNone),
+      flows_(count) {}
+
+Flow* FlowTable::find(const FlowKey& key) {
+  for (uint32_t index = bucket_of(key); index != kNone; index = flows_[index].chain) {
+    if (flows_[index].key == key) return &flows_[index];
+  }
+  return nullptr;
+}
+
+Flow* FlowTable::insert(const FlowKey& key) {
+  uint32_t index = first_free_;
+  if (index != kNone) {
+    first_free_ = flows_[index].chain;
+  } else if (touched_ < flows_.size()) {
+    index = touched_++;
+  } else {
+    return nullptr;
+  }
+  Flow& flow = flows_[index];
+  flow = Flow{};
+  flow.key = key;
+  uint32_t& bucket = bucket_of(key);
+  flow.chain = bucket;
+  bucket = index;
+  return &flow;
+}
+
+void FlowTable::erase(Flow& flow) {
+  const uint32_t index = index_of(flow);
+  uint32_t* link = &bucket_of(flow.key);
+  while (*link != index) link = &flows_[*link].chain;
+  *link = flow.chain;
+  flow.phase = FlowPhase::kFree;
+  flow.chain = first_free_;
+  first_free_ = index;
+}
+
+}  // namespace soundgate

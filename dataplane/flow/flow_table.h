@@ -1,0 +1,41 @@
+// The connections of one lcore, found by their key. Fixed in number; a keyed hash, so that nobody
+// can choose connections that collide.
+// Errors: a full table gives no entry.
+// Thread: the owning lcore.  Memory: count × (sizeof(Flow) + 4), allocated once.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "dataplane/flow/flow.h"
+
+namespace soundgate {
+
+class FlowTable {
+ public:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  FlowTable(size_t count, const HashSeed& seed);
+
+  Flow* find(const FlowKey& key);
+  Flow* insert(const FlowKey& key);  // a fresh one; null when full. The key must not be there.
+  // Its queues must be empty, and its head and upload given back.
+  void erase(Flow& flow);
+
+  uint32_t index_of(const Flow& flow) const { return static_cast<uint32_t>(&flow - flows_.data()); }
+  Flow& operator[](uint32_t index) { return flows_[index]; }
+  uint32_t touched() const { return touched_; }  // entries from here on were never used
+  size_t count() const { return flows_.size(); }
+
+ private:
+  uint32_t& bucket_of(const FlowKey& key) { return buckets_[hash(key, seed_) & mask_]; }
+
+  HashSeed seed_;
+  uint64_t mask_;
+  std::vector<uint32_t> buckets_;
+  std::vector<Flow> flows_;
+  uint32_t first_free_ = kNone;
+  uint32_t touched_ = 0;
+};
+
+}  // namespace soundgate

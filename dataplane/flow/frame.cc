@@ -1,0 +1,157 @@
+#include "dataplane/flow/frame.h"
+
+#include <algorithm>
+
+#include "dataplane/flow/checksum.h"
+#include "dataplane/limits.h"
+
+namespace soundgate {
+namespace {
+
+constexpr uint16_t kEtherIpv4 = 0x0800;
+constexpr uint16_t kEtherIpv6 = 0x86DD;
+constexpr uint16_t kEtherVlan = 0x8100;
+constexpr uint16_t kEtherServiceVlan = 0x88A8;
+constexpr uint8_t kProtocolTcp = 6;
+constexpr size_t kEthernetBytes = 14;
+constexpr size_t kVlanBytes = 4;
+constexpr size_t kIpv4BytesMin = 20;
+constexpr size_t kIpv6Bytes = 40;
+constexpr size_t kTcpBytesMin = 20;
+
+// Where the IP payload is, and whether it is a TCP segment or the first piece of one.
+struct IpPayload {
+  FrameKind kind = FrameKind::kOther;
+  size_t begin = 0;
+  size_t end = 0;
+};
+
+IpPayload parse_ipv4(Frame& frame) {
+  const Bytes ip = Bytes(frame.bytes).subspan(frame.ip_offset);
+  if (ip.size() < kIpv4BytesMin || load8(ip, 0) >> 4 != 4) return {};
+  const size_t header_bytes = (load8(ip, 0) & 0x0Fu) * 4u;
+  const size_t total_bytes = load16(ip, 2);
+  const bool sane = header_bytes >= kIpv4BytesMin && total_bytes >= header_bytes &&
+                    total_bytes <= ip.size() && load8(ip, 9) == kProtocolTcp;
+  if (!sane) return {};
+  const uint16_t fragment = load16(ip, 6);
+  const bool more_fragments = (fragment & 0x2000) != 0;
+  if ((fragment & 0x1FFF) != 0) return {};
+  std::ranges::copy(ip.subspan(12, 4), frame.source.begin());
+  std::ranges::copy(ip.subspan(16, 4), frame.destination.begin());
+  return {more_fragments ? FrameKind::kTcpFragment : FrameKind::kTcp, header_bytes, total_bytes};
+}
+
+bool is_extension_header(uint8_t next) { return next == 0 || next == 43 || next == 60; }
+
+IpPayload parse_ipv6(Frame& frame) {
+  constexpr uint8_t kFragmentHeader = 44;
+  const Bytes ip = Bytes(frame.bytes).subspan(frame.ip_offset);
+  if (ip.size() < kIpv6Bytes || load8(ip, 0) >> 4 != 6) return {};
+  const size_t end = kIpv6Bytes + load16(ip, 4);
+  if (end > ip.size()) return {};
+  frame.ipv6 = true;
+  std::ranges::copy(ip.subspan(8, 16), frame.source.begin());
+  std::ranges::copy(ip.subspan(24, 16), frame.destination.begin());
+
+  uint8_t next = load8(ip, 6);
+  size_t at = kIpv6Bytes;
+  FrameKind kind = FrameKind::kTcp;
+  for (size_t count = 0; count < kExtensionHeadersMax && next != kProtocolTcp; ++count) {
+    if (at + 8 > end) return {};
+    if (next == kFragmentHeader) {
+      const uint16_t fragment = load16(ip, at + 2);
+      if ((fragment & 0xFFF8) != 0) return {};
+      if ((fragment & 1) != 0) kind = FrameKind::kTcpFragment;
+      next = load8(ip, at);
+      at += 8;
+    } else if (is_extension_header(next)) {
+      next = load8(ip, at);
+      at += (load8(ip, at + 1) + 1u) * 8u;
+    } else {
+      return {};
+    }
+  }
+  if (next != kProtocolTcp || at > end) return {};
+  return {kind, at, end};
+}
+
+void parse_tcp(Frame& frame, const IpPayload& payload) {
+  const Bytes tcp =
+      Bytes(frame.bytes).subspan(frame.ip_offset + payload.begin, payload.end - payload.begin);
+  if (tcp.size() >= 4) {
+    frame.source_port = load16(tcp, 0);
+    frame.destination_port = load16(tcp, 2);
+  }
+  if (payload.kind == FrameKind::kTcpFragment) {
+    frame.kind = FrameKind::kTcpFragment;
+    return;
+  }
+  if (tcp.size() < kTcpBytesMin) return;
+  frame.tcp_offset = static_cast<uint16_t>(frame.ip_offset + payload.begin);
+  const size_t header_bytes = (load8(tcp, 12) >> 4) * 4u;
+  if (header_bytes < kTcpBytesMin || header_bytes > tcp.size()) return;
+  frame.sequence = load32(tcp, 4);
+  frame.acknowledgment = load32(tcp, 8);
+  frame.flags = load8(tcp, 13) & 0x3F;
+  frame.window = load16(tcp, 14);
+  frame.payload_offset = static_cast<uint16_t>(frame.tcp_offset + header_bytes);
+  frame.payload_bytes = static_cast<uint16_t>(tcp.size() - header_bytes);
+  frame.kind = FrameKind::kTcp;
+}
+
+Bytes segment_of(const Frame& frame) {
+  return Bytes(frame.bytes)
+      .subspan(frame.tcp_offset, frame.payload_offset + frame.payload_bytes - frame.tcp_offset);
+}
+
+uint16_t checksum_of(const Frame& frame) {
+  const size_t bytes = frame.address_bytes();
+  return tcp_checksum(Bytes(frame.source).first(bytes), Bytes(frame.destination).first(bytes),
+                      segment_of(frame));
+}
+
+}  // namespace
+
+Frame parse_frame(MutableBytes bytes) {
+  Frame frame;
+  frame.bytes = bytes;
+  if (bytes.size() < kEthernetBytes) return frame;
+  size_t ip_offset = kEthernetBytes;
+  uint16_t type = load16(bytes, 12);
+  if ((type == kEtherVlan || type == kEtherServiceVlan) &&
+      bytes.size() >= kEthernetBytes + kVlanBytes) {
+    frame.vlan = load16(bytes, 14) & 0x0FFF;
+    type = load16(bytes, 16);
+    ip_offset += kVlanBytes;
+  }
+  frame.ip_offset = static_cast<uint16_t>(ip_offset);
+  IpPayload payload;
+  if (type == kEtherIpv4) payload = parse_ipv4(frame);
+  if (type == kEtherIpv6) payload = parse_ipv6(frame);
+  if (payload.kind != FrameKind::kOther) parse_tcp(frame, payload);
+  return frame;
+}
+
+bool tcp_checksum_is_right(const Frame& frame) { return checksum_of(frame) == 0; }
+
+void fix_tcp_checksum(const Frame& frame) {
+  store16(frame.bytes, frame.tcp_offset + 16u, 0);
+  store16(frame.bytes, frame.tcp_offset + 16u, checksum_of(frame));
+}
+
+void drop_payload(Frame& frame) {
+  const MutableBytes ip = frame.bytes.subspan(frame.ip_offset);
+  if (frame.ipv6) {
+    store16(ip, 4, static_cast<uint16_t>(load16(ip, 4) - frame.payload_bytes));
+  } else {
+    store16(ip, 2, static_cast<uint16_t>(load16(ip, 2) - frame.payload_bytes));
+    store16(ip, 10, 0);
+    store16(ip, 10, checksum_finish(checksum_add(0, ip.first((load8(ip, 0) & 0x0Fu) * 4u))));
+  }
+  frame.payload_bytes = 0;
+  frame.bytes = frame.bytes.first(frame.payload_offset);
+  fix_tcp_checksum(frame);
+}
+
+}  // namespace soundgate

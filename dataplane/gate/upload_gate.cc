@@ -1,0 +1,194 @@
+#include "dataplane/gate/upload_gate.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+namespace soundgate {
+namespace {
+
+// "192.0.2.7:49152", "[2001:db8::7]:49152".
+class EndpointText {
+ public:
+  explicit EndpointText(const FlowKey& key) {
+    char address[INET6_ADDRSTRLEN] = "";
+    inet_ntop(key.ipv6 ? AF_INET6 : AF_INET, key.client.data(), address, sizeof address);
+    const char* format = key.ipv6 ? "[%s]:%u" : "%s:%u";
+    std::snprintf(text_.data(), text_.size(), format, address, unsigned{key.client_port});
+  }
+  std::string_view view() const { return text_.data(); }
+
+ private:
+  std::array<char, INET6_ADDRSTRLEN + 9> text_{};
+};
+
+Counter& counter_of(CoreCounters& counters, GateOutcome outcome) {
+  switch (outcome) {
+    case GateOutcome::kBlocked:
+    case GateOutcome::kBlockedUnasked:
+      return counters.uploads_blocked;
+    case GateOutcome::kAborted:
+      return counters.uploads_aborted;
+    case GateOutcome::kReleased:
+    case GateOutcome::kReleasedUnasked:
+      break;
+  }
+  return counters.uploads_released;
+}
+
+}  // namespace
+
+void report(Core& core, Upload& upload, GateOutcome outcome, DataplaneReason reason) {
+  if (!upload.begun) return;
+  upload.begun = false;
+  counter_of(core.counters, outcome).add();
+  core.sink.gate_closed({upload.key, outcome, reason, core.now.wall});
+}
+
+void free_slot(Core& core, Flow& flow) {
+  if (flow.upload == Flow::kNoUpload) return;
+  core.uploads.give(flow.upload);
+  flow.upload = Flow::kNoUpload;
+}
+
+Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes) {
+  const uint16_t slot = core_.uploads.take();
+  if (slot == UploadTable::kNone) return nullptr;
+  flow.upload = slot;
+  Upload& upload = core_.uploads[slot];
+  upload.flow = core_.flows.index_of(flow);
+  upload.request = flow.requests.heads() - 1;
+  upload.phase = UploadPhase::kReceiving;
+  upload.begun = true;
+  upload.holds = core_.enforcing();
+  upload.progress = core_.now.tick;
+  core_.counters.uploads_begun.add();
+
+  const EndpointText client(flow.key);
+  UploadStart start;
+  start.key = upload.key;
+  start.mode = upload.holds ? Mode::kEnforce : Mode::kObserve;
+  start.first_byte = flow.request_began;
+  start.method = flow.requests.method_name();
+  start.host = head.host.view();
+  start.path = head.target.view().substr(0, head.target.view().find('?'));
+  start.client = client.view();
+  start.request_id = head.request_id.view();
+  start.uploader = head.uploader.view();
+  start.content_type = head.content_type.view();
+  start.body_bytes = body_bytes;
+  const SinkResult result = core_.sink.begin(start);
+  upload.wanted = result == SinkResult::kTaken;
+  if (result == SinkResult::kOverload) {
+    fail(flow, DataplaneReason::overload);
+    return nullptr;
+  }
+  return &upload;
+}
+
+void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes) {
+  if (core_.uploads.live().size() == core_.uploads.count()) {
+    fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload);
+    return;
+  }
+  Upload* upload = open(flow, head, body_bytes);
+  if (!upload) return;
+  if (flow.requests.chunked()) {
+    upload->chunk_limit = upload->chunk_line = flow.client.parsed;
+  } else {
+    const int64_t tail_bytes = std::clamp<int64_t>(core_.config.tail_bytes, 1, body_bytes);
+    upload->tail = flow.client.parsed + static_cast<uint64_t>(body_bytes - tail_bytes);
+  }
+}
+
+void UploadGate::begin_unchecked(Flow& flow, const RequestHead& head, int64_t body_bytes,
+                                 DataplaneReason reason) {
+  if (open(flow, head, body_bytes)) fail(flow, reason);
+}
+
+bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reason) {
+  core_.counters.count(reason);
+  if (!core_.enforcing() || core_.fail_action(reason) != FailAction::kBlock) return false;
+  const uint16_t slot = core_.uploads.take();
+  if (slot == UploadTable::kNone) {
+    refuser_.reset_both(flow);
+    return true;
+  }
+  flow.upload = slot;
+  Upload& upload = core_.uploads[slot];
+  upload.flow = core_.flows.index_of(flow);
+  upload.request = request;
+  upload.holds = true;
+  refuser_.start(flow, GateOutcome::kBlockedUnasked, reason, "");
+  return true;
+}
+
+void UploadGate::append(Flow& flow, Bytes body) {
+  Upload& upload = core_.uploads[flow.upload];
+  upload.progress = core_.now.tick;
+  if (!upload.wanted) return;
+  const SinkResult result = core_.sink.append(upload.key, body);
+  if (result == SinkResult::kEnough) upload.wanted = false;
+  if (result == SinkResult::kOverload) fail(flow, DataplaneReason::overload);
+}
+
+void UploadGate::complete(Flow& flow) {
+  Upload& upload = core_.uploads[flow.upload];
+  upload.progress = core_.now.tick;
+  core_.sink.finish(upload.key, core_.now.wall);
+  if (upload.holds) {
+    upload.phase = UploadPhase::kComplete;
+  } else {
+    close(flow, GateOutcome::kReleasedUnasked, DataplaneReason::kNone);
+  }
+}
+
+void UploadGate::fail(Flow& flow, DataplaneReason reason) {
+  core_.counters.count(reason);
+  Upload& upload = core_.uploads[flow.upload];
+  if (upload.holds && core_.fail_action(reason) == FailAction::kBlock) {
+    refuser_.start(flow, GateOutcome::kBlockedUnasked, reason, "");
+  } else {
+    close(flow, GateOutcome::kReleasedUnasked, reason);
+  }
+}
+
+void UploadGate::decide(Flow& flow, const GateDecision& decision) {
+  Upload& upload = core_.uploads[flow.upload];
+  const bool open =
+      upload.phase == UploadPhase::kReceiving || upload.phase == UploadPhase::kComplete;
+  if (!open || !upload.holds) return;
+  if (decision.block) {
+    refuser_.start(flow, GateOutcome::kBlocked, DataplaneReason::kNone, decision.upload_id);
+  } else {
+    close(flow, GateOutcome::kReleased, DataplaneReason::kNone);
+  }
+}
+
+void UploadGate::abort(Flow& flow, DataplaneReason reason) {
+  Upload* upload = core_.upload_of(flow);
+  if (!upload) return;
+  if (upload->begun) core_.counters.count(reason);
+  close(flow, GateOutcome::kAborted, reason);
+}
+
+void UploadGate::close(Flow& flow, GateOutcome outcome, DataplaneReason reason) {
+  report(core_, core_.uploads[flow.upload], outcome, reason);
+  free_slot(core_, flow);
+}
+
+uint64_t UploadGate::limit(const Flow& flow) const {
+  if (flow.phase != FlowPhase::kInspected) return kNoOffset;
+  const Upload* upload = flow.upload == Flow::kNoUpload ? nullptr : &core_.uploads[flow.upload];
+  if (upload && upload->phase == UploadPhase::kTurnWait) return flow.client.limit;
+  if (upload && upload->holds) {
+    return upload->tail != kNoOffset ? upload->tail : upload->chunk_limit;
+  }
+  if (!core_.enforcing()) return kNoOffset;
+  const bool counted_body = flow.requests.in_body() && !flow.requests.chunked();
+  return flow.client.parsed + (counted_body ? flow.requests.body_bytes() : 0);
+}
+
+}  // namespace soundgate

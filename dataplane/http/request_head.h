@@ -1,0 +1,68 @@
+// What is kept of a request's head while it is being read. One is lent to each connection whose
+// head is in progress; it is fixed in size, and longer values are cut (a longer target is
+// http_ambiguous instead).
+// Thread: the owning lcore.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "dataplane/limits.h"
+
+namespace soundgate {
+
+template <size_t kBytesMax>
+class FixedString {
+ public:
+  // False when it did not fit whole.
+  bool append(std::string_view more) {
+    const size_t taken = std::min(more.size(), kBytesMax - bytes_);
+    std::copy_n(more.data(), taken, data_.data() + bytes_);
+    bytes_ += taken;
+    return taken == more.size();
+  }
+  void clear() { bytes_ = 0; }
+  bool empty() const { return bytes_ == 0; }
+  std::string_view view() const { return {data_.data(), bytes_}; }
+
+ private:
+  size_t bytes_ = 0;
+  std::array<char, kBytesMax> data_;
+};
+
+struct RequestHead {
+  // Which header the value that comes belongs to.
+  enum class Field : uint8_t { kOther, kHost, kContentType, kRequestId, kUploader };
+
+  FixedString<kTargetBytesMax> target;
+  FixedString<kHeaderValueBytesMax> host;
+  FixedString<kHeaderValueBytesMax> content_type;
+  FixedString<kHeaderValueBytesMax> request_id;
+  FixedString<kHeaderValueBytesMax> uploader;
+  int hosts = 0;  // how many Host headers there were
+  bool target_overflow = false;
+
+  // Working state of the reader.
+  FixedString<kHeaderNameBytesMax> name;
+  bool name_overflow = false;
+  bool in_value = false;
+  Field field = Field::kOther;
+  FixedString<kFirstLineBytesMax> first_line;  // only for a line that no parser takes
+
+  void clear() {
+    target.clear();
+    host.clear();
+    content_type.clear();
+    request_id.clear();
+    uploader.clear();
+    hosts = 0;
+    target_overflow = false;
+    name.clear();
+    name_overflow = in_value = false;
+    field = Field::kOther;
+    first_line.clear();
+  }
+};
+
+}  // namespace soundgate

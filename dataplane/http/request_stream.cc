@@ -1,0 +1,279 @@
+#include "dataplane/http/request_stream.h"
+
+#include <strings.h>
+
+#include <algorithm>
+
+namespace soundgate {
+namespace {
+
+using Event = RequestStream::Event;
+
+// What the callbacks work on during one call of the parser.
+struct HeadReading {
+  RequestHead* head;
+  const HeaderNames* names;
+  bool complete = false;
+};
+
+struct ChunkReading {
+  Bytes body;
+  Event event = Event::kMore;
+};
+
+bool same_name(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+RequestHead::Field field_named(std::string_view name, const HeaderNames& names) {
+  if (same_name(name, "host")) return RequestHead::Field::kHost;
+  if (same_name(name, "content-type")) return RequestHead::Field::kContentType;
+  if (same_name(name, names.request_id)) return RequestHead::Field::kRequestId;
+  if (same_name(name, names.uploader)) return RequestHead::Field::kUploader;
+  return RequestHead::Field::kOther;
+}
+
+int on_target(http_parser* parser, const char* at, size_t bytes) {
+  RequestHead* head = static_cast<HeadReading*>(parser->data)->head;
+  if (head && !head->target.append({at, bytes})) head->target_overflow = true;
+  return 0;
+}
+
+int on_header_name(http_parser* parser, const char* at, size_t bytes) {
+  RequestHead* head = static_cast<HeadReading*>(parser->data)->head;
+  if (!head) return 0;
+  if (head->in_value) {
+    head->in_value = false;
+    head->name.clear();
+    head->name_overflow = false;
+  }
+  if (!head->name.append({at, bytes})) head->name_overflow = true;
+  return 0;
+}
+
+int on_header_value(http_parser* parser, const char* at, size_t bytes) {
+  const auto* reading = static_cast<HeadReading*>(parser->data);
+  RequestHead* head = reading->head;
+  if (!head) return 0;
+  if (!head->in_value) {
+    head->in_value = true;
+    head->field = head->name_overflow ? RequestHead::Field::kOther
+                                      : field_named(head->name.view(), *reading->names);
+    if (head->field == RequestHead::Field::kHost) ++head->hosts;
+  }
+  const std::string_view value(at, bytes);
+  switch (head->field) {
+    case RequestHead::Field::kHost:
+      head->host.append(value);
+      break;
+    case RequestHead::Field::kContentType:
+      head->content_type.append(value);
+      break;
+    case RequestHead::Field::kRequestId:
+      head->request_id.append(value);
+      break;
+    case RequestHead::Field::kUploader:
+      head->uploader.append(value);
+      break;
+    case RequestHead::Field::kOther:
+      break;
+  }
+  return 0;
+}
+
+int on_head_complete(http_parser* parser) {
+  static_cast<HeadReading*>(parser->data)->complete = true;
+  http_parser_pause(parser, 1);
+  return 0;
+}
+
+int pause_with(http_parser* parser, Event event) {
+  static_cast<ChunkReading*>(parser->data)->event = event;
+  http_parser_pause(parser, 1);
+  return 0;
+}
+
+int on_body(http_parser* parser, const char* at, size_t bytes) {
+  static_cast<ChunkReading*>(parser->data)->body = std::as_bytes(std::span(at, bytes));
+  return 0;
+}
+
+constexpr http_parser_settings head_settings() {
+  http_parser_settings settings{};
+  settings.on_url = on_target;
+  settings.on_header_field = on_header_name;
+  settings.on_header_value = on_header_value;
+  settings.on_headers_complete = on_head_complete;
+  return settings;
+}
+
+constexpr http_parser_settings chunk_settings() {
+  http_parser_settings settings{};
+  settings.on_body = on_body;
+  settings.on_chunk_header = [](http_parser* parser) { return pause_with(parser, Event::kChunk); };
+  settings.on_chunk_complete = [](http_parser* parser) {
+    return pause_with(parser, Event::kChunkEnd);
+  };
+  settings.on_message_complete = [](http_parser* parser) {
+    return pause_with(parser, Event::kEnd);
+  };
+  return settings;
+}
+
+constexpr http_parser_settings kHeadSettings = head_settings();
+constexpr http_parser_settings kChunkSettings = chunk_settings();
+
+const char* characters(Bytes bytes) { return reinterpret_cast<const char*>(bytes.data()); }
+
+bool is_line_break(std::byte byte) { return byte == std::byte{'\r'} || byte == std::byte{'\n'}; }
+
+// RFC 9110 section 5.6.2.
+bool is_token(char c) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+         kMarks.find(c) != std::string_view::npos;
+}
+
+size_t first_not_token(std::string_view line) {
+  return static_cast<size_t>(std::ranges::find_if_not(line, is_token) - line.begin());
+}
+
+}  // namespace
+
+RequestStream::RequestStream() { http_parser_init(&parser_, HTTP_REQUEST); }
+
+RequestStream::Step RequestStream::step(Bytes input, RequestHead* head, const HeaderNames& names) {
+  switch (state_) {
+    case State::kBoundary:
+      return begin(input, head, names);
+    case State::kHead:
+      return read_head(input, head, names);
+    case State::kOddLine:
+      return read_odd_line(input, head);
+    case State::kLength:
+      return read_length(input);
+    case State::kChunked:
+      return read_chunked(input);
+    case State::kFailed:
+      break;
+  }
+  return {input.size(), Event::kMore, {}};
+}
+
+// Empty lines before a request are ignored (RFC 9112 section 2.2).
+RequestStream::Step RequestStream::begin(Bytes input, RequestHead* head, const HeaderNames& names) {
+  const auto first = std::ranges::find_if_not(input, is_line_break);
+  const auto skipped = static_cast<size_t>(first - input.begin());
+  if (skipped == input.size()) return {skipped, Event::kMore, {}};
+  http_parser_init(&parser_, HTTP_REQUEST);
+  chunked_ = false;
+  state_ = State::kHead;
+  if (head) head->clear();
+  Step step = read_head(input.subspan(skipped), head, names);
+  step.used += skipped;
+  return step;
+}
+
+RequestStream::Step RequestStream::read_head(Bytes input, RequestHead* head,
+                                             const HeaderNames& names) {
+  HeadReading reading{head, &names};
+  parser_.data = &reading;
+  const bool line_was_read = parser_.http_major != 0;
+  const size_t used =
+      http_parser_execute(&parser_, &kHeadSettings, characters(input), input.size());
+  if (reading.complete) {  // it pauses in front of the last LF, which it does not insist on
+    if (input[used] != std::byte{'\n'}) return failed(used, Event::kAmbiguous);
+    return head_complete(used + 1);
+  }
+  if (HTTP_PARSER_ERRNO(&parser_) == HPE_OK) {
+    if (head && !line_was_read) {
+      head->first_line.append({characters(input), input.size()});
+    }
+    return {used, Event::kMore, {}};
+  }
+  return head_error(input, used, head);
+}
+
+RequestStream::Step RequestStream::head_complete(size_t used) {
+  http_parser_pause(&parser_, 0);
+  chunked_ = (parser_.flags & F_CHUNKED) != 0;
+  const bool has_length = (parser_.flags & F_CONTENTLENGTH) != 0;
+  if (parser_.uses_transfer_encoding && !chunked_) return failed(used, Event::kAmbiguous);
+  if (chunked_ && (has_length || parser_.http_minor == 0)) return failed(used, Event::kAmbiguous);
+  ++heads_;
+  if (parser_.method == HTTP_CONNECT) chunked_ = false;
+  body_bytes_ = has_length && parser_.method != HTTP_CONNECT ? parser_.content_length : 0;
+  state_ = chunked_ ? State::kChunked : body_bytes_ > 0 ? State::kLength : State::kBoundary;
+  if (chunked_) http_parser_execute(&parser_, &kChunkSettings, "\n", 1);
+  return {used, Event::kHead, {}};
+}
+
+// The parser refuses the head. In a header that is ambiguous; in the first line of a connection it
+// may also be another protocol, which the whole line tells.
+RequestStream::Step RequestStream::head_error(Bytes input, size_t used, RequestHead* head) {
+  const auto error = HTTP_PARSER_ERRNO(&parser_);
+  const bool in_first_line = error == HPE_INVALID_METHOD || error == HPE_INVALID_URL ||
+                             error == HPE_INVALID_VERSION || error == HPE_INVALID_CONSTANT ||
+                             error == HPE_UNKNOWN;
+  if (!in_first_line || heads_ > 0 || !head) return failed(used, Event::kAmbiguous);
+  state_ = State::kOddLine;
+  return read_odd_line(input, head);
+}
+
+// A line that looks like a request of a kind we do not read must not switch the inspection off:
+// origins answer "405" to odd methods and read on.
+RequestStream::Step RequestStream::read_odd_line(Bytes input, RequestHead* head) {
+  const std::string_view more(characters(input), input.size());
+  const bool fits = head->first_line.append(more);
+  const std::string_view seen = head->first_line.view();
+  const std::string_view line = seen.substr(0, seen.find('\n'));
+  const bool whole = line.size() < seen.size();
+  constexpr std::string_view kHttp2 = "PRI * HTTP/2";
+  const bool may_become_http2 = kHttp2.starts_with(line.substr(0, kHttp2.size()));
+  const bool is_other = !is_token(line.front()) || line.starts_with("PROXY ") ||
+                        (may_become_http2 && line.size() >= kHttp2.size());
+  if (is_other) return failed(input.size(), Event::kNotHttp);
+  if (!may_become_http2 && line.find(" HTTP/") != std::string_view::npos) {
+    return failed(input.size(), Event::kAmbiguous);
+  }
+  if (whole) return failed(input.size(), Event::kNotHttp);
+  if (fits) return {input.size(), Event::kMore, {}};
+  const bool starts_like_a_request = line[std::min(first_not_token(line), line.size() - 1)] == ' ';
+  return failed(input.size(), starts_like_a_request ? Event::kAmbiguous : Event::kNotHttp);
+}
+
+RequestStream::Step RequestStream::read_length(Bytes input) {
+  const size_t taken = std::min<uint64_t>(input.size(), body_bytes_);
+  body_bytes_ -= taken;
+  if (body_bytes_ > 0) return {taken, Event::kMore, input.first(taken)};
+  state_ = State::kBoundary;
+  return {taken, Event::kEnd, input.first(taken)};
+}
+
+RequestStream::Step RequestStream::read_chunked(Bytes input) {
+  ChunkReading reading;
+  parser_.data = &reading;
+  const size_t used =
+      http_parser_execute(&parser_, &kChunkSettings, characters(input), input.size());
+  const auto error = HTTP_PARSER_ERRNO(&parser_);
+  if (error == HPE_PAUSED) http_parser_pause(&parser_, 0);
+  // The parser does not insist on the LF that ends a line. (It reports the last chunk's end in
+  // front of that LF, and the message's end behind it.)
+  const bool in_front = reading.event == Event::kChunkEnd && (parser_.flags & F_TRAILING) != 0;
+  const bool line_ended = reading.event != Event::kMore && !in_front;
+  const bool ended_badly = line_ended && input[used - 1] != std::byte{'\n'};
+  if ((error != HPE_PAUSED && error != HPE_OK) || ended_badly) {
+    Step step = failed(used, Event::kAmbiguous);
+    step.body = reading.body;
+    return step;
+  }
+  if (reading.event == Event::kEnd) state_ = State::kBoundary;
+  return {used, reading.event, reading.body};
+}
+
+RequestStream::Step RequestStream::failed(size_t used, Event event) {
+  state_ = State::kFailed;
+  return {used, event, {}};
+}
+
+}  // namespace soundgate

@@ -1,0 +1,81 @@
+// Reads the client's bytes as HTTP/1.1 requests, one event at a time, with exact offsets.
+// Input: the bytes in order, in pieces of any size. Output: a Step, which says how much of the
+// input was used and what was found there. The caller comes back with the rest.
+// The heads and chunk framing are parsed by http_parser; bodies with a length are only counted.
+// Errors: kNotHttp, kAmbiguous (no further bytes can be understood).
+// Thread: the owning lcore.  Memory: none of its own.  Source: RFC 9112.
+#pragma once
+
+#include <http_parser.h>
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "dataplane/flow/bytes.h"
+#include "dataplane/http/request_head.h"
+
+namespace soundgate {
+
+// The headers that are kept, apart from the fixed ones.
+struct HeaderNames {
+  std::string_view request_id;
+  std::string_view uploader;
+};
+
+class RequestStream {
+ public:
+  enum class Event : uint8_t {
+    kMore,      // all input used, nothing has ended
+    kHead,      // the head is complete; body_bytes() and chunked() say what follows
+    kChunk,     // a chunk's size is known: chunk_bytes() of data follow, or, if 0, the trailers
+    kChunkEnd,  // the line of the next chunk's size follows
+    kEnd,       // the request is complete, trailers included
+    kNotHttp,
+    kAmbiguous,
+  };
+
+  struct Step {
+    size_t used = 0;
+    Event event = Event::kMore;
+    Bytes body;  // body bytes among those used; to be taken before the event
+  };
+
+  RequestStream();
+
+  // head: lent while needs_head() says so; null where none could be had (nothing is kept then).
+  Step step(Bytes input, RequestHead* head, const HeaderNames& names);
+
+  bool needs_head() const { return state_ == State::kHead || state_ == State::kOddLine; }
+  bool at_boundary() const { return state_ == State::kBoundary; }
+  bool in_body() const { return state_ == State::kLength || state_ == State::kChunked; }
+  // With kHead: the length of the body, 0 for none; meaningless when chunked().
+  uint64_t body_bytes() const { return body_bytes_; }
+  bool chunked() const { return chunked_; }
+  uint64_t chunk_bytes() const { return parser_.content_length; }
+  unsigned method() const { return parser_.method; }  // http_method
+  std::string_view method_name() const {
+    return http_method_str(static_cast<http_method>(parser_.method));
+  }
+  uint32_t heads() const { return heads_; }  // complete so far
+
+ private:
+  enum class State : uint8_t { kBoundary, kHead, kOddLine, kLength, kChunked, kFailed };
+
+  Step begin(Bytes input, RequestHead* head, const HeaderNames& names);
+  Step read_head(Bytes input, RequestHead* head, const HeaderNames& names);
+  Step head_complete(size_t used);
+  Step read_odd_line(Bytes input, RequestHead* head);
+  Step read_length(Bytes input);
+  Step read_chunked(Bytes input);
+  Step failed(size_t used, Event event);
+  Step head_error(Bytes input, size_t used, RequestHead* head);
+
+  http_parser parser_{};
+  uint64_t body_bytes_ = 0;  // what is left of it, while in it
+  uint32_t heads_ = 0;
+  State state_ = State::kBoundary;
+  bool chunked_ = false;
+};
+
+}  // namespace soundgate

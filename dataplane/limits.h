@@ -1,0 +1,76 @@
+// Every maximum of the dataplane in one place, and how they relate. One set per lcore.
+// Memory: see kMemoryBytesMax at the end; all of it is allocated before the lcore starts.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace soundgate {
+
+using namespace std::chrono_literals;
+
+// Frames.
+inline constexpr size_t kFrameBytesMax = 2048;     // one receive buffer; longer ones are dropped
+inline constexpr size_t kExtensionHeadersMax = 8;  // of IPv6, before a frame counts as "other"
+inline constexpr size_t kBurstFrames = 32;         // received or sent at a time
+inline constexpr size_t kSendAttemptsMax = 64;     // of one burst, before its rest is dropped
+
+// Connections.
+inline constexpr size_t kFlowsMax = 65'536;
+inline constexpr auto kFlowIdleMax = 1h;         // then an idle connection is forgotten
+inline constexpr auto kFlowClosedIdleMax = 60s;  // the same for one that has ended, or not opened
+inline constexpr auto kUploadIdleMax = 5min;     // an upload that stands still is ended
+inline constexpr size_t kFlowsScannedPerTick = 64;  // for expiry
+
+// Stored bytes: out of order, forwarded but not acknowledged, held.
+inline constexpr size_t kBufferBytes = 2'000;
+inline constexpr size_t kBuffersMax = 32'768;
+inline constexpr size_t kFlowBuffersMax = 4'096;  // of one direction of one connection
+inline constexpr size_t kFlowPoolShare = 4;       // a flow takes at most 1/4 of what is free
+inline constexpr uint64_t kFlowReachBytesMax = 8u << 20;  // ahead of what the origin acknowledged
+
+// HTTP.
+inline constexpr size_t kHeadsMax = 1'024;           // request heads in progress
+inline constexpr size_t kTargetBytesMax = 8'192;     // longer ones are http_ambiguous
+inline constexpr size_t kHeaderValueBytesMax = 256;  // longer ones are cut
+inline constexpr size_t kHeaderNameBytesMax = 64;
+inline constexpr size_t kFirstLineBytesMax = 256;  // looked at to tell odd HTTP from not HTTP
+inline constexpr uint32_t kRequestsOutstandingMax = 64;
+
+// Uploads.
+inline constexpr size_t kUploadsMax = 4'096;
+inline constexpr auto kTailStallMax = 10s;  // with part of the tail held and nothing more coming
+inline constexpr size_t kDecisionsPerPoll = 32;
+inline constexpr size_t kReleaseSegmentsMax = 64;  // sent at once; retransmission brings the rest
+inline constexpr size_t kSegmentBytesMax = 1'400;  // of our own making, where no MSS is known: 536
+inline constexpr size_t kSegmentBytesDefault = 536;
+inline constexpr size_t kBlockMessageBytesMax = 400;
+inline constexpr size_t kBlockResponseBytesMax = 1'200;
+
+// Blocking.
+inline constexpr auto kBlockTurnWaitMax = 5s;         // for earlier responses to be through
+inline constexpr auto kBlockRetransmitFirst = 200ms;  // doubled each time
+inline constexpr uint32_t kBlockTransmissionsMax = 7;
+inline constexpr auto kBlockLingerMax = 5s;         // after the client has it all
+inline constexpr auto kBlockConversationMax = 30s;  // whatever happens
+inline constexpr uint32_t kOriginResetsMax = 5;     // unprompted; each challenge gets one more
+
+// Time.
+inline constexpr auto kTimerPeriod = 2ms;
+inline constexpr auto kSpinMax = 50us;  // polling on after the last packet; then the lcore sleeps
+inline constexpr auto kSleepMax = 1ms;
+
+static_assert(kFlowBuffersMax * kBufferBytes <= kFlowReachBytesMax);
+static_assert(kFlowReachBytesMax < (1u << 30), "sequence numbers must stay comparable");
+static_assert(kFlowBuffersMax <= kBuffersMax / kFlowPoolShare);
+static_assert(kUploadsMax < 0xFFFF, "an upload's slot is 16 bits of its key");
+static_assert(kSegmentBytesMax + 120 <= kFrameBytesMax, "our own segments fit a frame");
+static_assert(kBlockMessageBytesMax * 2 + 320 <= kBlockResponseBytesMax);
+
+inline constexpr size_t kMemoryBytesMax = kBuffersMax * (kBufferBytes + 48) +
+                                          kHeadsMax * (kTargetBytesMax + 8 * kHeaderValueBytesMax) +
+                                          kFlowsMax * 640 + kUploadsMax * 256;
+static_assert(kMemoryBytesMax <= 192u << 20);
+
+}  // namespace soundgate

@@ -1,0 +1,217 @@
+#include "dataplane/tcp/client_path.h"
+
+#include <array>
+
+#include "dataplane/flow/flow_life.h"
+#include "dataplane/tcp/transmitter.h"
+
+namespace soundgate {
+namespace {
+
+void clear_urgent(const Frame& frame) {
+  if (!frame.has(kUrg)) return;
+  store8(frame.bytes, frame.tcp_offset + 13u, frame.flags & static_cast<uint8_t>(~kUrg));
+  store16(frame.bytes, frame.tcp_offset + 18u, 0);
+  fix_tcp_checksum(frame);
+}
+
+// Sends stored bytes from client.held_from up to the limit; what is left stays held.
+void send_stored(Core& core, Flow& flow) {
+  ClientHalf& client = flow.client;
+  std::array<std::byte, kSegmentBytesMax> space;
+  uint64_t at = client.held_from;
+  for (size_t count = 0; at != kNoOffset; ++count) {
+    at = client.bytes.next_stored(core.buffers, std::max(at, client.acknowledged));
+    if (at == kNoOffset || at >= client.limit || count == kReleaseSegmentsMax) break;
+    const uint64_t room = std::min<uint64_t>(flow.segment_bytes_max, client.limit - at);
+    const size_t bytes =
+        client.bytes.copy(core.buffers, at, MutableBytes(space).first(static_cast<size_t>(room)));
+    send_to_origin(core, flow, at, kPsh, Bytes(space).first(bytes));
+    at += bytes;
+    client.sent = std::max(client.sent, at);
+  }
+  client.held_from = at;
+  const bool fin_is_next = client.held_from == kNoOffset && client.fin <= client.limit;
+  if (client.fin_held && fin_is_next) {
+    client.fin_held = false;
+    send_to_origin(core, flow, client.fin, kFin, {});
+  }
+}
+
+}  // namespace
+
+void let_go(Core& core, Flow& flow, FlowPhase phase) {
+  flow.client.limit = kNoOffset;
+  send_stored(core, flow);
+  stop_following(core, flow);
+  if (flow.phase != phase) enter_phase(core, flow, phase);
+}
+
+void ClientPath::on_segment(Flow& flow, Frame& frame) {
+  if (frame.has(kRst)) {
+    on_reset(flow, frame);
+    return;
+  }
+  if (!frame.has(kAck)) {  // origins ignore these: then so do we, on the wire
+    refuse_segment();
+    return;
+  }
+  note_header(flow, frame);
+  clear_urgent(frame);
+  if (frame.payload_bytes == 0 && !frame.has(kFin)) {
+    core_.io.forward(Side::kOrigin, frame.bytes.size());
+  } else {
+    on_data(flow, frame);
+  }
+}
+
+void ClientPath::note_header(Flow& flow, const Frame& frame) {
+  ClientHalf& client = flow.client;
+  OriginHalf& origin = flow.origin;
+  client.window = frame.window;
+  if (flow.uses_timestamps) {
+    if (const auto found = parse_tcp_options(frame.options()).timestamps) {
+      client.timestamps = *found;
+    }
+  }
+  const uint64_t seen = offset_of(frame.acknowledgment, origin.first, origin.acknowledged);
+  const uint64_t fin = origin.fin == origin.next ? 1 : 0;
+  if (before(origin.acknowledged, seen) && !before(origin.next + fin, seen)) {
+    origin.acknowledged = seen;
+  }
+}
+
+// A client's reset may be meant for bytes that we hold: the origin gets one where it will believe
+// it. The connection is over for the client, so no more payload of it is let through.
+void ClientPath::on_reset(Flow& flow, const Frame& frame) {
+  ClientHalf& client = flow.client;
+  const uint64_t at = offset_of(frame.sequence, client.first, client.parsed);
+  const bool in_window =
+      !before(at, client.acknowledged) && before(at, client.acknowledged + kFlowReachBytesMax);
+  if (!in_window) {
+    refuse_segment();
+    return;
+  }
+  reset_origin(core_, flow);
+  gate_.abort(flow, DataplaneReason::client_gone);
+  stop_following(core_, flow);
+  enter_phase(core_, flow, FlowPhase::kEnded);
+}
+
+void ClientPath::on_data(Flow& flow, Frame& frame) {
+  ClientHalf& client = flow.client;
+  const uint64_t offset = offset_of(frame.sequence, client.first, client.parsed);
+  Extent extent{offset, offset + frame.payload_bytes, frame.has(kFin)};
+  if (before(extent.begin, client.acknowledged)) extent.begin = client.acknowledged;
+  if (!makes_sense(flow, extent)) {
+    refuse_segment();
+    return;
+  }
+  if (extent.fin) client.fin = extent.end;
+  if (!before(extent.begin, extent.end) && !extent.fin) {  // all of it was acknowledged before
+    core_.io.forward(Side::kOrigin, frame.bytes.size());
+    return;
+  }
+  if (before(extent.begin, extent.end) && !store(flow, frame, extent)) {
+    no_room(flow, frame);
+    return;
+  }
+  reader_.read(flow);
+  if (flow.phase == FlowPhase::kInspected) {
+    check_fin(flow);
+    forward_or_hold(flow, frame, extent);
+    send_held(flow);
+  } else if (flow.phase == FlowPhase::kMidstream || flow.phase == FlowPhase::kPassing) {
+    core_.io.forward(Side::kOrigin, frame.bytes.size());
+    let_go(core_, flow, flow.phase);
+  }
+}
+
+// Not too far ahead, and nothing behind the stream's end.
+bool ClientPath::makes_sense(const Flow& flow, const Extent& extent) const {
+  const ClientHalf& client = flow.client;
+  if (before(client.acknowledged + kFlowReachBytesMax, extent.end)) return false;
+  if (client.fin != kNoOffset && before(client.fin, extent.end)) return false;
+  if (!extent.fin) return true;
+  if (client.fin != kNoOffset) return client.fin == extent.end;
+  return !before(extent.end, std::max(client.bytes.end(core_.buffers), client.parsed));
+}
+
+// First data wins: what differs from stored bytes is rewritten before anything else sees it.
+bool ClientPath::store(Flow& flow, const Frame& frame, const Extent& extent) {
+  const size_t bytes = static_cast<size_t>(extent.end - extent.begin);
+  const MutableBytes fresh = frame.payload().last(bytes);
+  const size_t differing = flow.client.bytes.impose_on(core_.buffers, extent.begin, fresh);
+  if (differing > 0) {
+    fix_tcp_checksum(frame);
+    core_.counters.conflicting_bytes.add(differing);
+    core_.counters.count(DataplaneReason::tcp_conflict);
+  }
+  return flow.client.bytes.insert(core_.buffers, extent.begin, fresh);
+}
+
+// In enforce mode the segment is dropped: the sender slows down and tries again. In observe mode
+// nothing may suffer: the connection goes on unseen.
+void ClientPath::no_room(Flow& flow, const Frame& frame) {
+  const Upload* upload = core_.upload_of(flow);
+  const bool strict = upload ? upload->holds : core_.enforcing();
+  if (strict) {
+    refuse_segment();
+    return;
+  }
+  if (upload) {
+    gate_.fail(flow, DataplaneReason::tcp_window_full);
+  } else {
+    core_.counters.count(DataplaneReason::tcp_window_full);
+  }
+  core_.io.forward(Side::kOrigin, frame.bytes.size());
+  let_go(core_, flow, FlowPhase::kMidstream);
+}
+
+void ClientPath::forward_or_hold(Flow& flow, const Frame& frame, const Extent& extent) {
+  ClientHalf& client = flow.client;
+  if (extent.end <= client.limit) {
+    if (extent.fin) client.fin_held = false;
+    client.sent = std::max(client.sent, extent.end);
+    core_.io.forward(Side::kOrigin, frame.bytes.size());
+  } else {
+    hold(flow, extent);
+  }
+}
+
+void ClientPath::hold(Flow& flow, const Extent& extent) {
+  ClientHalf& client = flow.client;
+  if (extent.fin) client.fin_held = true;
+  if (!before(extent.begin, extent.end)) return;
+  client.held_from = std::min(client.held_from, extent.begin);
+  if (Upload* upload = core_.upload_of(flow)) ++upload->segments_held;
+}
+
+void ClientPath::send_held(Flow& flow) {
+  if (flow.client.held_from == kNoOffset && !flow.client.fin_held) return;
+  send_stored(core_, flow);
+}
+
+// The client has said that nothing more comes: an upload that is not whole will never be.
+void ClientPath::check_fin(Flow& flow) {
+  const ClientHalf& client = flow.client;
+  if (client.fin == kNoOffset || client.parsed != client.fin) return;
+  const Upload* upload = core_.upload_of(flow);
+  if (!upload || upload->phase != UploadPhase::kReceiving) return;
+  gate_.abort(flow, DataplaneReason::client_gone);
+  flow.client.limit = kNoOffset;
+}
+
+void ClientPath::resume(Flow& flow) {
+  reader_.read(flow);
+  if (flow.phase == FlowPhase::kInspected) {
+    check_fin(flow);
+    send_held(flow);
+  } else if (flow.phase == FlowPhase::kMidstream || flow.phase == FlowPhase::kPassing) {
+    let_go(core_, flow, flow.phase);
+  }
+}
+
+void ClientPath::refuse_segment() { core_.counters.segments_refused.add(); }
+
+}  // namespace soundgate

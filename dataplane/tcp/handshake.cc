@@ -1,0 +1,106 @@
+#include "dataplane/tcp/handshake.h"
+
+#include <algorithm>
+
+#include "dataplane/flow/flow_life.h"
+
+namespace soundgate {
+namespace {
+
+bool is_over(FlowPhase phase) {
+  return phase == FlowPhase::kOpening || phase == FlowPhase::kEnded ||
+         phase == FlowPhase::kRefused || phase == FlowPhase::kRefusing;
+}
+
+bool is_of_this_connection(const Flow& flow, const Frame& syn) {
+  return flow.phase != FlowPhase::kOpening && syn.sequence + 1 == flow.client.first;
+}
+
+size_t segment_bytes(const TcpOptions& options, size_t most) {
+  return std::clamp<size_t>(options.segment_bytes_max.value_or(kSegmentBytesDefault), 88, most);
+}
+
+// Timestamps take 12 bytes of what the MSS allows.
+constexpr size_t kTimestampOptionBytes = 12;
+
+}  // namespace
+
+void Handshake::forward(Side to, Frame& frame) {
+  const bool changed = neutralise_syn_options(frame.options());
+  if (frame.payload_bytes > 0) {
+    drop_payload(frame);  // the client sends it again: the origin will not have acknowledged it
+  } else if (changed) {
+    fix_tcp_checksum(frame);
+  }
+  core_.io.forward(to, frame.bytes.size());
+}
+
+void Handshake::on_client_syn(Flow* flow, Frame& frame) {
+  if (frame.has(kFin) || frame.has(kRst)) {
+    core_.counters.segments_refused.add();
+    return;
+  }
+  if (flow && is_of_this_connection(*flow, frame)) {  // a copy that comes late
+    forward(Side::kOrigin, frame);
+    return;
+  }
+  if (flow && is_over(flow->phase)) {
+    gate_.abort(*flow, DataplaneReason::client_gone);
+    forget(core_, *flow);
+    flow = nullptr;
+  }
+  if (!flow) {
+    flow = core_.flows.insert(flow_key(frame, Side::kClient));
+    if (!flow) {
+      core_.counters.count(DataplaneReason::flow_table_full);
+      core_.io.forward(Side::kOrigin, frame.bytes.size());
+      return;
+    }
+    core_.counters.flows_opened.add();
+    enter_phase(core_, *flow, FlowPhase::kOpening);
+  }
+  flow->last_seen = core_.now.tick;
+  expect(*flow, frame);
+  forward(Side::kOrigin, frame);
+}
+
+void Handshake::expect(Flow& flow, const Frame& frame) {
+  const TcpOptions options = parse_tcp_options(frame.options());
+  flow.syn_pending = true;
+  flow.pending_first = frame.sequence + 1;
+  flow.pending_timestamps = options.timestamps.has_value();
+  flow.pending_segment_bytes_max = static_cast<uint16_t>(segment_bytes(options, kSegmentBytesMax));
+}
+
+void Handshake::on_origin_syn(Flow* flow, Frame& frame) {
+  const bool accepts =
+      flow && frame.has(kAck) && flow->syn_pending && frame.acknowledgment == flow->pending_first;
+  if (accepts) accept(*flow, frame);
+  forward(Side::kClient, frame);
+}
+
+// From here on it is a new connection, whatever the entry was before.
+void Handshake::accept(Flow& flow, const Frame& frame) {
+  gate_.abort(flow, DataplaneReason::client_gone);
+  stop_following(core_, flow);
+  if (flow.phase != FlowPhase::kOpening) core_.counters.flows_opened.add();
+  const TcpOptions options = parse_tcp_options(frame.options());
+  flow.client = ClientHalf{};
+  flow.origin = OriginHalf{};
+  flow.requests = RequestStream();
+  flow.responses = ResponseStream();
+  flow.syn_pending = flow.closing = false;
+  flow.client.first = flow.pending_first;
+  flow.origin.first = frame.sequence + 1;
+  flow.uses_timestamps = flow.pending_timestamps && options.timestamps;
+  const size_t most = segment_bytes(options, flow.pending_segment_bytes_max);
+  flow.segment_bytes_max =
+      static_cast<uint16_t>(most - (flow.uses_timestamps ? kTimestampOptionBytes : 0));
+  if (flow.uses_timestamps) {
+    flow.origin.timestamp = options.timestamps->value;
+    flow.client.timestamps = {options.timestamps->echo, options.timestamps->value};
+  }
+  enter_phase(core_, flow, FlowPhase::kInspected);
+}
+
+}  // namespace soundgate

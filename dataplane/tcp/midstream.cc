@@ -1,0 +1,137 @@
+#include "dataplane/tcp/midstream.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "dataplane/flow/flow_life.h"
+#include "dataplane/tcp/transmitter.h"
+
+namespace soundgate {
+namespace {
+
+constexpr std::string_view kMethods[] = {"GET ",     "HEAD ",    "PUT ",   "POST ", "DELETE ",
+                                         "OPTIONS ", "CONNECT ", "TRACE ", "PATCH "};
+
+std::string_view text_of(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// As much of "PUT " as there is.
+bool starts_with_method(std::string_view text) {
+  return std::ranges::any_of(kMethods, [&](std::string_view method) {
+    const size_t common = std::min(method.size(), text.size());
+    return text.substr(0, common) == method.substr(0, common);
+  });
+}
+
+// "PUT /path HTTP/1.1\r\n", all of it.
+bool starts_with_request_line(std::string_view text) {
+  const size_t end = text.find("\r\n");
+  if (end == std::string_view::npos || !starts_with_method(text)) return false;
+  const std::string_view line = text.substr(0, end);
+  const size_t target = line.find(' ') + 1;
+  const size_t version = line.rfind(" HTTP/1.");
+  return version != std::string_view::npos && version > target &&
+         version + std::string_view(" HTTP/1.1").size() == line.size();
+}
+
+// Nothing is on its way in either direction, as far as was seen, and this segment comes next.
+bool is_at_rest(const MidstreamWatch& watch, const Frame& frame) {
+  return watch.client_seen && watch.origin_seen && watch.client_end == frame.sequence &&
+         watch.client_acknowledged == frame.sequence && watch.origin_end == frame.acknowledgment;
+}
+
+bool is_later(uint32_t sequence, uint32_t than) {
+  return static_cast<int32_t>(sequence - than) > 0;
+}
+
+uint32_t end_of(const Frame& frame) {
+  return frame.sequence + frame.payload_bytes + (frame.has(kFin) ? 1 : 0);
+}
+
+}  // namespace
+
+Flow* Midstream::open(const Frame& frame) {
+  const bool unknown_past = !frame.has(kRst) && !frame.has(kFin) && frame.has(kAck);
+  Flow* flow = unknown_past ? core_.flows.insert(flow_key(frame, Side::kClient)) : nullptr;
+  if (!flow) {
+    if (unknown_past) core_.counters.count(DataplaneReason::flow_table_full);
+    core_.io.forward(Side::kOrigin, frame.bytes.size());
+    return nullptr;
+  }
+  core_.counters.flows_opened.add();
+  core_.counters.count(DataplaneReason::midstream);
+  enter_phase(core_, *flow, FlowPhase::kMidstream);
+  return flow;
+}
+
+bool Midstream::on_client_segment(Flow& flow, const Frame& frame) {
+  const bool resyncs = flow.phase == FlowPhase::kMidstream && !frame.has(kRst) &&
+                       core_.config.midstream != MidstreamPolicy::kPass;
+  if (resyncs && core_.config.midstream == MidstreamPolicy::kReset && core_.enforcing()) {
+    reset(flow, frame);
+    return false;
+  }
+  if (resyncs && starts_request(flow, frame)) {
+    adopt(flow, frame);
+    return true;
+  }
+  MidstreamWatch& watch = flow.watch;
+  if (!watch.client_seen || is_later(end_of(frame), watch.client_end)) {
+    watch.client_end = end_of(frame);
+  }
+  watch.origin_acknowledged = frame.acknowledgment;
+  watch.client_seen = true;
+  flow.closing = flow.closing || frame.has(kRst) || frame.has(kFin);
+  core_.io.forward(Side::kOrigin, frame.bytes.size());
+  return false;
+}
+
+void Midstream::on_origin_segment(Flow& flow, const Frame& frame) {
+  MidstreamWatch& watch = flow.watch;
+  if (!watch.origin_seen || is_later(end_of(frame), watch.origin_end)) {
+    watch.origin_end = end_of(frame);
+  }
+  watch.client_acknowledged = frame.acknowledgment;
+  watch.origin_seen = true;
+  flow.origin.window = frame.window;
+  flow.closing = flow.closing || frame.has(kRst) || frame.has(kFin);
+  core_.io.forward(Side::kClient, frame.bytes.size());
+}
+
+// On a connection at rest, the beginning of a method is enough. On one of which little was seen
+// yet, a body might look like that: then the whole line has to be there.
+bool Midstream::starts_request(const Flow& flow, const Frame& frame) const {
+  if (frame.payload_bytes == 0 || !frame.has(kAck)) return false;
+  const std::string_view text = text_of(frame.payload());
+  if (is_at_rest(flow.watch, frame)) return starts_with_method(text);
+  const bool first = !flow.watch.client_seen || flow.watch.client_end == frame.sequence;
+  return first && starts_with_request_line(text);
+}
+
+void Midstream::adopt(Flow& flow, const Frame& frame) {
+  const uint16_t window = flow.origin.window;
+  flow.client = ClientHalf{};
+  flow.origin = OriginHalf{};
+  flow.requests = RequestStream();
+  flow.responses = ResponseStream();
+  flow.client.first = frame.sequence;
+  flow.origin.first = frame.acknowledgment;
+  constexpr uint16_t kWindowUnknown = 512;
+  flow.origin.window = window != 0 ? window : kWindowUnknown;
+  const auto timestamps = parse_tcp_options(frame.options()).timestamps;
+  flow.uses_timestamps = timestamps.has_value();
+  if (timestamps) flow.origin.timestamp = timestamps->echo;
+  flow.segment_bytes_max = kSegmentBytesDefault;
+  enter_phase(core_, flow, FlowPhase::kInspected);
+}
+
+void Midstream::reset(Flow& flow, const Frame& frame) {
+  flow.client.first = frame.sequence;
+  flow.origin.first = frame.acknowledgment;
+  reset_origin(core_, flow);
+  reset_client(core_, flow);
+  enter_phase(core_, flow, FlowPhase::kRefused);
+}
+
+}  // namespace soundgate

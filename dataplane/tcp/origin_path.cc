@@ -1,0 +1,72 @@
+#include "dataplane/tcp/origin_path.h"
+
+#include "dataplane/flow/flow_life.h"
+#include "dataplane/tcp/client_path.h"
+
+namespace soundgate {
+
+void OriginPath::on_segment(Flow& flow, const Frame& frame) {
+  core_.io.forward(Side::kClient, frame.bytes.size());
+  if (frame.has(kRst)) {
+    gate_.abort(flow, DataplaneReason::origin_gone);
+    stop_following(core_, flow);
+    enter_phase(core_, flow, FlowPhase::kEnded);
+    return;
+  }
+  note_header(flow, frame);
+  read(flow, frame);
+  if (flow.responses.switched()) {
+    gate_.abort(flow, DataplaneReason::not_http);
+    core_.counters.count(DataplaneReason::not_http);
+    let_go(core_, flow, FlowPhase::kPassing);
+  }
+}
+
+void OriginPath::note_header(Flow& flow, const Frame& frame) {
+  ClientHalf& client = flow.client;
+  flow.origin.window = frame.window;
+  if (flow.uses_timestamps) {
+    if (const auto found = parse_tcp_options(frame.options()).timestamps) {
+      flow.origin.timestamp = found->value;
+    }
+  }
+  if (!frame.has(kAck)) return;
+  const uint64_t seen = offset_of(frame.acknowledgment, client.first, client.acknowledged);
+  if (client.fin != kNoOffset && before(client.fin, seen)) client.fin_acknowledged = true;
+  if (!before(client.acknowledged, seen)) return;
+  client.acknowledged = std::min(seen, client.parsed);
+  client.bytes.release_below(core_.buffers, client.acknowledged);
+}
+
+void OriginPath::read(Flow& flow, const Frame& frame) {
+  OriginHalf& origin = flow.origin;
+  const uint64_t offset = offset_of(frame.sequence, origin.first, origin.next);
+  const uint64_t end = offset + frame.payload_bytes;
+  if (frame.has(kFin)) origin.fin = end;
+  if (before(origin.next, end)) {
+    if (!before(origin.next, offset)) {
+      read_in_order(flow, end, frame.payload().last(static_cast<size_t>(end - origin.next)));
+    } else if (flow.responses.lost() ||
+               !origin.bytes.insert(core_.buffers, offset, frame.payload())) {
+      flow.responses.lose();
+      origin.bytes.clear(core_.buffers);
+      origin.next = end;
+    }
+  }
+  if (origin.fin == origin.next) flow.responses.end_of_stream();
+}
+
+void OriginPath::read_in_order(Flow& flow, uint64_t end, Bytes payload) {
+  OriginHalf& origin = flow.origin;
+  flow.responses.read(payload);
+  origin.next = end;
+  while (!origin.bytes.empty()) {
+    origin.bytes.release_below(core_.buffers, origin.next);
+    const Bytes more = origin.bytes.at(core_.buffers, origin.next);
+    if (more.empty()) return;
+    flow.responses.read(more);
+    origin.next += more.size();
+  }
+}
+
+}  // namespace soundgate

@@ -1,0 +1,26 @@
+// The way of the origin's segments to the client, on connections that are inspected. All of them
+// are sent on; what they acknowledge and how far the responses are is noted.
+// Thread: the owning lcore.
+#pragma once
+
+#include "dataplane/core.h"
+#include "dataplane/gate/upload_gate.h"
+
+namespace soundgate {
+
+class OriginPath {
+ public:
+  OriginPath(Core& core, UploadGate& gate) : core_(core), gate_(gate) {}
+
+  void on_segment(Flow& flow, const Frame& frame);
+
+ private:
+  void note_header(Flow& flow, const Frame& frame);
+  void read(Flow& flow, const Frame& frame);
+  void read_in_order(Flow& flow, uint64_t end, Bytes payload);
+
+  Core& core_;
+  UploadGate& gate_;
+};
+
+}  // namespace soundgate

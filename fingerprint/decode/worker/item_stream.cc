@@ -1,0 +1,43 @@
+#include "fingerprint/decode/worker/item_stream.h"
+
+#include <algorithm>
+
+namespace soundgate::decode {
+
+void ItemStream::feed(std::span<const int16_t> samples) {
+  fed_ += samples.size();
+  if (position_ < skip_until_) {
+    const size_t skipped = std::min<uint64_t>(skip_until_ - position_, samples.size());
+    position_ += skipped;
+    samples = samples.subspan(skipped);
+  }
+  position_ += samples.size();
+  if (samples.empty()) return;
+  chroma_.feed(samples);
+  emit();
+}
+
+void ItemStream::jump_to(uint64_t position) {
+  finish();
+  chroma_.restart();
+  if (position > position_) missing_ += position - position_;
+  position_ = position;
+  next_item_ =
+      std::max(next_item_, static_cast<uint32_t>((position + kHopSamples - 1) / kHopSamples));
+  skip_until_ = uint64_t{next_item_} * kHopSamples;
+}
+
+void ItemStream::finish() {
+  chroma_.finish();
+  emit();
+}
+
+void ItemStream::emit() {
+  chroma_.take(ready_);
+  if (ready_.empty()) return;
+  sink_(next_item_, ready_);
+  next_item_ += static_cast<uint32_t>(ready_.size());
+  ready_.clear();
+}
+
+}  // namespace soundgate::decode

@@ -1,0 +1,54 @@
+// A decoder for tests, which does to streams that begin with a certain word what a broken or
+// hostile one would do, and decodes all others.
+
+#include <array>
+#include <csignal>
+#include <limits>
+#include <string_view>
+
+#include "fingerprint/decode/worker/decode_stream.h"
+#include "fingerprint/decode/worker/worker_process.h"
+
+namespace soundgate::decode {
+namespace {
+
+constexpr uint64_t kFaultAtByte = 100'000;
+
+void read_up_to(StreamContext& stream, uint64_t position_max) {
+  std::array<uint8_t, 4096> bytes;
+  uint64_t position = 0;
+  while (position < position_max) {
+    const auto result = stream.read(position, bytes);
+    if (result.state != ByteSource::State::kBytes) return;
+    position += result.bytes;
+  }
+}
+
+ResultEnd misbehave_or_decode(StreamContext& stream) {
+  std::array<uint8_t, 8> word{};
+  read_up_to(stream, word.size());
+  stream.read(0, word);
+  const std::string_view fault(reinterpret_cast<const char*>(word.data()), word.size());
+  if (fault == "SEGFAULT") {
+    read_up_to(stream, kFaultAtByte);
+    std::signal(SIGSEGV, SIG_DFL);  // whatever a sanitizer put there
+    std::raise(SIGSEGV);
+  }
+  if (fault == "STANDING") {
+    read_up_to(stream, kFaultAtByte);
+    for (volatile bool still = true; still;) {
+    }
+  }
+  if (fault == "NONSENSE") {
+    const std::array<Item, 1> items{};
+    stream.emit(std::numeric_limits<uint32_t>::max(), items);
+  }
+  return decode_stream(stream);
+}
+
+}  // namespace
+}  // namespace soundgate::decode
+
+int main(int argc, char** argv) {
+  return soundgate::decode::run_worker_process(argc, argv, soundgate::decode::misbehave_or_decode);
+}

@@ -1,0 +1,67 @@
+// Fuzzes what the host believes of a worker: bytes → results memory → entries → checks.
+// Under clang it is a libFuzzer target; elsewhere fuzz_replay.cc runs it over its corpus.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "fingerprint/decode/host/result_check.h"
+#include "fingerprint/decode/host/results_reader.h"
+
+namespace {
+
+using namespace soundgate;
+using namespace soundgate::decode;
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+void check(const ResultEntry& entry, StreamProgress& stream) {
+  const auto result = check_result(entry, stream);
+  if (!result) return;
+  require(entry.consumed_bytes <= stream.appended_bytes);
+  stream.consumed_bytes = entry.consumed_bytes;
+  if (const auto* items = std::get_if<ItemsResult>(&*result)) {
+    require(items->first_item >= stream.next_item);
+    require(!items->items.empty() && items->items.size() <= kItemsPerEntry);
+    stream.next_item = items->first_item + static_cast<uint32_t>(items->items.size());
+    require(stream.next_item <= stream.items_max);
+  }
+  if (const auto* end = std::get_if<DecodeEnd>(&*result)) {
+    require(!name(end->outcome).empty());
+    require(end->decoded_seconds >= 0 && end->duration_seconds >= 0);
+    require(std::memchr(end->format, 0, sizeof end->format) != nullptr);
+    require(std::memchr(end->codec, 0, sizeof end->codec) != nullptr);
+    stream.generation = 0;
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  struct alignas(4096) Memory {
+    std::byte bytes[kResultsBytes];
+  };
+  static const auto memory = std::make_unique<Memory>();
+  // The input is the beginning of the ring; its first 8 bytes say how much has been written.
+  if (size < sizeof(uint64_t)) return 0;
+  uint64_t written;
+  std::memcpy(&written, data, sizeof written);
+  results_header(memory->bytes).written.store(written);
+  std::memcpy(memory->bytes + sizeof(ResultsHeader), data + sizeof written,
+              std::min(size - sizeof written, size_t{64} * sizeof(ResultEntry)));
+  ResultsReader reader(memory->bytes);
+  StreamProgress stream{.generation = 1,
+                        .next_item = 0,
+                        .items_max = 5000,
+                        .appended_bytes = 1 << 20,
+                        .consumed_bytes = 0};
+  const auto waiting = reader.waiting();
+  if (!waiting) return 0;
+  require(*waiting <= kResultEntries);
+  for (uint32_t i = 0; i < std::min(*waiting, 64u); ++i) check(reader.take(), stream);
+  return 0;
+}

@@ -1,0 +1,205 @@
+// What a hostile worker may write, entry by entry and as a ring.
+
+#include "fingerprint/decode/host/result_check.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "fingerprint/decode/host/results_reader.h"
+
+namespace soundgate::decode {
+namespace {
+
+constexpr StreamProgress kStream = {.generation = 7,
+                                    .next_item = 100,
+                                    .items_max = 1000,
+                                    .appended_bytes = 50'000,
+                                    .consumed_bytes = 40'000};
+
+ResultEntry entry(ResultKind kind) {
+  ResultEntry entry{};
+  entry.kind = kind;
+  entry.generation = kStream.generation;
+  entry.consumed_bytes = 45'000;
+  entry.first_item = 100;
+  if (kind == ResultKind::kItems) entry.item_count = 3;
+  return entry;
+}
+
+ResultFault fault_of(const ResultEntry& entry) {
+  const auto result = check_result(entry, kStream);
+  EXPECT_FALSE(result);
+  return result ? ResultFault::kOverrun : result.error();
+}
+
+TEST(ResultCheck, LetsItemsThrough) {
+  ResultEntry items = entry(ResultKind::kItems);
+  items.items[2] = 42;
+  const auto result = check_result(items, kStream);
+  ASSERT_TRUE(result);
+  const auto& checked = std::get<ItemsResult>(*result);
+  EXPECT_EQ(checked.first_item, 100u);
+  ASSERT_EQ(checked.items.size(), 3u);
+  EXPECT_EQ(checked.items[2], 42u);
+}
+
+TEST(ResultCheck, LetsJumpsForwardThrough) {
+  ResultEntry items = entry(ResultKind::kItems);
+  items.first_item = 500;
+  EXPECT_TRUE(check_result(items, kStream));
+}
+
+TEST(ResultCheck, KnowsStreams) {
+  ResultEntry items = entry(ResultKind::kItems);
+  items.generation = 6;
+  EXPECT_EQ(fault_of(items), ResultFault::kGeneration);
+  EXPECT_EQ(check_result(entry(ResultKind::kItems), StreamProgress{}).error(),
+            ResultFault::kGeneration);
+  items.generation = 0;
+  EXPECT_EQ(check_result(items, StreamProgress{}).error(), ResultFault::kGeneration);
+}
+
+TEST(ResultCheck, CountsItems) {
+  ResultEntry items = entry(ResultKind::kItems);
+  for (const uint32_t count : {0u, kItemsPerEntry + 1, std::numeric_limits<uint32_t>::max()}) {
+    items.item_count = count;
+    EXPECT_EQ(fault_of(items), ResultFault::kCount);
+  }
+}
+
+TEST(ResultCheck, KeepsItemsInOrder) {
+  ResultEntry items = entry(ResultKind::kItems);
+  for (const uint32_t first : {0u, 99u, 998u, std::numeric_limits<uint32_t>::max()}) {
+    items.first_item = first;
+    EXPECT_EQ(fault_of(items), ResultFault::kOrder) << first;
+  }
+}
+
+TEST(ResultCheck, KnowsHowMuchThereIsToConsume) {
+  ResultEntry progress = entry(ResultKind::kProgress);
+  EXPECT_TRUE(check_result(progress, kStream));
+  for (const uint64_t consumed :
+       {uint64_t{0}, uint64_t{39'999}, uint64_t{50'001}, std::numeric_limits<uint64_t>::max()}) {
+    progress.consumed_bytes = consumed;
+    EXPECT_EQ(fault_of(progress), ResultFault::kConsumed);
+  }
+}
+
+TEST(ResultCheck, KnowsKinds) {
+  for (const uint32_t kind : {0u, 4u, std::numeric_limits<uint32_t>::max()}) {
+    EXPECT_EQ(fault_of(entry(static_cast<ResultKind>(kind))), ResultFault::kKind);
+  }
+}
+
+TEST(ResultCheck, LetsAWorkerSayOnlyWhatItCanKnow) {
+  ResultEntry ended = entry(ResultKind::kEnded);
+  EXPECT_TRUE(check_result(ended, kStream));
+  for (const DecodeOutcome outcome : {DecodeOutcome::decoder_crash, DecodeOutcome::decoder_timeout,
+                                      DecodeOutcome::decoder_overload}) {
+    ended.end.outcome = static_cast<uint32_t>(outcome);
+    EXPECT_EQ(fault_of(ended), ResultFault::kOutcome);
+  }
+  ended.end.outcome = 1000;
+  EXPECT_EQ(fault_of(ended), ResultFault::kOutcome);
+}
+
+TEST(ResultCheck, KnowsTimes) {
+  for (const double seconds : {-1.0, 1e30, std::numeric_limits<double>::infinity(),
+                               std::numeric_limits<double>::quiet_NaN()}) {
+    ResultEntry ended = entry(ResultKind::kEnded);
+    ended.end.decoded_seconds = seconds;
+    EXPECT_EQ(fault_of(ended), ResultFault::kSeconds);
+    ended = entry(ResultKind::kEnded);
+    ended.end.duration_seconds = seconds;
+    EXPECT_EQ(fault_of(ended), ResultFault::kSeconds);
+    ended = entry(ResultKind::kEnded);
+    ended.end.gap_seconds = seconds;
+    EXPECT_EQ(fault_of(ended), ResultFault::kSeconds);
+  }
+}
+
+TEST(ResultCheck, TakesNamesOnlyAsFarAsTheyAreNames) {
+  ResultEntry ended = entry(ResultKind::kEnded);
+  std::memcpy(ended.end.format, "mp3\x1b[2J", 8);
+  std::memset(ended.end.codec, 'a', sizeof ended.end.codec);  // no end
+  const auto end = std::get<DecodeEnd>(*check_result(ended, kStream));
+  EXPECT_STREQ(end.format, "mp3");
+  EXPECT_EQ(std::strlen(end.codec), sizeof end.codec - 1);
+}
+
+class Ring : public testing::Test {
+ protected:
+  // Shared memory is zeroed, and aligned to pages.
+  struct alignas(4096) Memory {
+    std::byte bytes[kResultsBytes] = {};
+  };
+  std::byte* memory() { return memory_->bytes; }
+
+  std::unique_ptr<Memory> memory_ = std::make_unique<Memory>();
+  ResultsReader reader_{memory_->bytes};
+};
+
+TEST_F(Ring, HandsOverWhatWasWritten) {
+  EXPECT_EQ(reader_.waiting().value(), 0u);
+  result_entry(memory(), 0).first_item = 11;
+  result_entry(memory(), 1).first_item = 22;
+  results_header(memory()).written.store(2);
+  EXPECT_EQ(reader_.waiting().value(), 2u);
+  EXPECT_EQ(reader_.take().first_item, 11u);
+  EXPECT_EQ(reader_.take().first_item, 22u);
+  EXPECT_EQ(reader_.waiting().value(), 0u);
+}
+
+TEST_F(Ring, DoesNotBelieveMoreThanFits) {
+  results_header(memory()).written.store(kResultEntries);
+  EXPECT_TRUE(reader_.waiting());
+  results_header(memory()).written.store(kResultEntries + 1);
+  EXPECT_EQ(reader_.waiting().error(), ResultFault::kOverrun);
+  results_header(memory()).written.store(std::numeric_limits<uint64_t>::max());
+  EXPECT_EQ(reader_.waiting().error(), ResultFault::kOverrun);
+}
+
+TEST_F(Ring, DoesNotBelieveThatTimeGoesBack) {
+  results_header(memory()).written.store(5);
+  reader_.take();
+  results_header(memory()).written.store(0);
+  EXPECT_EQ(reader_.waiting().error(), ResultFault::kOverrun);
+}
+
+// A writer that changes entries while they are read: whatever is copied is checked as it was
+// copied.
+TEST_F(Ring, ChecksTheCopyThatItUses) {
+  std::atomic<bool> stop{false};
+  std::thread hostile([&] {
+    std::mt19937 random(3);
+    while (!stop) {
+      auto* words = reinterpret_cast<uint64_t*>(memory() + sizeof(ResultsHeader));
+      for (size_t i = 0; i < sizeof(ResultEntry) / sizeof(uint64_t); ++i) {
+        const uint64_t value = random() % 8;
+        std::atomic_ref(words[i]).store(value | value << 32, std::memory_order_relaxed);
+      }
+    }
+  });
+  for (int i = 0; i < 50'000; ++i) {
+    ResultsReader reader(memory());
+    const ResultEntry copy = reader.take();
+    const auto result = check_result(copy, kStream);
+    if (!result) continue;
+    if (const auto* items = std::get_if<ItemsResult>(&*result)) {
+      EXPECT_GE(items->first_item, kStream.next_item);
+      EXPECT_LE(items->items.size(), kItemsPerEntry);
+    }
+  }
+  stop = true;
+  hostile.join();
+}
+
+}  // namespace
+}  // namespace soundgate::decode

@@ -1,0 +1,29 @@
+#!/bin/bash
+# Sets the machine up, builds everything, and runs every test. ctest's summary comes last.
+#   sudo tests/run.sh [--long] [ctest's arguments…]
+# --long adds what takes hours: fuzzing, the large corpora. Ends within 20 minutes without it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ((EUID != 0)); then
+  echo "run: the end-to-end tests make network namespaces: run it with sudo" >&2
+  exit 1
+fi
+
+leave_out=(--label-exclude '^long$')
+if [[ ${1:-} == --long ]]; then
+  leave_out=()
+  shift
+fi
+
+deploy/setup.sh
+tests/support/fetch_corpus.sh
+cmake --preset release >/dev/null
+cmake --build --preset release
+
+# The same unit tests again, under AddressSanitizer and UndefinedBehaviorSanitizer.
+cmake --preset asan >/dev/null
+cmake --build --preset asan
+
+ctest --preset asan --label-regex '^unit$' -j 2
+exec ctest --preset release -j 2 "${leave_out[@]}" "$@"

@@ -1,0 +1,82 @@
+"""Makes uploads of every kind from real tracks, with ffmpeg, into a folder that serves as a cache."""
+
+import random
+
+from .process import run
+
+CODECS = {
+    "mp3 128k": ("mp3", "-c:a", "libmp3lame", "-b:a", "128k"),
+    "aac 128k": ("aac", "-c:a", "aac", "-b:a", "128k"),  # ADTS
+    "m4a 128k": ("m4a", "-c:a", "aac", "-b:a", "128k"),  # its index comes last
+    "opus 24k": ("opus", "-c:a", "libopus", "-b:a", "24k"),
+    "flac": ("flac", "-c:a", "flac"),
+    "wav": ("wav", "-c:a", "pcm_s16le"),
+    "vorbis": ("ogg", "-c:a", "libvorbis", "-q:a", "4"),
+}
+
+
+class Workshop:
+    """Thread: any, where no two make the same file."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def encode(self, track, codec, start=None, seconds=None):
+        """The track, or a part of it, in one of CODECS."""
+        cut = []
+        if start is not None:
+            cut += ["-ss", start]
+        if seconds is not None:
+            cut += ["-t", seconds]
+        extension, *encoder = CODECS[codec]
+        stem = "-".join([track.title, codec.replace(" ", ""), *(str(word) for word in cut[1::2])])
+        return self._make(f"{track.family}-{stem}.{extension}",
+                          lambda path: _ffmpeg(*cut, "-i", track.path, "-vn", *encoder, path))
+
+    def embed(self, inner, start, seconds, outer, codec="mp3 128k"):
+        """A part of one track between two parts of another, which goes on where it was left."""
+        extension, *encoder = CODECS[codec]
+        lead = 30
+        graph = (f"[0:a]atrim=0:{lead},{_SAME_FORMAT}[a];"
+                 f"[1:a]atrim={start}:{start + seconds},{_SAME_FORMAT}[b];"
+                 f"[0:a]atrim={lead}:{2 * lead},{_SAME_FORMAT}[c];"
+                 "[a][b][c]concat=n=3:v=0:a=1")
+        return self._make(
+            f"{outer.title}-around-{inner.title}-{start}-{seconds}.{extension}",
+            lambda path: _ffmpeg("-i", outer.path, "-i", inner.path, "-filter_complex", graph,
+                                 *encoder, path))
+
+    def corrupt(self, track):
+        """The track with everything behind its first headers overwritten by noise."""
+        intact = 6000
+
+        def write(path):
+            content = track.path.read_bytes()
+            noise = random.Random(track.title).randbytes(len(content) - intact)
+            path.write_bytes(content[:intact] + noise)
+        return self._make(f"{track.title}-corrupt{track.path.suffix}", write)
+
+    def text(self, bytes_count=400_000):
+        """Not audio."""
+        line = b"The quick brown fox jumps over the lazy dog. 0123456789\n"
+
+        def write(path):
+            path.write_bytes((line * (bytes_count // len(line) + 1))[:bytes_count])
+        return self._make("prose.txt", write)
+
+    def _make(self, name, write):
+        path = self._folder / name
+        if not path.exists():
+            partial = path.with_name("partial-" + name)
+            write(partial)
+            partial.rename(path)
+        return path
+
+
+_SAME_FORMAT = ("asetpts=PTS-STARTPTS,aresample=44100,"
+                "aformat=sample_fmts=fltp:channel_layouts=stereo")
+
+
+def _ffmpeg(*arguments):
+    run("ffmpeg", "-nostdin", "-y", "-loglevel", "error", "-threads", "1", *arguments)

@@ -1,0 +1,136 @@
+"""Three network namespaces in a row: client, gate, origin; one Ethernet segment.
+
+    client: eth0 ── sg-client :gate: sg-origin ── eth0 :origin
+
+The gate's interfaces are Soundgate's two ports: the ends of veth pairs (net_af_packet), or TAPs
+that Soundgate makes and that are then moved out as the others' eth0 (net_tap). With an impairment,
+soundgate-relay stands between the client and the gate's port.
+"""
+
+import ctypes
+import os
+import re
+import socket
+from contextlib import contextmanager
+
+from .process import Background, alive, run
+
+CLIENT_IPV4, ORIGIN_IPV4 = "10.77.0.1", "10.77.0.2"
+CLIENT_IPV6, ORIGIN_IPV6 = "fd77::1", "fd77::2"
+PORTS = ("sg-client", "sg-origin")
+
+_NAMESPACE = re.compile(r"sgbed-(\d+)-\w+")
+
+
+class Network:
+    def __init__(self, port_kind="af_packet"):
+        assert port_kind in ("af_packet", "tap")
+        self.port_kind = port_kind
+        prefix = f"sgbed-{os.getpid()}"
+        self.client, self.gate, self.origin = (
+            f"{prefix}-{role}" for role in ("client", "gate", "origin"))
+        self._relay = None
+
+    def within(self, namespace, *command):
+        """The command, as it is run inside a namespace."""
+        return ["ip", "netns", "exec", namespace, *command]
+
+    def connect(self):
+        """A TCP connection from the client to the origin, for tests that speak for themselves."""
+        with _inside(self.client):
+            return socket.create_connection((ORIGIN_IPV4, 80), timeout=30)
+
+    def device(self, port):
+        """A port as DPDK is told of it."""
+        number = PORTS.index(port)
+        return f"net_{self.port_kind}{number},iface={port}"
+
+    def create(self, relay_command=None, log_path=None):
+        delete_leftovers()
+        for namespace in (self.client, self.gate, self.origin):
+            run("ip", "netns", "add", namespace)
+            run("ip", "-n", namespace, "link", "set", "lo", "up")
+        # Kernel neighbour discovery on the appliance's own ends would leak into the path.
+        for which in ("all", "default"):
+            run(*self.within(self.gate, "sysctl", "-qw", f"net.ipv6.conf.{which}.disable_ipv6=1"))
+        if self.port_kind == "af_packet":
+            self._connect_pairs(relay_command, log_path)
+        elif relay_command:
+            raise ValueError("an impairment needs af_packet ports")
+
+    def _connect_pairs(self, relay_command, log_path):
+        client_end = "wire-client" if relay_command else "sg-client"
+        self._add_pair(client_end, self.client)
+        self._add_pair("sg-origin", self.origin)
+        if relay_command:
+            run("ip", "-n", self.gate, "link", "add", "wire-gate", "type", "veth",
+                "peer", "name", "sg-client")
+            for end in ("wire-gate", "sg-client"):
+                self._bring_up(self.gate, end)
+            self._relay = Background(
+                self.within(self.gate, *relay_command, client_end, "wire-gate"), log_path)
+        self._address(self.client, CLIENT_IPV4, CLIENT_IPV6)
+        self._address(self.origin, ORIGIN_IPV4, ORIGIN_IPV6)
+
+    def _add_pair(self, gate_end, namespace):
+        run("ip", "-n", self.gate, "link", "add", gate_end, "type", "veth",
+            "peer", "name", "eth0", "netns", namespace)
+        self._bring_up(self.gate, gate_end)
+        self._bring_up(namespace, "eth0")
+
+    def _bring_up(self, namespace, interface):
+        # With offloads, frames pass a veth with no checksum and longer than the MTU; the gate sees
+        # frames as they would be on a cable.
+        run(*self.within(namespace, "ethtool", "-K", interface,
+                         "tx", "off", "tso", "off", "gso", "off", "gro", "off"))
+        run("ip", "-n", namespace, "link", "set", interface, "up")
+
+    def _address(self, namespace, ipv4, ipv6):
+        run("ip", "-n", namespace, "address", "add", f"{ipv4}/24", "dev", "eth0")
+        run("ip", "-n", namespace, "address", "add", f"{ipv6}/64", "dev", "eth0", "nodad")
+
+    def adopt_taps(self):
+        """Gives the client and the origin the TAPs that Soundgate has just made."""
+        ends = ((self.client, CLIENT_IPV4, CLIENT_IPV6), (self.origin, ORIGIN_IPV4, ORIGIN_IPV6))
+        for port, (namespace, ipv4, ipv6) in zip(PORTS, ends):
+            run("ip", "-n", self.gate, "link", "set", port, "netns", namespace, "name", "eth0")
+            self._address(namespace, ipv4, ipv6)
+            run("ip", "-n", namespace, "link", "set", "eth0", "up")
+
+    def delete_relay(self):
+        if self._relay:
+            self._relay.stop()
+
+    def delete(self):
+        for namespace in (self.client, self.gate, self.origin):
+            run("ip", "netns", "delete", namespace, check=False)
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@contextmanager
+def _inside(namespace):
+    """The calling thread makes its sockets in a namespace, where they then stay."""
+    with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{namespace}") as there:
+        _enter(there)
+        try:
+            yield
+        finally:
+            _enter(home)
+
+
+def _enter(namespace):
+    if _libc.setns(namespace.fileno(), 0) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def delete_leftovers():
+    """Ends what an earlier run left behind when it was killed: namespaces whose maker is gone."""
+    for line in run("ip", "netns", "list").stdout.splitlines():
+        named = _NAMESPACE.fullmatch(line.split()[0])
+        if not named or (alive(named[1]) and int(named[1]) != os.getpid()):
+            continue
+        for pid in run("ip", "netns", "pids", named[0], check=False).stdout.split():
+            run("kill", "-KILL", pid, check=False)
+        run("ip", "netns", "delete", named[0], check=False)

@@ -1,0 +1,64 @@
+"""The uploads that the demo and the tests send: clean ones, and references in every disguise."""
+
+from .uploads import BLOCK, PASS, UNCHECKED, Case
+
+
+def exact_copy(workshop, track, outer):
+    return Case(f"exact copy of {track.title}", track.path, BLOCK, track.title)
+
+
+def encoded(codec):
+    def make(workshop, track, outer):
+        path = workshop.encode(track, codec)
+        return Case(f"{track.title} as {codec}", path, BLOCK, track.title)
+    return make
+
+
+def trim(codec, start, seconds):
+    def make(workshop, track, outer):
+        # Not on the grid of the reference's items.
+        path = workshop.encode(track, codec, start + 0.0617, seconds)
+        return Case(f"{seconds} s of {track.title} from {start} s, {codec}", path, BLOCK,
+                    track.title, matched_seconds_min=0.6 * seconds)
+    return make
+
+
+def embedded(start, seconds):
+    def make(workshop, track, outer):
+        path = workshop.embed(track, start, seconds, outer)
+        return Case(f"{seconds} s of {track.title} inside {outer.title}", path, BLOCK,
+                    track.title, matched_seconds_min=0.6 * seconds)
+    return make
+
+
+# Needs references of 50 s or more. Neighbours in this list are as unlike as can be, since a
+# reference is given a few that stand together.
+DISGUISES = (
+    exact_copy,
+    encoded("opus 24k"),
+    trim("mp3 128k", 20, 25),
+    encoded("mp3 128k"),
+    embedded(15, 25),
+    encoded("aac 128k"),
+    trim("opus 24k", 25, 20),
+    encoded("m4a 128k"),
+    encoded("flac"),
+)
+
+
+def disguised(workshop, references, others, per_reference):
+    """Each reference in per_reference disguises, which take turns; others hold the embedded."""
+    for number, track in enumerate(references):
+        for turn in range(per_reference):
+            make = DISGUISES[(number * per_reference + turn) % len(DISGUISES)]
+            yield make(workshop, track, others[number % len(others)])
+
+
+def clean(tracks):
+    for track in tracks:
+        yield Case(f"clean: {track.title}", track.path, PASS)
+
+
+def unreadable(workshop, track):
+    yield Case(f"corrupt: {track.title}", workshop.corrupt(track), UNCHECKED)
+    yield Case("not audio: a text file", workshop.text(), UNCHECKED)
