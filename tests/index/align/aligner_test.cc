@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "index/align/limits.h"
 #include "tests/index/synthetic.h"
 
 namespace soundgate {
@@ -96,7 +97,7 @@ TEST(SegmentOf, OuterEndsReachTheEndsOfTheAudio) {
   EXPECT_NEAR(whole.query_end, 99 * kItemSeconds + 2.72, 0.01);
   EXPECT_NEAR(whole.asset_start, 50 * kItemSeconds, 0.01);
   const MatchSegment inner = segment_of(alignment, 500, 1000);
-  EXPECT_NEAR(inner.query_end, 99 * kItemSeconds + 1.36, 0.01);
+  EXPECT_NEAR(inner.query_end, 99 * kItemSeconds + kEndCutSeconds, 0.01);
 }
 
 }  // namespace
