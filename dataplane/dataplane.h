@@ -9,8 +9,9 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <tl/expected.hpp>
 #include <vector>
+
+#include <tl/expected.hpp>
 
 #include "dataplane/upload.h"
 #include "dataplane/upload_sink.h"

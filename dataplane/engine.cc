@@ -163,9 +163,13 @@ void Engine::on_upload_timer(uint16_t slot) {
     refuser_.on_timer(flow);
     return;
   }
-  const bool holding = upload.phase == UploadPhase::kComplete || flow.client.held_from != kNoOffset;
+  const bool complete = upload.phase == UploadPhase::kComplete;
+  // A long tail that is held before the body is whole may keep the client from sending on.
+  const bool may_block_itself = upload.holds && flow.client.held_from < flow.client.parsed;
   const Tick waited = core_.now.tick - upload.progress;
-  if (upload.holds && holding && waited >= core_.config.hold_max) {
+  const bool overdue = (complete && waited >= core_.config.hold_max) ||
+                       (may_block_itself && waited >= kTailStallMax);
+  if (overdue) {
     gate_.fail(flow, DataplaneReason::hold_deadline);
     if (flow.phase == FlowPhase::kInspected) client_path_.resume(flow);
   } else if (waited >= kUploadIdleMax) {
@@ -191,7 +195,7 @@ void Engine::scan_flows() {
     }
     const bool over = flow.phase == FlowPhase::kEnded || flow.phase == FlowPhase::kRefused ||
                       flow.phase == FlowPhase::kOpening || flow.closing;
-    const Tick idle = core_.now.tick - flow.last_seen;
+    const Tick idle = core_.now.tick - std::max(flow.last_seen, flow.since);
     if (idle >= (over ? Tick(kFlowClosedIdleMax) : Tick(kFlowIdleMax))) expire(flow);
   }
 }

@@ -35,6 +35,10 @@ class Engine {
   void set_mode(Mode mode) { core_.mode.store(mode, std::memory_order_relaxed); }  // any thread
   const CoreCounters& counters() const { return core_.counters; }                  // any thread
 
+  // What is in use, for tests.
+  size_t buffers_in_use() const { return core_.buffers.count() - core_.buffers.free_count(); }
+  size_t uploads_in_use() const { return core_.uploads.live().size(); }
+
  private:
   void on_tcp(Side from, Frame& frame);
   void on_client_frame(Frame& frame);

@@ -40,6 +40,7 @@ inline constexpr uint32_t kRequestsOutstandingMax = 64;
 
 // Uploads.
 inline constexpr size_t kUploadsMax = 4'096;
+inline constexpr auto kTailStallMax = 10s;  // with part of the tail held and nothing more coming
 inline constexpr size_t kDecisionsPerPoll = 32;
 inline constexpr size_t kReleaseSegmentsMax = 64;  // sent at once; retransmission brings the rest
 inline constexpr size_t kSegmentBytesMax = 1'400;  // of our own making, where no MSS is known: 536
@@ -57,9 +58,8 @@ inline constexpr uint32_t kOriginResetsMax = 5;     // unprompted; each challeng
 
 // Time.
 inline constexpr auto kTimerPeriod = 2ms;
-inline constexpr auto kSleepMin = 10us;  // doubled every few empty polls
-inline constexpr auto kSleepMax = 500us;
-inline constexpr uint32_t kEmptyPollsBeforeSleep = 32;
+inline constexpr auto kSpinMax = 50us;  // polling on after the last packet; then the lcore sleeps
+inline constexpr auto kSleepMax = 1ms;
 
 static_assert(kFlowBuffersMax * kBufferBytes <= kFlowReachBytesMax);
 static_assert(kFlowReachBytesMax < (1u << 30), "sequence numbers must stay comparable");

@@ -14,9 +14,8 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
-
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "fingerprint/fingerprint.h"
 #include "index/bank.h"
@@ -60,7 +59,8 @@ struct EnrollResult {
   bool replaced = false;
   double duration_seconds = 0;
   double indexed_seconds = 0;
-  std::vector<std::string> warnings;  // "short", "low_information", "overlaps CONTENT_ID", "suppressed"
+  std::vector<std::string>
+      warnings;  // "short", "low_information", "overlaps CONTENT_ID", "suppressed"
 };
 
 // Matches one upload while its items arrive.

@@ -23,12 +23,12 @@ inline constexpr uint32_t kItemsMax = static_cast<uint32_t>(24 * 3600 / kItemSec
 // Windows: 16 items are 512 bits, one cache line.
 inline constexpr uint32_t kWindowItems = 16;
 inline constexpr uint32_t kReferenceStride = 8;
-inline constexpr uint32_t kQueryStride = 5;  // coprime to kReferenceStride: every phase is tried
+inline constexpr uint32_t kQueryStride = 7;  // coprime to kReferenceStride: every phase is tried
 static_assert(kReferenceStride % 2 == 0 && kQueryStride % 2 == 1);
 
-// Windows further apart than this tell nothing: it is where unrelated music swarms. 0.35 of the
+// Windows further apart than this tell nothing: it is where unrelated music swarms. 0.32 of the
 // bits; README, "Search", says how it was chosen.
-inline constexpr uint32_t kSearchRadius = 180;
+inline constexpr uint32_t kSearchRadius = 165;
 
 // A match session: query windows that are searched at a time, hits kept of each, and hits kept
 // before they are boiled down to candidates.

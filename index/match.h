@@ -26,8 +26,8 @@ struct Match {
   std::string title;
   std::string metadata_json;  // object, as enrolled
   double asset_duration_seconds = 0;
-  double score = 0;      // of the best segment
-  double threshold = 0;  // that this score had to reach
+  double score = 0;                // of the best segment
+  double threshold = 0;            // that this score had to reach
   double query_match_seconds = 0;  // of the upload, covered by segments (their union)
   double asset_match_seconds = 0;
   std::vector<MatchSegment> segments;  // by query_start

@@ -12,6 +12,10 @@ bool is_over(FlowPhase phase) {
          phase == FlowPhase::kRefused || phase == FlowPhase::kRefusing;
 }
 
+bool is_of_this_connection(const Flow& flow, const Frame& syn) {
+  return flow.phase != FlowPhase::kOpening && syn.sequence + 1 == flow.client.first;
+}
+
 size_t segment_bytes(const TcpOptions& options, size_t most) {
   return std::clamp<size_t>(options.segment_bytes_max.value_or(kSegmentBytesDefault), 88, most);
 }
@@ -34,6 +38,10 @@ void Handshake::forward(Side to, Frame& frame) {
 void Handshake::on_client_syn(Flow* flow, Frame& frame) {
   if (frame.has(kFin) || frame.has(kRst)) {
     core_.counters.segments_refused.add();
+    return;
+  }
+  if (flow && is_of_this_connection(*flow, frame)) {  // a copy that comes late
+    forward(Side::kOrigin, frame);
     return;
   }
   if (flow && is_over(flow->phase)) {

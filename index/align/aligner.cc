@@ -13,48 +13,32 @@
 namespace soundgate {
 namespace {
 
-// Both walks from one anchor, and how much of each is taken.
-struct Stretch {
-  const Walk& forward;
-  const Walk& backward;
-  size_t forward_steps = 0;
-  size_t backward_steps = 0;
+constexpr size_t kMatchItemsMin = static_cast<size_t>(kMatchSecondsMin / kItemSeconds);
 
-  void trim(double bits) {
-    forward_steps = forward.best_length(bits);
-    backward_steps = backward.best_length(bits);
-  }
-  bool empty() const { return forward_steps + backward_steps == 0; }
-};
-
-// Calls visit(query item, offset, distance) for each known item of the stretch, in no order.
+// Calls visit(query item, offset) for each step of the range that proves something, in order.
 template <class Visit>
-void for_each_item(const Stretch& stretch, uint32_t anchor, Visit visit) {
-  for (size_t i = 0; i < stretch.forward_steps; ++i) {
-    if (stretch.forward.distances[i] == Walk::kUnknown) continue;
-    visit(anchor + static_cast<uint32_t>(i), stretch.forward.offsets[i]);
-  }
-  for (size_t i = 0; i < stretch.backward_steps; ++i) {
-    if (stretch.backward.distances[i] == Walk::kUnknown) continue;
-    visit(anchor - 1 - static_cast<uint32_t>(i), stretch.backward.offsets[i]);
+void for_each_item(const Path& path, StepRange range, Visit visit) {
+  for (size_t i = range.begin; i < range.end; ++i) {
+    if (path.distances[i] == Path::kProvesNothing) continue;
+    visit(path.query_begin + static_cast<uint32_t>(i), path.offsets[i]);
   }
 }
 
-Similarity similarity_of(const Query& query, std::span<const Item> reference,
-                         const Stretch& stretch, uint32_t anchor) {
+Comparison compare(const Query& query, std::span<const Item> reference, const Path& path,
+                   StepRange range) {
   Comparison comparison;
-  for_each_item(stretch, anchor, [&](uint32_t item, int32_t offset) {
+  for_each_item(path, range, [&](uint32_t item, int32_t offset) {
     comparison.add(query.items()[item],
                    reference[static_cast<size_t>(static_cast<int64_t>(item) + offset)]);
   });
-  return comparison.similarity();
+  return comparison;
 }
 
 // Items of the reference that go by with each item of the upload: the slope of the offsets.
-double speed_of(const Stretch& stretch, uint32_t anchor) {
+double speed_of(const Path& path, StepRange range) {
   double count = 0, sum_x = 0, sum_y = 0, sum_xx = 0, sum_xy = 0;
-  for_each_item(stretch, anchor, [&](uint32_t item, int32_t offset) {
-    const double x = static_cast<double>(item) - anchor;
+  for_each_item(path, range, [&](uint32_t item, int32_t offset) {
+    const double x = item - path.query_begin;
     count += 1;
     sum_x += x;
     sum_y += offset;
@@ -63,21 +47,6 @@ double speed_of(const Stretch& stretch, uint32_t anchor) {
   });
   const double spread = count * sum_xx - sum_x * sum_x;
   return spread > 0 ? 1 + (count * sum_xy - sum_x * sum_y) / spread : 1;
-}
-
-Alignment alignment_of(const Stretch& stretch, uint32_t anchor) {
-  Alignment alignment;
-  alignment.query_begin = anchor - static_cast<uint32_t>(stretch.backward_steps);
-  alignment.query_end = anchor + static_cast<uint32_t>(stretch.forward_steps);
-  const int32_t first_offset = stretch.backward_steps > 0
-                                   ? stretch.backward.offsets[stretch.backward_steps - 1]
-                                   : stretch.forward.offsets.front();
-  const int32_t last_offset = stretch.forward_steps > 0
-                                  ? stretch.forward.offsets[stretch.forward_steps - 1]
-                                  : stretch.backward.offsets.front();
-  alignment.reference_begin = alignment.query_begin + static_cast<uint32_t>(first_offset);
-  alignment.reference_end = alignment.query_end + static_cast<uint32_t>(last_offset);
-  return alignment;
 }
 
 // Where the candidate lies inside a stretch that was found already, it adds nothing.
@@ -92,7 +61,9 @@ bool is_covered(const Candidate& candidate, std::span<const Alignment> alignment
   });
 }
 
-double evidence(const Alignment& alignment) { return alignment.score * alignment.seconds(); }
+double evidence(const Alignment& alignment) {
+  return alignment.score * alignment.proving_seconds();
+}
 
 // A reference that repeats itself matches at several offsets. Of stretches that mostly cover the
 // same part of the upload, the best stays.
@@ -114,40 +85,44 @@ std::vector<Alignment> best_of_rivals(std::vector<Alignment> alignments) {
 }  // namespace
 
 Alignment align(const Query& query, std::span<const Item> reference, const Candidate& candidate) {
-  const uint32_t anchor = candidate.query_item;
-  const int32_t offset = refine_offset(query, reference, anchor, candidate.offset);
-  const Walk forward = walk(query, reference, anchor, offset, Direction::kForward);
-  const Walk backward = walk(query, reference, anchor, offset, Direction::kBackward);
-  Stretch stretch{forward, backward};
-  stretch.trim(kLikelyBits);
-  if (stretch.empty()) return {};
+  const int32_t offset = refine_offset(query, reference, candidate.query_item, candidate.offset);
+  const Path path = follow_path(query, reference, candidate.query_item, offset);
+  StepRange range = best_range(path, kLikelyBits);
+  if (range.end - range.begin < kMatchItemsMin) return {};
   // The ends lie where items are half alike: between this stretch's own error rate and chance.
-  const Similarity rough = similarity_of(query, reference, stretch, anchor);
-  stretch.trim(32 * (rough.bit_error_rate + rough.chance) / 2);
-  if (stretch.empty()) return {};
+  const Similarity rough = compare(query, reference, path, range).similarity();
+  range = best_range(path, 32 * (rough.bit_error_rate + rough.chance) / 2);
+  if (range.empty()) return {};
 
-  Alignment alignment = alignment_of(stretch, anchor);
-  const Similarity similarity = similarity_of(query, reference, stretch, anchor);
-  alignment.audio_speed = speed_of(stretch, anchor);
+  const Comparison comparison = compare(query, reference, path, range);
+  const Similarity similarity = comparison.similarity();
+  Alignment alignment;
+  alignment.query_begin = path.query_begin + static_cast<uint32_t>(range.begin);
+  alignment.query_end = path.query_begin + static_cast<uint32_t>(range.end);
+  alignment.reference_begin =
+      alignment.query_begin + static_cast<uint32_t>(path.offsets[range.begin]);
+  alignment.reference_end =
+      alignment.query_end + static_cast<uint32_t>(path.offsets[range.end - 1]);
+  alignment.proving_items = comparison.item_count();
+  alignment.audio_speed = speed_of(path, range);
   alignment.bit_error_rate = similarity.bit_error_rate;
   alignment.score = similarity.score;
   return alignment;
 }
 
 bool is_accepted(const Alignment& alignment) {
-  return alignment.seconds() >= kMatchSecondsMin &&
-         alignment.score >= score_threshold(alignment.seconds());
+  return alignment.proving_seconds() >= kMatchSecondsMin &&
+         alignment.score >= score_threshold(alignment.proving_seconds());
 }
 
 MatchSegment segment_of(const Alignment& alignment, uint32_t query_items,
                         uint32_t reference_items) {
-  // Where both go on after an end, the items there straddle the cut, and are half alike when half
-  // of their span lies on either side. Where one ends, its last item still counts to its own end.
+  // Where one side ends, its last item still counts to its own end.
   const bool starts = alignment.query_begin == 0 || alignment.reference_begin == 0;
   const bool ends =
       alignment.query_end == query_items || alignment.reference_end == reference_items;
-  const double lead = starts ? 0 : kItemSpanSeconds / 2;
-  const double tail = (ends ? kItemSpanSeconds : kItemSpanSeconds / 2) - kItemSeconds;
+  const double lead = starts ? 0 : kStartCutSeconds;
+  const double tail = (ends ? kItemSpanSeconds : kEndCutSeconds) - kItemSeconds;
   MatchSegment segment;
   segment.query_start = alignment.query_begin * kItemSeconds + lead;
   segment.query_end = alignment.query_end * kItemSeconds + tail;
@@ -156,14 +131,15 @@ MatchSegment segment_of(const Alignment& alignment, uint32_t query_items,
   segment.audio_speed = alignment.audio_speed;
   segment.bit_error_rate = alignment.bit_error_rate;
   segment.score = alignment.score;
-  segment.confidence = confidence_of(alignment.score, alignment.seconds());
+  segment.confidence = confidence_of(alignment.score, alignment.proving_seconds());
   return segment;
 }
 
 std::vector<ReferenceAlignments> align_all(const Query& query, const ReferenceTable& references,
                                            std::span<const Candidate> candidates) {
   std::map<Slot, std::vector<Alignment>> found;
-  for (const Candidate& candidate : candidates) {
+  for (const Candidate& candidate :
+       candidates.first(std::min(candidates.size(), kAlignedCandidatesMax))) {
     const ReferenceEntry* entry = references.at(candidate.slot);
     if (entry == nullptr) continue;
     std::vector<Alignment>& alignments = found[candidate.slot];

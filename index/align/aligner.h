@@ -18,11 +18,12 @@ namespace soundgate {
 struct Alignment {
   uint32_t query_begin = 0, query_end = 0;          // items of the upload
   uint32_t reference_begin = 0, reference_end = 0;  // items of the reference
+  uint32_t proving_items = 0;                       // those that say something: path.h
   double audio_speed = 1;
   double bit_error_rate = 0;
   double score = 0;
 
-  double seconds() const { return (query_end - query_begin) * kItemSeconds; }
+  double proving_seconds() const { return proving_items * kItemSeconds; }
 };
 
 // The stretch about a candidate; empty (query_begin == query_end) if there is none.

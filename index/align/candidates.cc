@@ -32,7 +32,8 @@ void split_by_place(std::span<WindowHit> hits, std::vector<Candidate>& candidate
   size_t begin = 0;
   for (size_t i = 1; i <= hits.size(); ++i) {
     if (i < hits.size() && hits[i].query_item - hits[i - 1].query_item <= kQueryGapMax) continue;
-    candidates.push_back(candidate_of(hits.subspan(begin, i - begin)));
+    const Candidate candidate = candidate_of(hits.subspan(begin, i - begin));
+    if (candidate.weight >= kCandidateWeightMin) candidates.push_back(candidate);
     begin = i;
   }
 }

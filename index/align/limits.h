@@ -1,6 +1,7 @@
 // The constants of alignment. What they were chosen on: README, "Alignment".
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "fingerprint/fingerprint.h"
@@ -10,6 +11,12 @@ namespace soundgate {
 // Audio that one item describes, from its start on: 19 hops and a frame of 4096 samples.
 inline constexpr double kItemSpanSeconds = (19.0 * kHopSamples + 4096) / kSampleRateHz;
 
+// Where an excerpt starts or ends inside both sides, the items about the cut describe some of each.
+// They are half alike when the cut is so long after their start, by the median of 100 excerpts
+// (kind "embedded" of perf/quality).
+inline constexpr double kStartCutSeconds = 0.50;
+inline constexpr double kEndCutSeconds = 1.52;
+
 inline constexpr int kPathBlockItems = 16;  // the offset may change once a block: 6 % of drift
 inline constexpr int kDriftBits = 20;       // of a block's 512: a change must gain more than this
 inline constexpr int kOffsetSlack = 4;      // items: half a stride, which is what a hit may be off
@@ -18,6 +25,15 @@ inline constexpr int kOffsetSlack = 4;      // items: half a stride, which is wh
 inline constexpr int kLikelyBits = 12;
 // A walk ends when what speaks against it has grown by so much: some 8 s of unrelated audio.
 inline constexpr int kDropBits = 160;
+
+// Items whose bit frequencies say together what chance would give: 12 s.
+inline constexpr uint32_t kScoreBlockItems = 97;
+
+// Lighter candidates are not worth aligning. (Unrelated music: 94 % are lighter; the lightest that
+// an altered copy of 15 s or more was found by, speed +1 % among them, weighed 5,400.)
+inline constexpr uint32_t kCandidateWeightMin = 2000;
+// Candidates that an upload may have aligned, heaviest first.
+inline constexpr size_t kAlignedCandidatesMax = 512;
 
 // Hits of one alignment: how far their offsets and their places may lie apart, in items.
 inline constexpr int32_t kOffsetGapMax = 2;

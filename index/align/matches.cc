@@ -34,7 +34,7 @@ Match match_of(const ReferenceAlignments& found, uint32_t query_items, const Ban
 
   const auto best = std::ranges::max_element(found.alignments, {}, &Alignment::score);
   match.score = best->score;
-  match.threshold = score_threshold(best->seconds());
+  match.threshold = score_threshold(best->proving_seconds());
 
   std::vector<Interval> query;
   std::vector<Interval> asset;

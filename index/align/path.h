@@ -1,6 +1,7 @@
 // Follows an alignment item by item from a place inside it, both ways, across slow drift.
-// The cost of an item is its distance in bits (0..32); what is missing in the upload costs nothing
-// and proves nothing.
+// The cost of a step is its distance in bits (0..32). A step that proves nothing costs nothing:
+// where audio is missing in the upload, and where neither side has changed since the item before
+// (silence agrees with silence, and a held note with itself, for as long as you like).
 #pragma once
 
 #include <cstdint>
@@ -12,26 +13,32 @@
 
 namespace soundgate {
 
-// One way from the anchor: step i is query item anchor + i (forward) or anchor - 1 - i (backward).
-struct Walk {
-  std::vector<int32_t> offsets;    // reference item - query item, of each step
-  std::vector<uint8_t> distances;  // in bits, of each step; kUnknown where the upload has a gap
+// Step i compares query item query_begin + i with the reference item offsets[i] further on.
+struct Path {
+  uint32_t query_begin = 0;
+  size_t anchor = 0;               // the step it was followed from
+  std::vector<int32_t> offsets;    // of each step
+  std::vector<uint8_t> distances;  // of each step, in bits; kProvesNothing
 
-  static constexpr uint8_t kUnknown = 255;
+  static constexpr uint8_t kProvesNothing = 255;
 
   size_t size() const { return offsets.size(); }
-  // How many steps to take for the most gain, where a step gains `bits` - its distance.
-  size_t best_length(double bits) const;
 };
 
-enum class Direction : int { kForward = 1, kBackward = -1 };
+// From the anchor until either side ends, or until it has long been like unrelated audio.
+Path follow_path(const Query& query, std::span<const Item> reference, uint32_t anchor,
+                 int32_t offset);
 
 // The offset near `offset` at which the items around `query_item` agree best.
 int32_t refine_offset(const Query& query, std::span<const Item> reference, uint32_t query_item,
                       int32_t offset);
 
-// Goes until either side ends, or until it has long been like unrelated audio.
-Walk walk(const Query& query, std::span<const Item> reference, uint32_t anchor, int32_t offset,
-          Direction direction);
+struct StepRange {
+  size_t begin = 0, end = 0;
+  bool empty() const { return begin == end; }
+};
+
+// The steps about the anchor that gain the most, where a step gains `bits` - its distance.
+StepRange best_range(const Path& path, double bits);
 
 }  // namespace soundgate

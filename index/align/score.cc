@@ -3,31 +3,61 @@
 #include <bit>
 #include <cstddef>
 
+#include "index/align/limits.h"
+
 namespace soundgate {
 
-void Comparison::add(Item query, Item reference) {
-  for (unsigned b = 0; b < 32; ++b) {
-    query_ones_[b] += query >> b & 1U;
-    reference_ones_[b] += reference >> b & 1U;
+void Comparison::Block::add(const Block& other) {
+  for (std::size_t b = 0; b < 32; ++b) {
+    query_ones[b] += other.query_ones[b];
+    reference_ones[b] += other.reference_ones[b];
   }
-  differing_bits_ += static_cast<uint64_t>(std::popcount(query ^ reference));
+  item_count += other.item_count;
+}
+
+double Comparison::Block::chance_bits() const {
+  if (item_count == 0) return 0;
+  const double items = item_count;
+  double bits = 0;
+  for (std::size_t b = 0; b < 32; ++b) {
+    const double query = query_ones[b];
+    const double reference = reference_ones[b];
+    bits += query * (items - reference) + (items - query) * reference;
+  }
+  return bits / items;
+}
+
+void Comparison::add(Item query, Item reference) {
+  if (open_.item_count == kScoreBlockItems) {
+    closed_chance_bits_ += whole_.chance_bits();
+    whole_ = open_;
+    open_ = {};
+  }
+  for (unsigned b = 0; b < 32; ++b) {
+    open_.query_ones[b] += query >> b & 1U;
+    open_.reference_ones[b] += reference >> b & 1U;
+  }
+  ++open_.item_count;
   ++item_count_;
+  differing_bits_ += static_cast<uint64_t>(std::popcount(query ^ reference));
 }
 
 Similarity Comparison::similarity() const {
   if (item_count_ == 0) return {};
-  const double items = item_count_;
-  double chance_bits = 0;
-  for (std::size_t b = 0; b < 32; ++b) {
-    const double query = query_ones_[b] / items;
-    const double reference = reference_ones_[b] / items;
-    chance_bits += query * (1 - reference) + (1 - query) * reference;
+  double chance_bits = closed_chance_bits_;
+  if (open_.item_count < kScoreBlockItems / 2) {
+    Block last = whole_;
+    last.add(open_);
+    chance_bits += last.chance_bits();
+  } else {
+    chance_bits += whole_.chance_bits() + open_.chance_bits();
   }
+  const double bits = 32.0 * item_count_;
   Similarity similarity;
-  similarity.bit_error_rate = static_cast<double>(differing_bits_) / (items * 32);
-  similarity.chance = chance_bits / 32;
+  similarity.bit_error_rate = static_cast<double>(differing_bits_) / bits;
+  similarity.chance = chance_bits / bits;
   // Two constant stretches: equal or not, nothing is proved.
-  if (similarity.chance > 0) similarity.score = 1 - similarity.bit_error_rate / similarity.chance;
+  if (chance_bits > 0) similarity.score = 1 - similarity.bit_error_rate / similarity.chance;
   return similarity;
 }
 

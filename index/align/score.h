@@ -2,6 +2,8 @@
 // Chance: if the bits of both were drawn independently, each bit b with the frequency it has in its
 //   own stretch, they would differ at the rate sum_b[p_q(1-p_r) + (1-p_q)p_r] / 32. A drone, whose
 //   bits are nearly constant, has a low chance rate: agreeing with another drone proves little.
+// Frequencies are taken block by block, since music changes: over a whole track, that both are
+//   loud in one half and soft in the other would count as agreement.
 #pragma once
 
 #include <array>
@@ -17,7 +19,7 @@ struct Similarity {
   double score = 0;   // 1 - bit_error_rate / chance; 0 where there is nothing to compare
 };
 
-// Sums over pairs of items.
+// Sums over pairs of items, in order.
 class Comparison {
  public:
   void add(Item query, Item reference);
@@ -25,10 +27,18 @@ class Comparison {
   Similarity similarity() const;
 
  private:
-  using BitCounts = std::array<uint32_t, 32>;
+  struct Block {
+    std::array<uint32_t, 32> query_ones{};
+    std::array<uint32_t, 32> reference_ones{};
+    uint32_t item_count = 0;
 
-  BitCounts query_ones_{};
-  BitCounts reference_ones_{};
+    void add(const Block& other);
+    double chance_bits() const;  // expected, in all of the block
+  };
+
+  double closed_chance_bits_ = 0;  // of the blocks before the last whole one
+  Block whole_;                    // the last whole one: a small rest is added to it
+  Block open_;
   uint64_t differing_bits_ = 0;
   uint32_t item_count_ = 0;
 };

@@ -1,5 +1,6 @@
 // What score a stretch must reach to count as a match, and how sure a score makes us.
-// Unrelated music scores higher on shorter stretches, so both depend on the length.
+// Unrelated music scores higher on shorter stretches: z = score * sqrt(seconds) makes lengths
+// comparable, and its tail over pairs of unrelated tracks falls exponentially.
 // Source: fitted to impostors, README, "Thresholds"; perf/quality measures them.
 #pragma once
 
@@ -10,7 +11,8 @@ inline constexpr double kMatchSecondsMin = 4;
 
 double score_threshold(double seconds);
 
-// 1 - the estimated probability that the best stretch of unrelated audio scores as well.
+// 1 - the estimated probability that the best stretch that an upload has in common with one
+// unrelated reference scores as well for its length.
 double confidence_of(double score, double seconds);
 
 }  // namespace soundgate

@@ -9,7 +9,7 @@ namespace {
 
 // Bits that change from one item to the next, summed over a window's 15 steps. See the README,
 // "The information gate", for what this was chosen on.
-constexpr int kChangedBitsMin = 2 * (static_cast<int>(kWindowItems) - 1);
+constexpr int kChangedBitsMin = static_cast<int>(kWindowItems) - 1;
 
 }  // namespace
 

@@ -13,6 +13,7 @@ and end in seconds ("-" where there is none).
 """
 import argparse
 import hashlib
+import os
 import pathlib
 import random
 import subprocess
@@ -20,6 +21,8 @@ import sys
 
 AUDIO = {".ogg", ".mp3", ".flac", ".opus", ".m4a", ".wav"}
 SECONDS_MIN = 30
+ITEM_SECONDS = 1365 / 11025
+SILENCE_ITEM = "627964279"  # what Chromaprint says of digital silence
 
 # kind: (seconds, filters, encoder options, container). Seconds 0: the whole track.
 KINDS = {
@@ -50,17 +53,25 @@ def probe(path, entry):
     return out.strip().splitlines()[0].strip(",") if out.strip() else ""
 
 
-def tracks_by_package(corpus):
+def tracks_by_package(corpus, cache):
+    """{package: [(path, seconds), …]}; the durations are kept in `cache`, for the next run."""
+    known = {}
+    if cache.exists():
+        known = dict(line.rsplit("\t", 1) for line in cache.read_text().splitlines())
     packages = {}
     for path in sorted(corpus.rglob("*")):
         if path.suffix.lower() not in AUDIO or not path.is_file():
             continue
+        if str(path) not in known:
+            known[str(path)] = probe(path, "format=duration")
+        seconds = known[str(path)]
         try:
-            seconds = float(probe(path, "format=duration"))
+            seconds = float(seconds)
         except ValueError:
             continue
         if seconds >= SECONDS_MIN:
             packages.setdefault(path.relative_to(corpus).parts[0], []).append((path, seconds))
+    cache.write_text("".join(f"{path}\t{seconds}\n" for path, seconds in known.items()))
     return packages
 
 
@@ -98,7 +109,7 @@ class Maker:
     def __init__(self, corpus, out):
         self.corpus, self.items = corpus, out / "items"
         self.items.mkdir(parents=True, exist_ok=True)
-        self.scratch = out / "scratch"
+        self.scratch = out / f"scratch-{os.getpid()}"  # runs may overlap
         self.manifest = []
 
     def row(self, role, kind, name, reference="-", times=()):
@@ -117,7 +128,7 @@ class Maker:
         base = name_of(path, self.corpus)
         chance = random.Random(hashlib.sha256(f"{base} {kind}".encode()).digest())
         seconds = min(seconds, seconds_total - 1)
-        start = chance.uniform(0, seconds_total - seconds - 0.5)
+        start = self.audible_start(base, seconds, seconds_total, chance)
         name = f"{base}.{kind}"
         target = self.items / f"{name}.txt"
         lead = chance.uniform(15, 25) if kind == "embedded" else 0.0
@@ -132,6 +143,18 @@ class Maker:
             write_items(made, target)
             made.unlink()
         self.row("upload", kind, name, base, (start, start + seconds, lead, lead + seconds))
+
+    def audible_start(self, base, seconds, seconds_total, chance):
+        """Silence is silence: a stretch of it cannot be told from another track's."""
+        items = (self.items / f"{base}.txt").read_text().split(",")
+        best = (1.0, 0.0)  # share of silence, start
+        for _ in range(100):
+            start = chance.uniform(0, seconds_total - seconds - 0.5)
+            first, end = int(start / ITEM_SECONDS), int((start + seconds - 2.7) / ITEM_SECONDS)
+            best = min(best, (items[first:end].count(SILENCE_ITEM) / (end - first), start))
+            if best[0] < 0.3:
+                break
+        return best[1]
 
     @staticmethod
     def embed(path, start, seconds, other, lead, made):
@@ -154,11 +177,11 @@ def main():
     if unknown := [k for k in kinds if k not in KINDS]:
         sys.exit(f"make_variants: unknown kind {unknown[0]}; there are {', '.join(KINDS)}")
 
-    references, others = split_packages(tracks_by_package(options.corpus), options.references,
-                                        options.others)
+    maker = Maker(options.corpus, options.out)
+    packages = tracks_by_package(options.corpus, options.out / "durations.tsv")
+    references, others = split_packages(packages, options.references, options.others)
     if not references or not others:
         sys.exit(f"make_variants: too few tracks of {SECONDS_MIN} s or more in {options.corpus}")
-    maker = Maker(options.corpus, options.out)
     for path, _ in references:
         maker.whole("reference", path)
     for path, _ in others:

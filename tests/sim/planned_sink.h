@@ -1,0 +1,99 @@
+// A sink that records what it is given and decides as planned, on the simulation's clock. It holds
+// the dataplane to the sink's protocol.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "dataplane/clock.h"
+#include "dataplane/upload_sink.h"
+#include "tests/sim/http_ends.h"
+
+namespace soundgate::sim {
+
+class PlannedSink final : public UploadSink {
+ public:
+  struct Record {
+    std::string path;
+    std::string body;
+    Mode mode{};
+    int64_t said_bytes = 0;
+    bool finished = false;
+    int closed = 0;
+    GateReport report;
+  };
+
+  PlannedSink(Random& random, const Tick& now) : random_(random), now_(now) {}
+
+  void plan(const PlannedUpload& upload) { plans_[upload.path] = upload; }
+
+  SinkResult begin(const UploadStart& start) override {
+    EXPECT_FALSE(records_.contains(start.key));
+    Record& record = records_[start.key];
+    record.path = start.path;
+    record.mode = start.mode;
+    record.said_bytes = start.body_bytes;
+    EXPECT_TRUE(plans_.contains(record.path)) << record.path;
+    return SinkResult::kTaken;
+  }
+
+  SinkResult append(UploadKey key, std::span<const std::byte> body) override {
+    Record& record = records_.at(key);
+    EXPECT_FALSE(record.finished);
+    EXPECT_EQ(record.closed, 0);
+    EXPECT_GT(body.size(), 0u);
+    record.body.append(reinterpret_cast<const char*>(body.data()), body.size());
+    const PlannedUpload& plan = plans_[record.path];
+    const bool early = plan.fate == PlannedUpload::Fate::kEarlyPass ||
+                       plan.fate == PlannedUpload::Fate::kEarlyBlock;
+    if (early && record.body.size() >= plan.decided_after) decide(key, plan);
+    return SinkResult::kTaken;
+  }
+
+  void finish(UploadKey key, WallTime) override {
+    Record& record = records_.at(key);
+    EXPECT_FALSE(record.finished);
+    EXPECT_EQ(record.closed, 0);
+    record.finished = true;
+    decide(key, plans_[record.path]);
+  }
+
+  void gate_closed(const GateReport& report) override {
+    Record& record = records_.at(report.key);
+    EXPECT_EQ(++record.closed, 1);
+    record.report = report;
+  }
+
+  size_t poll_decisions(std::span<GateDecision> decisions) override {
+    size_t count = 0;
+    for (auto it = due_.begin(); it != due_.end() && it->first <= now_ && count < decisions.size();
+         it = due_.erase(it)) {
+      decisions[count++] = it->second;
+    }
+    return count;
+  }
+
+  const std::map<UploadKey, Record>& records() const { return records_; }
+
+ private:
+  void decide(UploadKey key, const PlannedUpload& plan) {
+    if (plan.fate == PlannedUpload::Fate::kSilence) return;
+    GateDecision decision;
+    decision.key = key;
+    decision.block =
+        plan.fate == PlannedUpload::Fate::kBlock || plan.fate == PlannedUpload::Fate::kEarlyBlock;
+    plan.path.copy(decision.upload_id, GateDecision::kUploadIdBytes);
+    due_.emplace(now_ + std::chrono::milliseconds(random_.below(300)), decision);
+  }
+
+  Random& random_;
+  const Tick& now_;
+  std::map<std::string, PlannedUpload> plans_;
+  std::map<UploadKey, Record> records_;
+  std::multimap<Tick, GateDecision> due_;
+};
+
+}  // namespace soundgate::sim

@@ -1,0 +1,80 @@
+// The whole packet path, under many seeds: what is inspected is what arrives, blocked uploads
+// never arrive whole, and nothing gets stuck.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "tests/sim/simulation.h"
+
+namespace soundgate::sim {
+namespace {
+
+// SIM_SEED=n runs that seed alone.
+uint64_t first_seed() {
+  const char* seed = std::getenv("SIM_SEED");
+  return seed ? std::strtoull(seed, nullptr, 10) : 1;
+}
+
+uint64_t seed_count() { return std::getenv("SIM_SEED") ? 1 : 400; }
+
+void run_seeds(SimulationOptions options) {
+  for (uint64_t seed = first_seed(); seed < first_seed() + seed_count(); ++seed) {
+    options.seed = seed;
+    Simulation simulation(options);
+    simulation.run();
+    simulation.check();
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
+constexpr Weather kBad{.loss = 0.05, .duplication = 0.02, .jitter_ms = 20, .tampering = false};
+constexpr Weather kHostile{.loss = 0.05, .duplication = 0.02, .jitter_ms = 20, .tampering = true};
+
+TEST(Simulation, PassesAndBlocksOnAGoodNetwork) { run_seeds({}); }
+
+TEST(Simulation, PassesAndBlocksOnBadNetworks) {
+  SimulationOptions options;
+  options.client_side = kBad;
+  options.origin_side = kBad;
+  run_seeds(options);
+}
+
+TEST(Simulation, EverythingArrivesWhereNothingIsBlocked) {
+  SimulationOptions options;
+  options.allow_blocks = false;
+  options.client_side = kBad;
+  options.origin_side = kBad;
+  run_seeds(options);
+}
+
+TEST(Simulation, RetransmissionsThatDifferAreOverwritten) {
+  SimulationOptions options;
+  options.client_side = kHostile;
+  options.origin_side = kBad;
+  run_seeds(options);
+}
+
+TEST(Simulation, LongTails) {
+  SimulationOptions options;
+  options.tail_bytes = 4'000;
+  options.client_side = kBad;
+  run_seeds(options);
+}
+
+TEST(Simulation, ObserveModeTouchesNothing) {
+  SimulationOptions options;
+  options.mode = Mode::kObserve;
+  options.client_side = kBad;
+  options.origin_side = kBad;
+  run_seeds(options);
+}
+
+TEST(Simulation, ClientsThatAbort) {
+  SimulationOptions options;
+  options.clients_abort = true;
+  options.client_side = kBad;
+  run_seeds(options);
+}
+
+}  // namespace
+}  // namespace soundgate::sim
