@@ -1,6 +1,6 @@
 #include "control/decisions/database.h"
 
-namespace soundgate {
+namespace soundgate::sqlite {
 
 namespace {
 constexpr int kBusyMs = 5000;
@@ -97,4 +97,4 @@ void Transaction::commit() {
   open_ = false;
 }
 
-}  // namespace soundgate
+}  // namespace soundgate::sqlite

@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-namespace soundgate {
+namespace soundgate::sqlite {
 
 class DatabaseError : public std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -79,4 +79,4 @@ class Transaction {
   bool open_ = true;
 };
 
-}  // namespace soundgate
+}  // namespace soundgate::sqlite

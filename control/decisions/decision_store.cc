@@ -8,6 +8,12 @@
 #include "control/text.h"
 
 namespace soundgate {
+
+using sqlite::Database;
+using sqlite::DatabaseError;
+using sqlite::Statement;
+using sqlite::Transaction;
+
 namespace {
 
 constexpr int64_t kSchemaVersion = 1;

@@ -19,7 +19,9 @@
 
 namespace soundgate {
 
+namespace sqlite {
 class Database;
+}
 
 // One decision, ready to be written.
 struct DecisionRow {
@@ -70,12 +72,12 @@ class DecisionStore {
   Result<void> set_mode(const ModeRecord& record);
 
  private:
-  explicit DecisionStore(std::unique_ptr<Database> database);
+  explicit DecisionStore(std::unique_ptr<sqlite::Database> database);
   template <class Work>
   auto guarded(const Work& work) -> Result<decltype(work())>;
 
   mutable std::mutex mutex_;
-  std::unique_ptr<Database> database_;
+  std::unique_ptr<sqlite::Database> database_;
   DecisionCounts counts_;
 };
 

@@ -1,0 +1,183 @@
+"""What every command does the same on a store and over the socket."""
+import hashlib
+import json
+import os
+import pathlib
+
+from cli_support import CliTest, can_switch_user, write_tune
+
+NOBODY = 65534
+
+
+class Contract(CliTest):
+    """backend() says which; the test programs derive from this."""
+
+    def setUp(self):
+        self.bank = self.id().rsplit(".", 1)[-1].replace("test_", "").lower()[:60]
+        self.run_cli("bank", "create", self.bank, "--action", "block")
+
+    def tearDown(self):
+        self.run_cli("bank", "delete", self.bank, "--force")
+
+    def test_banks(self):
+        bank, = self.run_json("bank", "set", self.bank, "--action", "track", "--min-seconds", "3")
+        self.assertEqual(bank, {"name": self.bank, "action": "track", "probes": "off",
+                                "min_seconds": 3.0, "paused": False, "references": 0})
+        self.run_cli("bank", "pause", self.bank)
+        self.assertIn({**bank, "paused": True}, self.run_json("bank", "list"))
+        self.run_cli("bank", "resume", self.bank)
+        _, err = self.run_cli("bank", "create", self.bank, exit=4)
+        self.one_message(err, self.bank)
+        _, err = self.run_cli("bank", "create", "Not A Name", exit=2)
+        self.one_message(err, "Not A Name")
+        _, err = self.run_cli("bank", "set", self.bank, "--action", "explode", exit=2)
+        self.one_message(err, "action", "explode")
+        _, err = self.run_cli("bank", "set", "nobank", "--action", "track", exit=3)
+        self.one_message(err, "nobank")
+        _, err = self.run_cli("bank", "set", self.bank, exit=2)
+        self.one_message(err, "nothing to set")
+
+    def test_enroll_scan_suppress(self):
+        item, = self.run_json("enroll", "--bank", self.bank, self.tunes[0],
+                              "--metadata", '{"artist": "A"}')
+        digest = hashlib.sha256(pathlib.Path(self.tunes[0]).read_bytes()).hexdigest()
+        self.assertEqual(item["content_id"], digest)
+        self.assertEqual(item["title"], "tune 0.wav")
+        self.assertEqual(item["replaced"], False)
+        self.assertTrue(self.run_json("enroll", "--bank", self.bank, self.tunes[0],
+                                      "--metadata", '{"artist": "A"}')[0]["replaced"])
+        _, err = self.run_cli("bank", "delete", self.bank, exit=4)
+        self.one_message(err, self.bank)
+
+        hit, miss = self.run_json("scan", self.tunes[0], self.tunes[1])
+        self.assertEqual([hit["path"], miss["path"]], self.tunes[:2])
+        self.assertEqual((hit["verdict"], hit["reason"], hit["checked"]), ("block", "match", "full"))
+        self.assertEqual(hit["matches"][0]["bank_content_id"], digest)
+        self.assertEqual(hit["matches"][0]["asset"]["artist"], "A")
+        self.assertGreater(hit["matches"][0]["query_match_duration_seconds"], 20)
+        self.assertEqual((miss["verdict"], miss["reason"], miss["matches"]), ("pass", "no_match", []))
+        out, _ = self.run_cli("scan", self.tunes[0])
+        self.assertRegex(out, r"^block  .*“tune 0.wav”.* matched 0:3\d of 0:30 .*tune 0.wav\n$")
+
+        self.run_cli("scan", "--fail-on", "block", self.tunes[0], exit=10)
+        self.run_cli("scan", "--fail-on", "block", self.tunes[1], exit=0)
+        self.run_cli("item", "suppress", self.bank, digest, "--reason", "wrong", "--until", "7d")
+        shown, = self.run_json("item", "show", self.bank, digest)
+        self.assertEqual(shown["suppression"]["reason"], "wrong")
+        self.assertEqual(self.run_json("scan", self.tunes[0])[0]["verdict"], "pass")
+        self.run_cli("item", "restore", self.bank, digest)
+        self.assertEqual(self.run_json("scan", self.tunes[0])[0]["verdict"], "block")
+        self.run_cli("item", "remove", self.bank, digest)
+        self.assertEqual(self.run_json("item", "list", self.bank), [])
+        _, err = self.run_cli("item", "suppress", self.bank, digest, "--reason", "x", exit=3)
+        self.one_message(err, digest)
+
+    def test_standard_input(self):
+        tune = pathlib.Path(self.tunes[2]).read_bytes()
+        item, = self.run_json("enroll", "--bank", self.bank, "-", "--title", "T", "--content-id", "a/b c",
+                              stdin=tune)
+        self.assertEqual((item["content_id"], item["title"]), ("a/b c", "T"))
+        verdict, = self.run_json("scan", "-", stdin=tune)
+        self.assertEqual((verdict["path"], verdict["verdict"]), ("-", "block"))
+        self.run_cli("item", "remove", self.bank, "a/b c")
+
+    def test_directories(self):
+        folder = self.folder / f"album-{self.bank}"
+        (folder / "b").mkdir(parents=True)
+        tune = pathlib.Path(self.tunes[3]).read_bytes()
+        (folder / "b" / "one.wav").write_bytes(tune)
+        (folder / "a note.txt").write_text("not audio\n")
+        write_tune(folder / "c\x1b[2J.wav", 77, seconds=15)
+        os.symlink("/etc/passwd", folder / "link")
+        lines = self.run_json("enroll", "--bank", self.bank, folder)
+        self.assertEqual([pathlib.Path(line["path"]).name for line in lines],
+                         ["a note.txt", "one.wav", "c\x1b[2J.wav"])
+        self.assertEqual(lines[0], {"path": str(folder / "a note.txt"), "bank": self.bank,
+                                    "skipped": "not_audio"})
+        out, _ = self.run_cli("scan", folder)
+        self.assertEqual(out.count("\n"), 3)
+        self.assertNotIn("\x1b", out)
+        self.assertIn("c\\x1b[2J.wav", out)
+
+    def test_bad_files(self):
+        folder = self.folder / f"bad-{self.bank}"
+        folder.mkdir()
+        (folder / "empty.mp3").write_bytes(b"")
+        (folder / "text.mp3").write_text("no sound in here, " * 1000)
+        tune = pathlib.Path(self.tunes[0]).read_bytes()
+        (folder / "cut.wav").write_bytes(tune[:len(tune) // 2])
+        names = ["text.mp3", "empty.mp3", "gone.mp3", "cut.wav"]
+        out, err = self.run_cli("--json", "scan", *[folder / name for name in names], exit=1)
+        self.one_message(err, "cannot open", folder / "gone.mp3", "No such file or directory")
+        verdicts = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual([pathlib.Path(v["path"]).name for v in verdicts],
+                         ["text.mp3", "empty.mp3", "cut.wav"])
+        self.assertEqual([v["verdict"] for v in verdicts], ["pass"] * 3)
+        self.assertEqual(verdicts[0]["reason"], "not_audio")
+        self.assertEqual([v["checked"] for v in verdicts[:2]], ["none", "none"])
+        self.run_cli("scan", "--fail-on", "label", folder / "text.mp3", exit=0)
+
+        for name in ("text.mp3", "empty.mp3"):
+            _, err = self.run_cli("enroll", "--bank", self.bank, folder / name, exit=1)
+            self.one_message(err, folder / name)
+        self.assertEqual(self.run_json("item", "list", self.bank), [])
+        # One bad file does not keep the good ones out.
+        out, err = self.run_cli("enroll", "--bank", self.bank, folder / "gone.mp3", self.tunes[0], exit=1)
+        self.one_message(err, "gone.mp3")
+        self.assertEqual(len(self.run_json("item", "list", self.bank)), 1)
+
+    def test_unknown_bank(self):
+        _, err = self.run_cli("enroll", "--bank", "nobank", self.tunes[0], exit=3)
+        self.one_message(err, "nobank")
+        _, err = self.run_cli("item", "list", "nobank", exit=3)
+        self.one_message(err, "nobank")
+
+    def test_usage(self):
+        for arguments in (["explode"], [], ["scan"], ["bank"], ["mode", "observe"],
+                          ["scan", "--nonsense", "x"], ["enroll", self.tunes[0]],
+                          ["enroll", "--bank", self.bank],
+                          ["enroll", "--bank", self.bank, "--title", "T", *self.tunes[:2]],
+                          ["enroll", "--bank", self.bank, "--metadata", "[1]", self.tunes[0]],
+                          ["scan", "--fail-on", "explode", self.tunes[0]],
+                          ["decisions", "list", "--verdict", "maybe"],
+                          ["decisions", "list", "--since", "soon"],
+                          ["decisions", "list", "--limit", "0"],
+                          ["item", "suppress", self.bank, "x", "--reason", ""],
+                          ["mode", "strict", "--reason", "x"]):
+            _, err = self.run_cli(*arguments, exit=2)
+            self.one_message(err)
+        out, _ = self.run_cli("--help")
+        self.assertIn("enroll", out)
+
+    def test_decisions(self):
+        self.assertEqual(self.run_json("decisions", "list"), [])
+        _, err = self.run_cli("decisions", "show", "01NOPE", exit=3)
+        self.one_message(err, "01NOPE")
+        _, err = self.run_cli("enroll", "--bank", self.bank, "--upload", "01NOPE", exit=3)
+        self.one_message(err, "01NOPE")
+
+    def test_mode_is_remembered(self):
+        mode, = self.run_json("mode", "enforce", "--reason", "because\nso")
+        self.assertEqual((mode["mode"], mode["reason"]), ("enforce", "because\nso"))
+        status, = self.run_json("status")
+        self.assertEqual(status["mode"], mode)
+        self.assertGreaterEqual(status["index"]["banks"], 1)
+        self.run_cli("status")
+
+    def test_global_options_after_the_command(self):
+        command, *backend = self.backend()
+        code, out, _ = self.run_program(self.program("soundgate"), "bank", "list", command, *backend, "--json")
+        self.assertEqual(code, 0)
+        json.loads(out.splitlines()[0])
+
+    def test_unreadable_file(self):
+        if not can_switch_user():
+            self.skipTest("needs root, to be somebody who may not read")
+        secret = self.folder / "secret.wav"
+        secret.write_bytes(b"x")
+        secret.chmod(0)
+        self.folder.chmod(0o755)
+        self.check_unreadable(secret)
+
+    def check_unreadable(self, secret):
+        pass

@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""soundgate --socket: the contract, and what the daemon does for itself."""
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import socket
+import stat
+import subprocess
+import tempfile
+
+import cli_support
+from cli_contract import NOBODY, Contract
+from cli_support import Daemon
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=20)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class SocketTest(Contract):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.daemon = Daemon(cli_support.ARGUMENTS.programs, cls.folder)
+        cls.daemon.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        code = cls.daemon.stop()
+        super().tearDownClass()
+        assert code == 0, f"soundgated exited with {code}"
+
+    def backend(self):
+        return ["--socket", self.daemon.socket]
+
+    def ask(self, method, target, body=None, headers=None):
+        connection = UnixConnection(self.daemon.socket)
+        connection.request(method, target, body=body, headers=headers or {})
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+
+    def test_no_daemon(self):
+        code, _, err = self.run_program(self.program("soundgate"), "--socket", self.folder / "none", "status")
+        self.assertEqual(code, 6)
+        self.one_message(err, self.folder / "none", "--store")
+
+    def test_store_belongs_to_the_daemon(self):
+        code, _, err = self.run_program(self.program("soundgate"), "--store", self.folder / "store", "status")
+        self.assertEqual(code, 4)
+        self.one_message(err, "in use", self.daemon.process.pid)
+
+    def test_second_daemon(self):
+        done = subprocess.run(self.daemon.command, capture_output=True, timeout=30, check=False)
+        self.assertEqual(done.returncode, 4)
+        self.one_message(done.stderr.decode(), f"pid {self.daemon.process.pid}", self.daemon.socket)
+        self.run_cli("status")  # the first one does not mind
+
+    def test_restart_keeps_everything(self):
+        self.run_cli("enroll", "--bank", self.bank, self.tunes[1], "--content-id", "kept")
+        self.run_cli("mode", "enforce", "--reason", "kept")
+        self.daemon.kill()
+        self.assertTrue(self.daemon.socket.exists())  # stale: replaced
+        self.daemon.start()
+        self.assertEqual(self.run_json("status")[0]["mode"]["reason"], "kept")
+        self.assertEqual(self.run_json("scan", self.tunes[1])[0]["matches"][0]["bank_content_id"], "kept")
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertFalse(self.daemon.socket.exists())
+        self.daemon.start()
+        self.assertEqual(len(self.run_json("item", "list", self.bank)), 1)
+
+    def test_a_file_that_is_no_socket_stays(self):
+        path = self.folder / "precious"
+        path.write_text("data")
+        config = self.folder / "precious.toml"
+        config.write_text(f'store = "{self.folder}/other"\n[control]\nsocket = "{path}"\n')
+        code, _, err = self.run_program(self.program("soundgated"), "--config", config)
+        self.assertEqual(code, 4)
+        self.one_message(err, path)
+        self.assertEqual(path.read_text(), "data")
+
+    def test_rights(self):
+        self.assertEqual(stat.S_IMODE(os.stat(self.daemon.socket).st_mode), 0o660)
+        if not cli_support.can_switch_user():
+            self.skipTest("needs root, to be somebody else")
+        with tempfile.TemporaryDirectory(prefix="sgcli-nobody-") as folder:
+            os.chmod(folder, 0o755)
+            shutil.copy(self.program("soundgate"), folder)
+            soundgate = pathlib.Path(folder) / "soundgate"
+            self.folder.chmod(0o755)
+            arguments = [soundgate, *self.backend()]
+            code, _, err = self.run_program(*arguments, "status", user=NOBODY)
+            self.assertEqual(code, 1)
+            self.one_message(err, "Permission denied")
+            self.daemon.socket.chmod(0o666)  # somebody in the socket's group may look
+            self.assertEqual(self.run_program(*arguments, "status", user=NOBODY)[0], 0)
+            code, _, err = self.run_program(*arguments, "bank", "create", "mine", user=NOBODY)
+            self.assertEqual(code, 1)
+            self.one_message(err, "nobody may not POST /v1/banks")
+            self.daemon.socket.chmod(0o660)
+
+    def test_health_and_metrics(self):
+        self.assertEqual(self.ask("GET", "/livez")[0], 200)
+        self.assertEqual(self.ask("GET", "/readyz")[0], 200)
+        status, text = self.ask("GET", "/metrics")
+        self.assertEqual(status, 200)
+        for line in text.splitlines():
+            self.assertRegex(line, r'^(# (HELP|TYPE) soundgate_\w+ .+|soundgate_\w+(\{.*\})? -?[\d.e+-]+)$')
+        self.assertIn("soundgate_decoder_workers 2", text)
+
+    def test_errors_are_json(self):
+        for method, target, body, status, code in (
+                ("GET", "/v1/nonsense", None, 404, "not_found"),
+                ("PUT", "/v1/banks", None, 405, "not_found"),
+                ("POST", "/v1/banks", "[]", 400, "invalid"),
+                ("POST", "/v1/banks", '{"name":"x","color":1}', 400, "invalid"),
+                ("POST", "/v1/banks", " " * 300000, 400, "invalid"),
+                ("GET", "/v1/decisions?colour=red", None, 400, "invalid"),
+                ("GET", "/v1/banks/nobank", None, 404, "not_found")):
+            answer = self.ask(method, target, body)
+            self.assertEqual(answer[0], status, answer)
+            self.assertEqual(json.loads(answer[1])["error"]["code"], code)
+
+    def test_malformed_requests(self):
+        for bytes_sent in (b"\0\1\2\3\r\n\r\n", b"GET /v1/status HTTP/1.1\r\nA: " + b"x" * 20000 + b"\r\n\r\n",
+                           b"POST /v1/scan HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+                client.settimeout(20)
+                client.connect(str(self.daemon.socket))
+                client.sendall(bytes_sent)
+                self.assertIn(b" 400 ", client.recv(4096).split(b"\r\n")[0])
+        self.run_cli("status")
+
+    def test_a_client_that_leaves_mid_file(self):
+        tune = pathlib.Path(self.tunes[0]).read_bytes()
+        for _ in range(8):  # more than there are producers
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+                client.connect(str(self.daemon.socket))
+                client.sendall(b"POST /v1/scan HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(tune))
+                client.sendall(tune[:len(tune) // 2])
+        self.assertEqual(self.run_json("scan", self.tunes[0])[0]["checked"], "full")
+
+    def test_too_many_connections(self):
+        idle = []
+        for _ in range(16):
+            client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            client.connect(str(self.daemon.socket))
+            idle.append(client)
+        _, err = self.run_cli("status", exit=6)
+        self.one_message(err, "connections are in use")
+        for client in idle:
+            client.close()
+        for _ in range(50):
+            if self.run_program(self.program("soundgate"), *self.backend(), "status")[0] == 0:
+                break
+        self.run_cli("status")
+
+    def test_expect_continue(self):
+        tune = pathlib.Path(self.tunes[0]).read_bytes()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(20)
+            client.connect(str(self.daemon.socket))
+            client.sendall(b"POST /v1/scan HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+                           b"Content-Length: %d\r\n\r\n" % len(tune))
+            self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 100 "))
+            client.sendall(tune)
+            self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 200 "))
+
+    def test_uploads_list(self):
+        self.assertEqual(self.run_json("uploads", "list"), [])
+
+
+del Contract  # or it would run on its own, too
+
+if __name__ == "__main__":
+    cli_support.main()

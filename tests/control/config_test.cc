@@ -1,0 +1,122 @@
+// Mistakes in a configuration are one line that says where; the documented sample says the truth.
+#include "control/config/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace soundgate {
+namespace {
+
+using testing::HasSubstr;
+
+class ConfigTest : public testing::Test {
+ protected:
+  tl::expected<Config, std::string> load(const std::string& text) {
+    std::ofstream(file_) << text;
+    return load_config(file_);
+  }
+  std::string error_of(const std::string& text) {
+    const auto config = load(text);
+    return config ? "accepted" : config.error().substr(file_.string().size());
+  }
+  ~ConfigTest() override { std::filesystem::remove(file_); }
+
+  const std::filesystem::path file_ =
+      std::filesystem::temp_directory_path() / ("config_test_" + std::to_string(getpid()) + ".toml");
+};
+
+TEST_F(ConfigTest, EmptyIsTheDefaults) {
+  const auto config = load("");
+  ASSERT_TRUE(config);
+  EXPECT_FALSE(config->dataplane);
+  EXPECT_EQ(config->mode, Mode::kObserve);
+  EXPECT_EQ(config->decoder.worker_count, 2);
+}
+
+TEST_F(ConfigTest, SaysFileLineKeyAndWhat) {
+  EXPECT_EQ(error_of("\n[gate]\nhold_max_ms = -5\n"),
+            ":3: key gate.hold_max_ms: must be 1..600000, is -5");
+  EXPECT_EQ(error_of("[gate]\nhold_max_ms = \"long\"\n"),
+            ":2: key gate.hold_max_ms: must be a whole number, 1..600000");
+  EXPECT_EQ(error_of("[block]\nstatus = 404\n"), ":2: key block.status: must be 403 or 451, is 404");
+  EXPECT_EQ(error_of("[mode]\ndefault = \"strict\"\n"),
+            ":2: key mode.default: must be \"observe\" or \"enforce\", is \"strict\"");
+  EXPECT_EQ(error_of("store = \"\"\n"), ":1: key store: must be a text that is not empty");
+  EXPECT_EQ(error_of("[[inspect]]\nports = [80, 70000]\n"),
+            ":2: key inspect[0].ports: must be a list of port numbers, 1..65535");
+  EXPECT_EQ(error_of("[[inspect]]\nmethods = [\"GET\"]\n"),
+            ":2: key inspect[0].methods: must be \"PUT\" or \"POST\", is \"GET\"");
+  EXPECT_EQ(error_of("[dataplane]\nclient_port = \"net_tap0\"\n"),
+            ":1: key dataplane.origin_port: is missing: which DPDK device is it?");
+  EXPECT_EQ(error_of("gate = 3\n"), ":1: key gate: must be a table, [gate]");
+  EXPECT_EQ(error_of("inspect = 3\n"), ":1: key inspect: must be tables, [[inspect]]");
+}
+
+TEST_F(ConfigTest, RefusesWhatIsNotKnown) {
+  EXPECT_EQ(error_of("[gate]\nhold_ms = 5\n"), ":2: key gate.hold_ms: there is no such key");
+  EXPECT_EQ(error_of("[gates]\n"), ":1: key gates: there is no such key");
+  EXPECT_EQ(error_of("[fail_policy]\nsunspots = \"flag\"\n"),
+            ":2: key fail_policy.sunspots: there is no such key");
+  EXPECT_EQ(error_of("[fail_policy]\ndecoded = \"block\"\n"),
+            ":2: key fail_policy.decoded: there is no such key");
+  EXPECT_EQ(error_of("[fail_policy]\noverload = \"drop\"\n"),
+            ":2: key fail_policy.overload: must be \"pass\", \"flag\" or \"block\", is \"drop\"");
+}
+
+TEST_F(ConfigTest, SyntaxAndMissingFiles) {
+  EXPECT_THAT(error_of("store = \n"), HasSubstr(":1: "));
+  const auto missing = load_config("/nonexistent/soundgate.toml");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error(),
+            "cannot read the configuration /nonexistent/soundgate.toml: No such file or directory");
+  EXPECT_FALSE(load_config("/etc"));
+}
+
+TEST_F(ConfigTest, FailPolicyReachesBothRooms) {
+  const auto config = load(
+      "[fail_policy]\noverload = \"block\"\ndecoder_crash = \"pass\"\n"
+      "[dataplane]\nclient_port = \"a\"\norigin_port = \"b\"\n");
+  ASSERT_TRUE(config) << config.error();
+  EXPECT_EQ(config->fail_policy.of(DataplaneReason::overload), FailAction::kBlock);
+  EXPECT_EQ(config->fail_policy.of(DecodeOutcome::decoder_crash), FailAction::kPass);
+  EXPECT_EQ(config->dataplane->fail_policy.at(static_cast<size_t>(DataplaneReason::overload)),
+            FailAction::kBlock);
+}
+
+// deploy/soundgate.toml calls itself "every key with its default, or an example where there is none".
+TEST_F(ConfigTest, TheSampleHoldsTheDefaults) {
+  const auto sample = load_config(std::string(SOURCE_DIR) + "/deploy/soundgate.toml");
+  ASSERT_TRUE(sample) << sample.error();
+  const Config defaults;
+  EXPECT_EQ(sample->store, defaults.store);
+  EXPECT_EQ(sample->socket, defaults.socket);
+  EXPECT_EQ(sample->connections_max, defaults.connections_max);
+  EXPECT_EQ(sample->mode, defaults.mode);
+  EXPECT_EQ(sample->log_level, defaults.log_level);
+  EXPECT_EQ(sample->decisions.keep_items_days, defaults.decisions.keep_items_days);
+  EXPECT_EQ(sample->decisions.keep_items_mib, defaults.decisions.keep_items_mib);
+  EXPECT_EQ(sample->decoder.worker_count, defaults.decoder.worker_count);
+  EXPECT_EQ(sample->decoder.payload_bytes_per_worker, defaults.decoder.payload_bytes_per_worker);
+  EXPECT_EQ(sample->decoder.spool_bytes_max, defaults.decoder.spool_bytes_max);
+  EXPECT_EQ(sample->decoder.stall_max, defaults.decoder.stall_max);
+  EXPECT_EQ(sample->decoder.audio_seconds_max, defaults.decoder.audio_seconds_max);
+  EXPECT_EQ(sample->fail_policy.dataplane_actions(), defaults.fail_policy.dataplane_actions());
+
+  ASSERT_TRUE(sample->dataplane);
+  const DataplaneConfig packets;
+  EXPECT_EQ(sample->dataplane->lcore, packets.lcore);
+  EXPECT_EQ(sample->dataplane->request_id_header, packets.request_id_header);
+  EXPECT_EQ(sample->dataplane->uploader_header, packets.uploader_header);
+  EXPECT_EQ(sample->dataplane->hold_max, packets.hold_max);
+  EXPECT_EQ(sample->dataplane->tail_bytes, packets.tail_bytes);
+  EXPECT_EQ(sample->dataplane->block_status, packets.block_status);
+  EXPECT_EQ(sample->dataplane->block_message, packets.block_message);
+  EXPECT_EQ(sample->dataplane->midstream, packets.midstream);
+  EXPECT_EQ(sample->dataplane->inspect.size(), 1u);
+}
+
+}  // namespace
+}  // namespace soundgate

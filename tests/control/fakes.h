@@ -1,0 +1,81 @@
+// Stand-ins for the rooms around control: an index that finds what it is told to, and decoders
+// whose items and ends the test brings itself.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "fingerprint/decode/decoder_pool.h"
+#include "index/index.h"
+
+namespace soundgate {
+
+class FakeSession : public MatchSession {
+ public:
+  explicit FakeSession(const std::vector<Match>& matches) : matches_(matches) {}
+  void append(uint32_t, std::span<const Item> items) override { item_count_ += items.size(); }
+  std::vector<Match> finish() override { return item_count_ > 0 ? matches_ : std::vector<Match>(); }
+
+ private:
+  const std::vector<Match>& matches_;
+  size_t item_count_ = 0;
+};
+
+class FakeIndex : public Index {
+ public:
+  std::vector<Match> matches;  // what every upload with items matches
+
+  std::unique_ptr<MatchSession> match() const override { return std::make_unique<FakeSession>(matches); }
+  IndexStatus status() const override { return {.version = 7}; }
+
+  IndexResult<void> create_bank(const Bank&) override { return none(); }
+  IndexResult<void> set_bank(const Bank&) override { return none(); }
+  IndexResult<void> delete_bank(std::string_view, bool) override { return none(); }
+  IndexResult<Bank> bank(std::string_view) const override { return none(); }
+  std::vector<Bank> banks() const override { return {}; }
+  IndexResult<EnrollResult> enroll(const EnrollRequest&) override { return none(); }
+  IndexResult<std::vector<Reference>> references(std::string_view) const override { return none(); }
+  IndexResult<Reference> reference(std::string_view, std::string_view) const override { return none(); }
+  IndexResult<void> remove(std::string_view, std::string_view) override { return none(); }
+  IndexResult<void> suppress(std::string_view, std::string_view, const Suppression&) override {
+    return none();
+  }
+  IndexResult<void> restore(std::string_view, std::string_view) override { return none(); }
+
+ private:
+  static tl::unexpected<IndexError> none() {
+    return tl::unexpected(IndexError{IndexError::Kind::kNotFound, "the fake index holds nothing"});
+  }
+};
+
+class FakeProducer : public StreamProducer {
+ public:
+  struct Stream {
+    uint64_t tag = 0;
+    int64_t bytes = 0;
+    bool finished = false, cancelled = false;
+  };
+  bool refuses = false;            // no decoder has room
+  Append answer = Append::kTaken;  // to append
+  std::map<uint64_t, Stream> streams;
+
+  tl::expected<StreamHandle, DecodeOutcome> begin(uint64_t tag, int64_t) override {
+    if (refuses) return tl::unexpected(DecodeOutcome::decoder_overload);
+    streams[++last_] = {.tag = tag};
+    return StreamHandle{last_};
+  }
+  Append append(StreamHandle stream, std::span<const std::byte> bytes) override {
+    if (answer == Append::kTaken) at(stream).bytes += static_cast<int64_t>(bytes.size());
+    return answer;
+  }
+  void finish(StreamHandle stream) override { at(stream).finished = true; }
+  void cancel(StreamHandle stream) override { at(stream).cancelled = true; }
+
+  Stream& at(StreamHandle stream) { return streams.at(static_cast<uint64_t>(stream)); }
+  Stream& last() { return streams.at(last_); }
+
+ private:
+  uint64_t last_ = 0;
+};
+
+}  // namespace soundgate

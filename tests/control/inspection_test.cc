@@ -1,0 +1,280 @@
+// The way of an upload from the lcore's sink to its row, in every order in which the verdict, the
+// last byte and the gate can come.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "control/inspection/lcore_sink.h"
+#include "control/inspection/matcher.h"
+#include "control/inspection/recorder.h"
+#include "control/log.h"
+#include "control/text.h"
+#include "tests/control/fakes.h"
+
+namespace soundgate {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+class InspectionTest : public testing::Test {
+ protected:
+  InspectionTest() {
+    set_log_level("error");
+    std::filesystem::create_directories(folder_);
+    store_ = std::move(DecisionStore::open(folder_).value());
+    channels_.push_back(std::make_unique<UploadChannel>(0));
+    recorder_ = std::make_unique<Recorder>(*store_, channels_, Recorder::Settings{{}, "policy-1", {}});
+    matcher_ = std::make_unique<Matcher>(index_, policy_, channels_,
+                                         [this](uint64_t tag) { recorder_->verdict_ready(tag); });
+    sink_ = std::make_unique<LcoreSink>(*channels_[0], producer_, false, 42);
+    recorder_->start();
+  }
+  ~InspectionTest() override {
+    recorder_->stop();
+    store_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  void expect_block() {
+    Match match;
+    match.bank.name = "spam";
+    match.bank.action = Action::kBlock;
+    match.content_id = "id";
+    match.query_match_seconds = 30;
+    index_.matches = {match};
+  }
+
+  SinkResult begin(uint64_t key, Mode mode = Mode::kEnforce) {
+    return sink_->begin({.key = UploadKey{key},
+                         .mode = mode,
+                         .first_byte = from_epoch_seconds(1000),
+                         .method = "PUT",
+                         .host = "origin",
+                         .path = "/song.mp3",
+                         .client = "192.0.2.7:4000",
+                         .request_id = "r1",
+                         .uploader = "",
+                         .content_type = "audio/mpeg",
+                         .body_bytes = 100});
+  }
+  SinkResult append(uint64_t key) {
+    const std::array<std::byte, 100> body{};
+    return sink_->append(UploadKey{key}, body);
+  }
+  void finish(uint64_t key) { sink_->finish(UploadKey{key}, from_epoch_seconds(1010)); }
+  void close(uint64_t key, GateOutcome outcome, DataplaneReason reason = DataplaneReason::kNone) {
+    sink_->gate_closed({UploadKey{key}, outcome, reason, from_epoch_seconds(1011)});
+  }
+  void items() {
+    const std::vector<Item> items(100, 1);
+    matcher_->on_items(producer_.last().tag, 0, items);
+  }
+  void end(DecodeOutcome outcome = DecodeOutcome::decoded) {
+    matcher_->on_end(producer_.last().tag, {.outcome = outcome, .decoded_seconds = 12, .duration_seconds = 12});
+  }
+  std::vector<GateDecision> decisions() {
+    std::array<GateDecision, 8> decisions;
+    const size_t count = sink_->poll_decisions(decisions);
+    return {decisions.begin(), decisions.begin() + static_cast<ptrdiff_t>(count)};
+  }
+  // The row, once the recorder has got to it.
+  Json row(size_t count = 1) {
+    for (int tries = 0; tries < 500; ++tries) {
+      const auto rows = store_->list({}).value();
+      if (rows.size() >= count) return Json::parse(rows.back());
+      usleep(10000);
+    }
+    ADD_FAILURE() << "no row was written";
+    return {};
+  }
+
+  const std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / ("inspection_test_" + std::to_string(getpid()));
+  FakeIndex index_;
+  FakeProducer producer_;
+  FailPolicy policy_;
+  std::unique_ptr<DecisionStore> store_;
+  std::vector<std::unique_ptr<UploadChannel>> channels_;
+  std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<Matcher> matcher_;
+  std::unique_ptr<LcoreSink> sink_;
+};
+
+TEST_F(InspectionTest, AMatchBlocksOnceTheLastByteIsThere) {
+  expect_block();
+  EXPECT_EQ(begin(1), SinkResult::kTaken);
+  EXPECT_EQ(append(1), SinkResult::kTaken);
+  items();
+  finish(1);
+  EXPECT_TRUE(producer_.last().finished);
+  EXPECT_TRUE(decisions().empty());  // not before the decoder is through
+  end();
+  const auto sent = decisions();
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0].key, UploadKey{1});
+  EXPECT_TRUE(sent[0].block);
+  close(1, GateOutcome::kBlocked);
+
+  const Json json = row();
+  EXPECT_EQ(json["upload_id"], sent[0].upload_id);
+  EXPECT_EQ(json["verdict"], "block");
+  EXPECT_EQ(json["reason"], "match");
+  EXPECT_EQ(json["enforced"], true);
+  EXPECT_EQ(json["bytes"], 100);
+  EXPECT_EQ(json["index_version"], 7);
+  EXPECT_EQ(json["policy_version"], "policy-1");
+  EXPECT_EQ(json["request"]["path"], "/song.mp3");
+  EXPECT_EQ(json["timings"]["last_byte"], 1010.0);
+  EXPECT_EQ(json["timings"]["released"], 1011.0);
+  EXPECT_EQ(store_->fingerprint(json["upload_id"]).value().items.size(), 100u);
+}
+
+TEST_F(InspectionTest, AnEarlyVerdictWaitsForTheLastByte) {
+  begin(1);
+  append(1);
+  end(DecodeOutcome::not_audio);
+  EXPECT_TRUE(decisions().empty());
+  finish(1);
+  const auto sent = decisions();
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_FALSE(sent[0].block);
+  close(1, GateOutcome::kReleased);
+  const Json json = row();
+  EXPECT_EQ(json["verdict"], "pass");
+  EXPECT_EQ(json["reason"], "not_audio");
+  EXPECT_EQ(json["checked"], "none");
+}
+
+TEST_F(InspectionTest, ObserveRecordsWhatItWouldHaveDone) {
+  expect_block();
+  begin(1, Mode::kObserve);
+  append(1);
+  finish(1);
+  close(1, GateOutcome::kReleasedUnasked);  // nothing is held, so the gate is first
+  items();
+  end();
+  const Json json = row();
+  EXPECT_EQ(json["mode"], "observe");
+  EXPECT_EQ(json["verdict"], "block");
+  EXPECT_EQ(json["enforced"], false);
+}
+
+TEST_F(InspectionTest, ADeadlineFlagsAtOnceAndTakesLateEvidence) {
+  expect_block();
+  begin(1);
+  append(1);
+  finish(1);
+  close(1, GateOutcome::kReleasedUnasked, DataplaneReason::hold_deadline);
+  Json json = row();
+  EXPECT_EQ(json["verdict"], "flag");
+  EXPECT_EQ(json["checked"], "none");
+  EXPECT_EQ(json["reason"], "hold_deadline");
+  EXPECT_EQ(json["enforced"], false);
+  EXPECT_TRUE(json["matches"].empty());
+
+  items();
+  end();
+  for (int tries = 0; tries < 500 && json["matches"].empty(); ++tries) {
+    usleep(10000);
+    json = row();
+  }
+  EXPECT_EQ(json["matches"].size(), 1u);
+  EXPECT_EQ(json["verdict"], "flag");  // what happened does not change
+  EXPECT_EQ(store_->counts().all, 1);
+}
+
+TEST_F(InspectionTest, AClientThatLeavesCancelsTheStream) {
+  begin(1);
+  append(1);
+  close(1, GateOutcome::kAborted, DataplaneReason::client_gone);
+  EXPECT_TRUE(producer_.last().cancelled);
+  const Json json = row();
+  EXPECT_EQ(json["verdict"], "pass");
+  EXPECT_EQ(json["reason"], "client_gone");
+  EXPECT_EQ(json["enforced"], false);
+  EXPECT_TRUE(json["timings"]["last_byte"].is_null());
+  EXPECT_TRUE(json["timings"]["released"].is_null());
+}
+
+TEST_F(InspectionTest, NoRoomInTheDecodersIsAReasonOfItsOwn) {
+  producer_.refuses = true;
+  EXPECT_EQ(begin(1), SinkResult::kEnough);
+  EXPECT_EQ(append(1), SinkResult::kEnough);
+  finish(1);
+  ASSERT_EQ(decisions().size(), 1u);
+  close(1, GateOutcome::kReleased);
+  const Json json = row();
+  EXPECT_EQ(json["verdict"], "flag");
+  EXPECT_EQ(json["reason"], "decoder_overload");
+}
+
+TEST_F(InspectionTest, BytesThatWereNotTakenNeverLeadToAPass) {
+  begin(1);
+  append(1);
+  producer_.answer = StreamProducer::Append::kFull;
+  EXPECT_EQ(append(1), SinkResult::kOverload);
+  EXPECT_TRUE(producer_.last().cancelled);
+  end();  // was under way
+  finish(1);
+  EXPECT_TRUE(decisions().empty());
+  close(1, GateOutcome::kReleasedUnasked, DataplaneReason::overload);
+  const Json json = row();
+  EXPECT_EQ(json["verdict"], "flag");
+  EXPECT_EQ(json["reason"], "overload");
+}
+
+TEST_F(InspectionTest, ItemsOfAnUploadThatIsOverDoNotReachItsSuccessor) {
+  expect_block();
+  begin(1);
+  const uint64_t old_tag = producer_.last().tag;
+  close(1, GateOutcome::kAborted, DataplaneReason::client_gone);
+  row();
+  // The slots go round: use them all once, so that the first one is taken again.
+  for (uint64_t key = 2; key <= kUploadSlotsPerLcore; ++key) begin(key);
+  begin(9999);
+  ASSERT_EQ(old_tag & 0xffff, producer_.last().tag & 0xffff);
+  const std::vector<Item> items(100, 1);
+  matcher_->on_items(old_tag, 0, items);
+  matcher_->on_end(old_tag, {});
+  finish(9999);
+  EXPECT_TRUE(decisions().empty());
+}
+
+TEST_F(InspectionTest, MoreUploadsThanSlotsIsOverload) {
+  for (uint64_t key = 1; key <= kUploadSlotsPerLcore; ++key) ASSERT_EQ(begin(key), SinkResult::kTaken);
+  EXPECT_EQ(begin(100000), SinkResult::kOverload);
+  EXPECT_EQ(append(100000), SinkResult::kEnough);
+  close(100000, GateOutcome::kReleasedUnasked, DataplaneReason::overload);  // nobody minds
+  EXPECT_EQ(recorder_->counters().unrecorded, 1u);
+}
+
+TEST_F(InspectionTest, UploadsInFlightSayWhatTheyWaitFor) {
+  begin(1);
+  append(1);
+  begin(2);
+  finish(2);
+  usleep(100000);
+  const auto views = recorder_->in_flight();
+  ASSERT_EQ(views.size(), 2u);
+  EXPECT_EQ(views[0].state == "receiving" ? views[0].waiting_for : views[1].waiting_for, "bytes");
+  EXPECT_EQ(views[0].state == "held" ? views[0].waiting_for : views[1].waiting_for, "verdict");
+  EXPECT_EQ(recorder_->counters().held, 1u);
+}
+
+TEST_F(InspectionTest, AStopRecordsWhoeverIsLeft) {
+  begin(1);
+  append(1);
+  finish(1);
+  close(1, GateOutcome::kReleasedUnasked, DataplaneReason::shutdown);
+  begin(2, Mode::kObserve);
+  finish(2);
+  close(2, GateOutcome::kReleasedUnasked);  // its verdict will never come
+  recorder_->stop();
+  const auto rows = store_->list({}).value();
+  ASSERT_EQ(rows.size(), 2u);
+  for (const std::string& text : rows) EXPECT_EQ(Json::parse(text)["reason"], "shutdown");
+}
+
+}  // namespace
+}  // namespace soundgate

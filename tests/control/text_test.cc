@@ -1,0 +1,53 @@
+#include "control/text.h"
+
+#include <gtest/gtest.h>
+
+namespace soundgate {
+namespace {
+
+using std::chrono::seconds;
+
+TEST(EscapeControls, KeepsWhatIsSafe) {
+  EXPECT_EQ(escape_controls("Bärenfänger – “Lied” 曲.mp3"), "Bärenfänger – “Lied” 曲.mp3");
+}
+
+TEST(EscapeControls, NeitherMovesTheCursorNorForgesALine) {
+  EXPECT_EQ(escape_controls("a\x1b[2Jb\nc\r\t\x7f"), "a\\x1b[2Jb\\nc\\r\\t\\x7f");
+  EXPECT_EQ(escape_controls("\xc2\x9b" "31m"), "\\x9b31m");             // C1 as UTF-8
+  EXPECT_EQ(escape_controls("gpj\xe2\x80\xae.exe"), "gpj\\u202e.exe");  // right-to-left override
+}
+
+TEST(EscapeControls, BytesThatAreNotUtf8) {
+  EXPECT_EQ(escape_controls("a\xff" "b\xc3"), "a\\xffb\\xc3");
+  EXPECT_EQ(escape_controls("\xc0\x80\xed\xa0\x80"), "\\xc0\\x80\\xed\\xa0\\x80");
+}
+
+TEST(Times, MinutesAndSeconds) {
+  EXPECT_EQ(minutes_seconds(0.4), "0:00");
+  EXPECT_EQ(minutes_seconds(189.6), "3:10");
+  EXPECT_EQ(minutes_seconds(3723), "1:02:03");
+  EXPECT_EQ(minutes_seconds(-1), "0:00");
+}
+
+TEST(Times, Iso8601ToTheMillisecond) {
+  EXPECT_EQ(iso8601(from_epoch_seconds(1795339677.1239)), "2026-11-22T09:27:57.123Z");
+  EXPECT_DOUBLE_EQ(epoch_seconds(from_epoch_seconds(1795339677.123456)), 1795339677.123456);
+}
+
+TEST(ParseTime, DatesEpochsAndSpans) {
+  const WallTime now = from_epoch_seconds(1795339677);
+  EXPECT_EQ(*parse_time("2026-11-22T09:27:57Z", now, -1), now);
+  EXPECT_EQ(*parse_time("2026-11-22", now, -1), from_epoch_seconds(1795305600));
+  EXPECT_EQ(*parse_time("1795339677", now, -1), now);
+  EXPECT_EQ(*parse_time("90s", now, -1), now - seconds(90));
+  EXPECT_EQ(*parse_time("7d", now, 1), now + seconds(7 * 86400));
+}
+
+TEST(ParseTime, RefusesTheRest) {
+  for (const char* text : {"", "soon", "-3h", "2026-13-01", "1e99d", "nan", "2026-11-22T09:27"}) {
+    EXPECT_FALSE(parse_time(text, {}, -1)) << text;
+  }
+}
+
+}  // namespace
+}  // namespace soundgate

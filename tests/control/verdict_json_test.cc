@@ -1,0 +1,96 @@
+// The fields that scripts rely on: names, order, and that none is ever missing.
+#include "control/decisions/verdict_json.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "control/text.h"
+
+namespace soundgate {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using testing::ElementsAre;
+
+std::vector<std::string> keys(const Json& object) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : object.items()) keys.push_back(key);
+  return keys;
+}
+
+Decision sample() {
+  Match match;
+  match.bank.name = "spam";
+  match.content_id = "id-1";
+  match.title = "Title";
+  match.metadata_json = R"({"artist":"A","isrc":"I"})";
+  match.asset_duration_seconds = 100;
+  match.score = 0.93;
+  match.threshold = 0.38;
+  match.query_match_seconds = 42;
+  match.asset_match_seconds = 42;
+  match.segments.push_back({1, 43, 10, 52, 1.0, 0.05, 0.93, 0.999});
+  Decision decision;
+  decision.upload_id = "01ABC";
+  decision.time = from_epoch_seconds(1795339677.5);
+  decision.mode = "enforce";
+  decision.enforced = true;
+  decision.verdict = {VerdictKind::kBlock, Action::kBlock, "match", Checked::kFull, {{match, Action::kBlock}}};
+  decision.decode = DecodeEnd{.outcome = DecodeOutcome::decoded, .decoded_seconds = 84, .duration_seconds = 84};
+  decision.first_byte = decision.time;
+  return decision;
+}
+
+TEST(VerdictJson, HasEveryFieldInOrder) {
+  const Json json = verdict_json(sample());
+  EXPECT_THAT(keys(json),
+              ElementsAre("upload_id", "time", "mode", "enforced", "request", "verdict", "action", "reason",
+                          "checked", "query_file_duration_seconds", "coverage", "matches",
+                          "index_version", "policy_version", "decode", "gate", "bytes", "timings"));
+  EXPECT_THAT(keys(json["request"]),
+              ElementsAre("request_id", "method", "host", "path", "client", "uploader"));
+  EXPECT_THAT(keys(json["timings"]), ElementsAre("first_byte", "last_byte", "verdict", "released"));
+  EXPECT_THAT(keys(json["matches"][0]),
+              ElementsAre("asset", "bank", "bank_content_id", "score", "threshold",
+                          "query_match_duration_seconds", "query_match_percentage",
+                          "asset_match_duration_seconds", "asset_match_percentage", "segments",
+                          "policy_id", "policy_version", "min_seconds", "action", "shadow"));
+  EXPECT_THAT(keys(json["matches"][0]["segments"][0]),
+              ElementsAre("query_start", "query_end", "asset_start", "asset_end", "audio_speed",
+                          "score", "confidence"));
+}
+
+TEST(VerdictJson, Values) {
+  const Json json = verdict_json(sample());
+  EXPECT_EQ(json["time"], "2026-11-22T09:27:57.500Z");
+  EXPECT_EQ(json["timings"]["first_byte"], 1795339677.5);
+  EXPECT_TRUE(json["timings"]["released"].is_null());
+  EXPECT_EQ(json["matches"][0]["asset"],
+            Json::parse(R"({"id":"id-1","title":"Title","artist":"A","isrc":"I"})"));
+  EXPECT_EQ(json["matches"][0]["query_match_percentage"], 50.0);
+  EXPECT_EQ(json["matches"][0]["asset_match_percentage"], 42.0);
+  EXPECT_EQ(json["coverage"]["share"], 1.0);
+  EXPECT_TRUE(json["gate"].is_null());
+}
+
+TEST(VerdictJson, HostileTextStaysJson) {
+  Decision decision = sample();
+  decision.request.path = "/a\xff\n\"\x1b";
+  const std::string text = dump(verdict_json(decision));
+  EXPECT_EQ(text.find('\n'), std::string::npos);
+  EXPECT_TRUE(Json::accept(text));
+}
+
+TEST(VerdictJson, AnUploadNobodyDecoded) {
+  Decision decision = sample();
+  decision.decode.reset();
+  decision.verdict.matches.clear();
+  const Json json = verdict_json(decision);
+  EXPECT_TRUE(json["decode"].is_null());
+  EXPECT_EQ(json["coverage"]["mode"], "none");
+}
+
+}  // namespace
+}  // namespace soundgate
