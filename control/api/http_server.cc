@@ -36,7 +36,7 @@ class BodySource : public ByteSource {
   BodySource(UnixStream& stream, beast::flat_buffer& buffer, Parser& parser)
       : stream_(stream), buffer_(buffer), parser_(parser) {}
 
-  tl::expected<size_t, std::string> read(std::span<std::byte> into) override {
+  Result<size_t> read(std::span<std::byte> into) override {
     if (parser_.is_done()) return 0;
     BeastError error;
     auto& body = parser_.get().body();
@@ -44,7 +44,7 @@ class BodySource : public ByteSource {
     body.size = into.size();
     http::read(stream_, buffer_, parser_, error);
     if (error == http::error::need_buffer) error = {};
-    if (error) return tl::unexpected("the request's body broke off: " + error.message());
+    if (error) return fail(ErrorCode::kInvalid, "the request's body broke off: " + error.message());
     return into.size() - body.size;
   }
 

@@ -9,11 +9,11 @@
 
 namespace soundgate {
 
-void print_line(std::string_view line);          // stdout
-void print_message(std::string_view message);    // stderr, "soundgate: …"
+void print_line(std::string_view line);                // stdout
+void print_message(std::string_view message);          // stderr, "soundgate: …"
 void print_json(const nlohmann::ordered_json& value);  // stdout, one line
 
-std::string pad(std::string_view text, size_t columns);       // left-aligned, never cut
+std::string pad(std::string_view text, size_t columns);        // left-aligned, never cut
 std::string shortened(std::string_view text, size_t columns);  // cut with "…" where longer
 
 // Rows of cells; every column as wide as its widest cell. Nothing is printed without rows.

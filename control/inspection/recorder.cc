@@ -35,7 +35,8 @@ void log_decision(const Decision& decision) {
        {"reason", decision.verdict.reason},
        {"checked", std::string(name(decision.verdict.checked))},
        {"enforced", decision.enforced ? "true" : "false"},
-       {"match", matches.empty() ? "" : matches[0].match.bank.name + "/" + matches[0].match.content_id},
+       {"match",
+        matches.empty() ? "" : matches[0].match.bank.name + "/" + matches[0].match.content_id},
        {"client", decision.request.client},
        {"path", decision.request.path}});
 }
@@ -55,7 +56,8 @@ UploadInFlight view_of(const UploadSlot& slot, const UploadTrail& trail, WallTim
   view.state = "receiving";
   view.waiting_for = "bytes";
   if (!trail.last_byte) return view;
-  const bool decided = (slot.progress.load(std::memory_order_acquire) & UploadSlot::kVerdictReady) != 0;
+  const bool decided =
+      (slot.progress.load(std::memory_order_acquire) & UploadSlot::kVerdictReady) != 0;
   const bool held = slot.mode == Mode::kEnforce && !trail.gate;
   view.state = held ? "held" : "deciding";
   view.waiting_for = decided ? "gate" : "verdict";
@@ -65,8 +67,8 @@ UploadInFlight view_of(const UploadSlot& slot, const UploadTrail& trail, WallTim
 
 }  // namespace
 
-Recorder::Recorder(DecisionStore& store, const std::vector<std::unique_ptr<UploadChannel>>& channels,
-                   Settings settings)
+Recorder::Recorder(DecisionStore& store,
+                   const std::vector<std::unique_ptr<UploadChannel>>& channels, Settings settings)
     : store_(store), channels_(channels), settings_(std::move(settings)) {
   trails_.assign(channels.size(), std::vector<UploadTrail>(kUploadSlotsPerLcore));
 }
@@ -191,7 +193,8 @@ void Recorder::record(size_t lcore_index, uint16_t slot_index, bool last) {
 
 void Recorder::count(const Decision& decision) {
   const Verdict& verdict = decision.verdict;
-  ++counters_.verdicts.at(static_cast<size_t>(verdict.verdict)).at(static_cast<size_t>(verdict.checked));
+  ++counters_.verdicts.at(static_cast<size_t>(verdict.verdict))
+        .at(static_cast<size_t>(verdict.checked));
   if (!decision.last_byte || !decision.decided) return;
   const std::chrono::duration<double> waited = *decision.decided - *decision.last_byte;
   counters_.decide_seconds_sum += std::max(0.0, waited.count());
@@ -239,10 +242,12 @@ std::vector<UploadInFlight> Recorder::in_flight() const {
   for (size_t lcore = 0; lcore < channels_.size(); ++lcore) {
     for (size_t slot = 0; slot < kUploadSlotsPerLcore; ++slot) {
       const UploadTrail& trail = trails_[lcore][slot];
-      if (trail.open && !trail.recorded) views.push_back(view_of(channels_[lcore]->slots[slot], trail, now));
+      if (trail.open && !trail.recorded)
+        views.push_back(view_of(channels_[lcore]->slots[slot], trail, now));
     }
   }
-  std::sort(views.begin(), views.end(), [](const auto& a, const auto& b) { return a.upload_id < b.upload_id; });
+  std::sort(views.begin(), views.end(),
+            [](const auto& a, const auto& b) { return a.upload_id < b.upload_id; });
   return views;
 }
 

@@ -82,8 +82,8 @@ class Recorder {
   mutable std::mutex mutex_;  // of the members up to the next empty line
   std::condition_variable wake_;
   bool stopping_ = false;
-  std::vector<uint64_t> verdicts_;                 // tags whose finding is ready
-  std::vector<std::vector<UploadTrail>> trails_;   // by lcore and slot
+  std::vector<uint64_t> verdicts_;                // tags whose finding is ready
+  std::vector<std::vector<UploadTrail>> trails_;  // by lcore and slot
   RecorderCounters counters_;
 
   std::vector<DecisionRow> pending_;  // the recorder thread's own, like what follows
