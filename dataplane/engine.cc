@@ -195,7 +195,7 @@ void Engine::scan_flows() {
     }
     const bool over = flow.phase == FlowPhase::kEnded || flow.phase == FlowPhase::kRefused ||
                       flow.phase == FlowPhase::kOpening || flow.closing;
-    const Tick idle = core_.now.tick - flow.last_seen;
+    const Tick idle = core_.now.tick - std::max(flow.last_seen, flow.since);
     if (idle >= (over ? Tick(kFlowClosedIdleMax) : Tick(kFlowIdleMax))) expire(flow);
   }
 }

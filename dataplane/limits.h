@@ -58,9 +58,8 @@ inline constexpr uint32_t kOriginResetsMax = 5;     // unprompted; each challeng
 
 // Time.
 inline constexpr auto kTimerPeriod = 2ms;
-inline constexpr auto kSleepMin = 10us;  // doubled every few empty polls
-inline constexpr auto kSleepMax = 500us;
-inline constexpr uint32_t kEmptyPollsBeforeSleep = 32;
+inline constexpr auto kSpinMax = 50us;  // polling on after the last packet; then the lcore sleeps
+inline constexpr auto kSleepMax = 1ms;
 
 static_assert(kFlowBuffersMax * kBufferBytes <= kFlowReachBytesMax);
 static_assert(kFlowReachBytesMax < (1u << 30), "sequence numbers must stay comparable");

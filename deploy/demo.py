@@ -33,16 +33,16 @@ def enroll(gate, bank, tracks):
 
 
 def main():
-    by_title = {track.title: track for track in corpus.tracks(
+    by_name = {track.name: track for track in corpus.tracks(
         bed.CORPUS, families=("ardentryst", "asc", "btanks"))}
     spam, infringing, others = (
-        [by_title[title] for title in titles] for titles in (SPAM, INFRINGING, CLEAN))
+        [by_name[name] for name in names] for names in (SPAM, INFRINGING, CLEAN))
 
     progress("making the uploads")
     workshop = Workshop(bed.DERIVED)
     cases = [*repertoire.clean(others),
              *repertoire.disguised(workshop, spam + infringing, others, per_reference=2),
-             *repertoire.unreadable(workshop, by_title[DAMAGED])]
+             *repertoire.unreadable(workshop, by_name[DAMAGED])]
 
     with bed.Testbed() as gate:
         progress("curl ── Soundgate on DPDK ports (net_af_packet), enforcing ── nginx")

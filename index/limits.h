@@ -23,7 +23,7 @@ inline constexpr uint32_t kItemsMax = static_cast<uint32_t>(24 * 3600 / kItemSec
 // Windows: 16 items are 512 bits, one cache line.
 inline constexpr uint32_t kWindowItems = 16;
 inline constexpr uint32_t kReferenceStride = 8;
-inline constexpr uint32_t kQueryStride = 5;  // coprime to kReferenceStride: every phase is tried
+inline constexpr uint32_t kQueryStride = 7;  // coprime to kReferenceStride: every phase is tried
 static_assert(kReferenceStride % 2 == 0 && kQueryStride % 2 == 1);
 
 // Windows further apart than this tell nothing: it is where unrelated music swarms. 0.32 of the

@@ -78,9 +78,7 @@ bool any_glob_matches(const std::vector<std::string>& patterns, std::string_view
 }
 
 bool rule_matches(const InspectRule& rule, const RequestFacts& facts) {
-  static const std::vector<std::string> kDefaultMethods{"PUT", "POST"};
-  const auto& methods = rule.methods.empty() ? kDefaultMethods : rule.methods;
-  if (std::ranges::find(methods, facts.method) == methods.end()) return false;
+  if (std::ranges::find(rule.methods, facts.method) == rule.methods.end()) return false;
   if (!rule.ports.empty() && std::ranges::find(rule.ports, facts.port) == rule.ports.end()) {
     return false;
   }
@@ -120,7 +118,8 @@ std::string_view normal_path(std::string_view target, std::span<char> out) {
 }
 
 InspectRules::InspectRules(std::vector<InspectRule> rules) : rules_(std::move(rules)) {
-  for (const InspectRule& rule : rules_) {
+  for (InspectRule& rule : rules_) {
+    if (rule.methods.empty()) rule.methods = {"PUT", "POST"};
     if (rule.ports.empty()) ports_.set();
     for (uint16_t port : rule.ports) ports_.set(port);
   }

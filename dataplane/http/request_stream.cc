@@ -181,7 +181,10 @@ RequestStream::Step RequestStream::read_head(Bytes input, RequestHead* head,
   const bool line_was_read = parser_.http_major != 0;
   const size_t used =
       http_parser_execute(&parser_, &kHeadSettings, characters(input), input.size());
-  if (reading.complete) return head_complete(used + 1);  // it pauses in front of the last LF
+  if (reading.complete) {  // it pauses in front of the last LF, which it does not insist on
+    if (input[used] != std::byte{'\n'}) return failed(used, Event::kAmbiguous);
+    return head_complete(used + 1);
+  }
   if (HTTP_PARSER_ERRNO(&parser_) == HPE_OK) {
     if (head && !line_was_read) {
       head->first_line.append({characters(input), input.size()});
@@ -225,10 +228,14 @@ RequestStream::Step RequestStream::read_odd_line(Bytes input, RequestHead* head)
   const std::string_view seen = head->first_line.view();
   const std::string_view line = seen.substr(0, seen.find('\n'));
   const bool whole = line.size() < seen.size();
-  if (!is_token(line.front()) || line.starts_with("PRI * HTTP/2") || line.starts_with("PROXY ")) {
-    return failed(input.size(), Event::kNotHttp);
+  constexpr std::string_view kHttp2 = "PRI * HTTP/2";
+  const bool may_become_http2 = kHttp2.starts_with(line.substr(0, kHttp2.size()));
+  const bool is_other = !is_token(line.front()) || line.starts_with("PROXY ") ||
+                        (may_become_http2 && line.size() >= kHttp2.size());
+  if (is_other) return failed(input.size(), Event::kNotHttp);
+  if (!may_become_http2 && line.find(" HTTP/") != std::string_view::npos) {
+    return failed(input.size(), Event::kAmbiguous);
   }
-  if (line.find(" HTTP/") != std::string_view::npos) return failed(input.size(), Event::kAmbiguous);
   if (whole) return failed(input.size(), Event::kNotHttp);
   if (fits) return {input.size(), Event::kMore, {}};
   const bool starts_like_a_request = line[std::min(first_not_token(line), line.size() - 1)] == ' ';
@@ -250,7 +257,12 @@ RequestStream::Step RequestStream::read_chunked(Bytes input) {
       http_parser_execute(&parser_, &kChunkSettings, characters(input), input.size());
   const auto error = HTTP_PARSER_ERRNO(&parser_);
   if (error == HPE_PAUSED) http_parser_pause(&parser_, 0);
-  if (error != HPE_PAUSED && error != HPE_OK) {
+  // The parser does not insist on the LF that ends a line. (It reports the last chunk's end in
+  // front of that LF, and the message's end behind it.)
+  const bool in_front = reading.event == Event::kChunkEnd && (parser_.flags & F_TRAILING) != 0;
+  const bool line_ended = reading.event != Event::kMore && !in_front;
+  const bool ended_badly = line_ended && input[used - 1] != std::byte{'\n'};
+  if ((error != HPE_PAUSED && error != HPE_OK) || ended_badly) {
     Step step = failed(used, Event::kAmbiguous);
     step.body = reading.body;
     return step;

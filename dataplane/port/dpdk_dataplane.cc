@@ -46,8 +46,8 @@ class DpdkDataplane final : public Dataplane {
       return tl::unexpected("no memory for packets (" + std::string(rte_strerror(rte_errno)) +
                             "): give the EAL more with -m");
     }
-    if (auto opened = client_.open(device_name(config_.client_port), pool_); !opened) return opened;
-    if (auto opened = origin_.open(device_name(config_.origin_port), pool_); !opened) return opened;
+    if (auto opened = client_.open(config_.client_port, pool_); !opened) return opened;
+    if (auto opened = origin_.open(config_.origin_port, pool_); !opened) return opened;
     loop_ = std::make_unique<LcoreLoop>(client_, origin_, pool_, config_.lcore);
     engine_ = std::make_unique<Engine>(config_, random_seed(), 0, *loop_, *sink_);
     return {};

@@ -42,6 +42,8 @@ std::vector<std::string> all_arguments(const std::vector<std::string>& extra,
   if (!gives(extra, {"--no-shconf", "--in-memory", "--file-prefix"})) {
     arguments.push_back("--no-shconf");
   }
+  // What goes wrong is said once, by us; the drivers complain about much that is harmless.
+  if (!gives(extra, {"--log-level"})) arguments.push_back("--log-level=critical");
   if (std::ranges::all_of(devices, is_virtual) && !gives(extra, {"--no-pci"})) {
     arguments.push_back("--no-pci");
   }
@@ -80,7 +82,7 @@ tl::expected<void, std::string> start_eal(const std::vector<std::string>& extra,
   const AffinityRestored affinity;
   if (rte_eal_init(static_cast<int>(pointers.size()), pointers.data()) >= 0) return {};
   return tl::unexpected("DPDK did not start (" + std::string(rte_strerror(rte_errno)) +
-                        ") with: " + joined(arguments));
+                        ") with: " + joined(arguments) + " (--log-level=debug tells more)");
 }
 
 std::string device_name(const std::string& device) { return device.substr(0, device.find(',')); }

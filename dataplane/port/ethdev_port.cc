@@ -4,6 +4,8 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "dataplane/port/eal.h"
+
 namespace soundgate {
 namespace {
 
@@ -16,9 +18,9 @@ tl::unexpected<std::string> failure(const std::string& port, const std::string& 
 
 }  // namespace
 
-tl::expected<void, std::string> EthdevPort::open(const std::string& name, rte_mempool* pool) {
-  if (rte_eth_dev_get_port_by_name(name.c_str(), &id_) != 0) {
-    return tl::unexpected("port " + name + ": DPDK has no such device");
+tl::expected<void, std::string> EthdevPort::open(const std::string& device, rte_mempool* pool) {
+  if (rte_eth_dev_get_port_by_name(device_name(device).c_str(), &id_) != 0) {
+    return tl::unexpected("port " + device + ": DPDK found no such device or interface");
   }
   const int socket = rte_eth_dev_socket_id(id_);
   const auto memory_socket = static_cast<unsigned>(socket < 0 ? 0 : socket);
@@ -26,18 +28,18 @@ tl::expected<void, std::string> EthdevPort::open(const std::string& name, rte_me
   uint16_t receive_descriptors = kDescriptors;
   uint16_t send_descriptors = kDescriptors;
   int error = rte_eth_dev_configure(id_, 1, 1, &configuration);
-  if (error != 0) return failure(name, "not configured", error);
+  if (error != 0) return failure(device, "not configured", error);
   error = rte_eth_dev_adjust_nb_rx_tx_desc(id_, &receive_descriptors, &send_descriptors);
-  if (error != 0) return failure(name, "no queue sizes", error);
+  if (error != 0) return failure(device, "no queue sizes", error);
   error = rte_eth_rx_queue_setup(id_, 0, receive_descriptors, memory_socket, nullptr, pool);
-  if (error != 0) return failure(name, "no receive queue", error);
+  if (error != 0) return failure(device, "no receive queue", error);
   error = rte_eth_tx_queue_setup(id_, 0, send_descriptors, memory_socket, nullptr);
-  if (error != 0) return failure(name, "no send queue", error);
+  if (error != 0) return failure(device, "no send queue", error);
   error = rte_eth_dev_start(id_);
-  if (error != 0) return failure(name, "not started", error);
+  if (error != 0) return failure(device, "not started", error);
   open_ = true;
   error = rte_eth_promiscuous_enable(id_);
-  if (error != 0 && error != -ENOTSUP) return failure(name, "not promiscuous", error);
+  if (error != 0 && error != -ENOTSUP) return failure(device, "not promiscuous", error);
   return {};
 }
 

@@ -31,8 +31,8 @@ class EthdevPort {
   EthdevPort& operator=(const EthdevPort&) = delete;
   ~EthdevPort() { close(); }
 
-  // name: of a device that the EAL has. pool: where received packets go.
-  tl::expected<void, std::string> open(const std::string& name, rte_mempool* pool);
+  // device: one that the EAL was started with. pool: where received packets go.
+  tl::expected<void, std::string> open(const std::string& device, rte_mempool* pool);
   void close();
 
   // Returns how many packets of the burst are filled in; the caller owns them.

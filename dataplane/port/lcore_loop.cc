@@ -58,16 +58,17 @@ void LcoreLoop::run() {
   prctl(PR_SET_TIMERSLACK, 1000);  // nanoseconds
   rte_thread_register();
   while (!stopping_.load(std::memory_order_relaxed)) {
-    engine_->set_now(read_clocks());
+    const Now now = read_clocks();
+    engine_->set_now(now);
     const bool from_client = receive(Side::kClient);
     const bool from_origin = receive(Side::kOrigin);
     const bool decided = engine_->poll();
     port(Side::kClient).flush();
     port(Side::kOrigin).flush();
     if (from_client || from_origin || decided) {
-      empty_polls_ = 0;
+      last_work_ = now.tick;
     } else {
-      rest();
+      rest(now.tick);
     }
   }
   engine_->set_now(read_clocks());
@@ -119,15 +120,15 @@ void LcoreLoop::send(Side to, std::span<const std::byte> frame) {
   port(to).queue(packet);
 }
 
-// Polls on for a moment; then sleeps, longer each time. A signal (net_tap) ends a sleep early.
-void LcoreLoop::rest() {
-  ++empty_polls_;
-  if (empty_polls_ <= kEmptyPollsBeforeSleep) {
+// Sleeps for a share of the time since the last packet: what comes next waits at most a little
+// longer than it let us wait. A signal (net_tap) ends a sleep early.
+void LcoreLoop::rest(Tick now) {
+  const Tick quiet = now - last_work_;
+  if (quiet < kSpinMax) {
     rte_pause();
     return;
   }
-  const uint32_t doublings = std::min((empty_polls_ - kEmptyPollsBeforeSleep) / 8, 6u);
-  const auto sleep = std::min<std::chrono::nanoseconds>(kSleepMin * (1u << doublings), kSleepMax);
+  const Tick sleep = std::min<Tick>(quiet / 8, kSleepMax);
   const timespec time{0, sleep.count()};
   nanosleep(&time, nullptr);
 }

@@ -29,7 +29,7 @@ class LcoreLoop final : public PacketIo {
   void run();
   bool receive(Side from);
   void handle(Side from, rte_mbuf* packet);
-  void rest();
+  void rest(Tick now);
   EthdevPort& port(Side side) { return *ports_[static_cast<size_t>(side)]; }
 
   EthdevPort* ports_[2];
@@ -37,7 +37,7 @@ class LcoreLoop final : public PacketIo {
   int cpu_;
   Engine* engine_ = nullptr;
   rte_mbuf* current_ = nullptr;  // the packet being handled; null once it was forwarded
-  uint32_t empty_polls_ = 0;
+  Tick last_work_{};             // when something last came
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

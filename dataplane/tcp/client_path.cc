@@ -15,15 +15,15 @@ void clear_urgent(const Frame& frame) {
   fix_tcp_checksum(frame);
 }
 
-// Sends stored bytes from client.held_from up to the limit; what is left stays held.
-void send_stored(Core& core, Flow& flow) {
+// Sends stored bytes from client.held_from up to `end`; what is left stays held.
+void send_stored(Core& core, Flow& flow, uint64_t end) {
   ClientHalf& client = flow.client;
   std::array<std::byte, kSegmentBytesMax> space;
   uint64_t at = client.held_from;
   for (size_t count = 0; at != kNoOffset; ++count) {
     at = client.bytes.next_stored(core.buffers, std::max(at, client.acknowledged));
-    if (at == kNoOffset || at >= client.limit || count == kReleaseSegmentsMax) break;
-    const uint64_t room = std::min<uint64_t>(flow.segment_bytes_max, client.limit - at);
+    if (at == kNoOffset || at >= end || count == kReleaseSegmentsMax) break;
+    const uint64_t room = std::min<uint64_t>(flow.segment_bytes_max, end - at);
     const size_t bytes =
         client.bytes.copy(core.buffers, at, MutableBytes(space).first(static_cast<size_t>(room)));
     send_to_origin(core, flow, at, kPsh, Bytes(space).first(bytes));
@@ -42,7 +42,7 @@ void send_stored(Core& core, Flow& flow) {
 
 void let_go(Core& core, Flow& flow, FlowPhase phase) {
   flow.client.limit = kNoOffset;
-  send_stored(core, flow);
+  send_stored(core, flow, kNoOffset);
   stop_following(core, flow);
   if (flow.phase != phase) enter_phase(core, flow, phase);
 }
@@ -171,7 +171,11 @@ void ClientPath::no_room(Flow& flow, const Frame& frame) {
 void ClientPath::forward_or_hold(Flow& flow, const Frame& frame, const Extent& extent) {
   ClientHalf& client = flow.client;
   if (extent.end <= client.limit) {
+    send_stored(core_, flow, extent.begin);  // what was held in front of it goes first
     if (extent.fin) client.fin_held = false;
+    if (client.held_from >= extent.begin && client.held_from < extent.end) {
+      client.held_from = extent.end;
+    }
     client.sent = std::max(client.sent, extent.end);
     core_.io.forward(Side::kOrigin, frame.bytes.size());
   } else {
@@ -189,7 +193,7 @@ void ClientPath::hold(Flow& flow, const Extent& extent) {
 
 void ClientPath::send_held(Flow& flow) {
   if (flow.client.held_from == kNoOffset && !flow.client.fin_held) return;
-  send_stored(core_, flow);
+  send_stored(core_, flow, flow.client.limit);
 }
 
 // The client has said that nothing more comes: an upload that is not whole will never be.

@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "fingerprint/fingerprint.h"
 
@@ -76,6 +77,14 @@ class DecoderPool {
     int worker_count = 2;
     int producer_count = 1;
     size_t payload_bytes_per_worker = size_t{256} << 20;
+    // What each producer has of each worker; empty: producer_count equal parts of 256 streams and
+    // of payload_bytes_per_worker. Payload takes memory only where it has been used at least once.
+    struct Part {
+      int streams;
+      size_t payload_bytes;
+      bool can_wait = false;  // kFull costs it nothing: it gets that early, to save memory
+    };
+    std::vector<Part> producer_parts;
     int64_t spool_bytes_max = int64_t{128} << 20;  // of one stream that needs its end first
     std::chrono::milliseconds stall_max{5000};     // one step of one stream, then timeout
     double audio_seconds_max = 6 * 3600.0;         // of one stream, then too_long

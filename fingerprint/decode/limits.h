@@ -12,7 +12,13 @@ inline constexpr size_t kBlockBytes = size_t{64} << 10;
 inline constexpr uint32_t kSlotsPerWorker = 256;  // streams at a time; 0.6–1.4 MB of contexts each
 inline constexpr uint32_t kHeaderBlocks = 2;      // of every stream, kept for a fresh start
 inline constexpr size_t kPayloadBytesMin = size_t{16} * kBlockBytes;
+inline constexpr uint64_t kPayloadBytesMax = uint64_t{64} << 30;
 inline constexpr uint32_t kEvictBlocksMax = 16;  // taken from one stream at a time
+// Of one stream, what it has consumed is kept up to here rather than touch memory for the first
+// time.
+inline constexpr uint64_t kKeptBlocksMax = (size_t{8} << 20) / kBlockBytes;
+// Of one stream of a producer that can wait, so much may wait to be consumed before it has to.
+inline constexpr uint64_t kPatientBytesMax = size_t{2} << 20;
 
 // A sleeping worker is woken when this much of a stream is new, or when its end is known: a wake-up
 // costs as much as decoding a packet.
@@ -35,11 +41,13 @@ inline constexpr size_t kAllocationBytesMax = size_t{128} << 20;  // one of liba
 inline constexpr int kStreamsPerFileMax = 64;
 
 // Supervision.
+inline constexpr int kWorkersMax = 256;
 inline constexpr uint32_t kResumesMax = 4;  // of one stream, then decoder_lost
 inline constexpr std::chrono::milliseconds kTick{250};
 inline constexpr std::chrono::milliseconds kRespawnDelayMin{10};
 inline constexpr std::chrono::milliseconds kRespawnDelayMax{2000};
 inline constexpr std::chrono::milliseconds kHealthyLife{1000};  // resets the delay
+inline constexpr std::chrono::seconds kFirstSpareAfter{10};     // a short life needs none
 inline constexpr std::chrono::seconds kStartUpMax{20};
 
 }  // namespace soundgate::decode

@@ -117,13 +117,12 @@ bool is_accepted(const Alignment& alignment) {
 
 MatchSegment segment_of(const Alignment& alignment, uint32_t query_items,
                         uint32_t reference_items) {
-  // Where both go on after an end, the items there straddle the cut, and are half alike when half
-  // of their span lies on either side. Where one ends, its last item still counts to its own end.
+  // Where one side ends, its last item still counts to its own end.
   const bool starts = alignment.query_begin == 0 || alignment.reference_begin == 0;
   const bool ends =
       alignment.query_end == query_items || alignment.reference_end == reference_items;
-  const double lead = starts ? 0 : kItemSpanSeconds / 2;
-  const double tail = (ends ? kItemSpanSeconds : kItemSpanSeconds / 2) - kItemSeconds;
+  const double lead = starts ? 0 : kStartCutSeconds;
+  const double tail = (ends ? kItemSpanSeconds : kEndCutSeconds) - kItemSeconds;
   MatchSegment segment;
   segment.query_start = alignment.query_begin * kItemSeconds + lead;
   segment.query_end = alignment.query_end * kItemSeconds + tail;

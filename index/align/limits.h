@@ -11,6 +11,12 @@ namespace soundgate {
 // Audio that one item describes, from its start on: 19 hops and a frame of 4096 samples.
 inline constexpr double kItemSpanSeconds = (19.0 * kHopSamples + 4096) / kSampleRateHz;
 
+// Where an excerpt starts or ends inside both sides, the items about the cut describe some of each.
+// They are half alike when the cut is so long after their start, by the median of 100 excerpts
+// (kind "embedded" of perf/quality).
+inline constexpr double kStartCutSeconds = 0.50;
+inline constexpr double kEndCutSeconds = 1.52;
+
 inline constexpr int kPathBlockItems = 16;  // the offset may change once a block: 6 % of drift
 inline constexpr int kDriftBits = 20;       // of a block's 512: a change must gain more than this
 inline constexpr int kOffsetSlack = 4;      // items: half a stride, which is what a hit may be off
@@ -25,7 +31,7 @@ inline constexpr uint32_t kScoreBlockItems = 97;
 
 // Lighter candidates are not worth aligning. (Unrelated music: 94 % are lighter; the lightest that
 // an altered copy of 15 s or more was found by, speed +1 % among them, weighed 5,400.)
-inline constexpr uint32_t kCandidateWeightMin = 2500;
+inline constexpr uint32_t kCandidateWeightMin = 2000;
 // Candidates that an upload may have aligned, heaviest first.
 inline constexpr size_t kAlignedCandidatesMax = 512;
 

@@ -12,8 +12,8 @@ constexpr double kTailStart = 0.771;
 constexpr double kTailShare = 1.0 / 360;
 constexpr double kTailScale = 0.060;
 
-constexpr double kThreshold = 1.5;  // one unrelated pair in 7e7, by the fit
-constexpr double kScoreMin = 0.30;  // however long: variations on one theme reach 0.37 on 25 s
+constexpr double kThreshold = 1.7;  // one unrelated pair in 2e9, by the fit
+constexpr double kScoreMin = 0.35;  // however long: variations on one theme reach 0.34 on 35 s
 
 double length_free(double score, double seconds) { return score * std::sqrt(seconds); }
 

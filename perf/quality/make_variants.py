@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes what the quality measurement compares: fingerprints of real tracks and of altered copies.
+"""Makes what the quality programs compare: fingerprints of real tracks and of altered copies.
 
 usage: make_variants.py --corpus DIR --out DIR [--references 100] [--others 100] [--kinds K,K,…]
 
-DIR/<package>/…/<track> are audio files of 30 s or more; tracks of one package share loops and
-stems, so whole packages become either references or others. Seeded by the track's path: a run makes
-what the last one made, and skips what is there. Needs ffmpeg, ffprobe and fpcalc.
+DIR is what tests/support/fetch_corpus.sh makes. Tracks of one family share loops and stems, so
+whole families become either references or others. Places are random, but seeded by the track's
+name: a run makes what the last one made, and skips what is there. Needs ffmpeg and fpcalc.
 
 Writes OUT/items/<name>.txt (decimal items, comma-separated, as `fpcalc -raw -plain` prints them)
 and OUT/manifest.tsv: role, kind, name, reference, reference start and end in seconds, upload start
@@ -13,13 +13,16 @@ and end in seconds ("-" where there is none).
 """
 import argparse
 import hashlib
+import os
 import pathlib
 import random
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
-AUDIO = {".ogg", ".mp3", ".flac", ".opus", ".m4a", ".wav"}
-SECONDS_MIN = 30
+ITEM_SECONDS = 1365 / 11025
+SILENCE_ITEM = "627964279"  # what Chromaprint says of digital silence
 
 # kind: (seconds, filters, encoder options, container). Seconds 0: the whole track.
 KINDS = {
@@ -43,45 +46,32 @@ KINDS = {
 DEFAULT_KINDS = "mp3_128k,aac_128k,opus_24k,trim_15s,trim_30s"
 
 
-def probe(path, entry):
-    out = subprocess.run(
-        ["ffprobe", "-v", "error", "-select_streams", "a:0", "-show_entries", entry, "-of",
-         "csv=p=0", str(path)], stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
-    return out.strip().splitlines()[0].strip(",") if out.strip() else ""
+def sample_rate(path):
+    return subprocess.run(
+        ["ffprobe", "-v", "error", "-select_streams", "a:0", "-show_entries", "stream=sample_rate",
+         "-of", "csv=p=0", str(path)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout.strip().strip(",")
 
 
-def tracks_by_package(corpus, cache):
-    """{package: [(path, seconds), …]}; the durations are kept in `cache`, for the next run."""
-    known = {}
-    if cache.exists():
-        known = dict(line.rsplit("\t", 1) for line in cache.read_text().splitlines())
-    packages = {}
-    for path in sorted(corpus.rglob("*")):
-        if path.suffix.lower() not in AUDIO or not path.is_file():
-            continue
-        if str(path) not in known:
-            known[str(path)] = probe(path, "format=duration")
-        seconds = known[str(path)]
-        try:
-            seconds = float(seconds)
-        except ValueError:
-            continue
-        if seconds >= SECONDS_MIN:
-            packages.setdefault(path.relative_to(corpus).parts[0], []).append((path, seconds))
-    cache.write_text("".join(f"{path}\t{seconds}\n" for path, seconds in known.items()))
-    return packages
+def tracks_by_family(corpus):
+    """{family: [(path, seconds), …]}"""
+    families = {}
+    for line in (corpus / "manifest.tsv").read_text().splitlines():
+        family, seconds, path = line.split("\t")
+        families.setdefault(family, []).append((corpus / path, float(seconds)))
+    return families
 
 
-def split_packages(packages, reference_count, other_count):
-    """References: the packages that reach the count with the fewest tracks to spare."""
-    subsets = {0: []}  # number of tracks: packages that have as many together
-    for package in sorted(packages):
+def split_families(families, reference_count, other_count):
+    """References: the families that reach the count with the fewest tracks to spare."""
+    subsets = {0: []}  # number of tracks: families that have as many together
+    for family in sorted(families):
         for total, subset in list(subsets.items()):
-            subsets.setdefault(total + len(packages[package]), subset + [package])
+            subsets.setdefault(total + len(families[family]), subset + [family])
     total = min((t for t in subsets if t >= reference_count), default=max(subsets))
     chosen = set(subsets[total])
-    references = [t for p in sorted(packages) if p in chosen for t in packages[p]]
-    others = [t for p in sorted(packages) if p not in chosen for t in packages[p]]
+    references = [t for f in sorted(families) if f in chosen for t in families[f]]
+    others = [t for f in sorted(families) if f not in chosen for t in families[f]]
     return references[:reference_count], others[:other_count]
 
 
@@ -106,40 +96,52 @@ class Maker:
     def __init__(self, corpus, out):
         self.corpus, self.items = corpus, out / "items"
         self.items.mkdir(parents=True, exist_ok=True)
-        self.scratch = out / "scratch"
-        self.manifest = []
+        self.out = out
 
-    def row(self, role, kind, name, reference="-", times=()):
+    @staticmethod
+    def row(role, kind, name, reference="-", times=()):
         cells = [f"{t:.3f}" for t in times] or ["-"] * 4
-        self.manifest.append("\t".join([role, kind, name, reference, *cells]))
+        return "\t".join([role, kind, name, reference, *cells])
 
     def whole(self, role, path):
         name = name_of(path, self.corpus)
         target = self.items / f"{name}.txt"
         if not target.exists():
             write_items(path, target)
-        self.row(role, "whole", name)
+        return self.row(role, "whole", name)
 
     def variant(self, path, seconds_total, kind, other):
         seconds, filters, encoder, container = KINDS[kind]
         base = name_of(path, self.corpus)
         chance = random.Random(hashlib.sha256(f"{base} {kind}".encode()).digest())
         seconds = min(seconds, seconds_total - 1)
-        start = chance.uniform(0, seconds_total - seconds - 0.5)
+        start = self.audible_start(base, seconds, seconds_total, chance)
         name = f"{base}.{kind}"
         target = self.items / f"{name}.txt"
         lead = chance.uniform(15, 25) if kind == "embedded" else 0.0
         if not target.exists():
-            made = self.scratch.with_suffix("." + container)
+            made = self.out / f"scratch-{os.getpid()}-{threading.get_ident()}.{container}"
             if kind == "embedded":
                 self.embed(path, start, seconds, other, lead, made)
             else:
-                filters = filters and filters.format(rate=probe(path, "stream=sample_rate"))
+                filters = filters and filters.format(rate=sample_rate(path))
                 ffmpeg("-ss", start, "-t", seconds, "-i", path, "-vn",
                        *(["-af", filters] if filters else []), *encoder, made)
             write_items(made, target)
             made.unlink()
-        self.row("upload", kind, name, base, (start, start + seconds, lead, lead + seconds))
+        return self.row("upload", kind, name, base, (start, start + seconds, lead, lead + seconds))
+
+    def audible_start(self, base, seconds, seconds_total, chance):
+        """Silence is silence: a stretch of it cannot be told from another track's."""
+        items = (self.items / f"{base}.txt").read_text().split(",")
+        best = (1.0, 0.0)  # share of silence, start
+        for _ in range(100):
+            start = chance.uniform(0, seconds_total - seconds - 0.5)
+            first, end = int(start / ITEM_SECONDS), int((start + seconds - 2.7) / ITEM_SECONDS)
+            best = min(best, (items[first:end].count(SILENCE_ITEM) / (end - first), start))
+            if best[0] < 0.3:
+                break
+        return best[1]
 
     @staticmethod
     def embed(path, start, seconds, other, lead, made):
@@ -162,19 +164,18 @@ def main():
     if unknown := [k for k in kinds if k not in KINDS]:
         sys.exit(f"make_variants: unknown kind {unknown[0]}; there are {', '.join(KINDS)}")
 
-    maker = Maker(options.corpus, options.out)
-    packages = tracks_by_package(options.corpus, options.out / "durations.tsv")
-    references, others = split_packages(packages, options.references, options.others)
+    references, others = split_families(tracks_by_family(options.corpus), options.references,
+                                        options.others)
     if not references or not others:
-        sys.exit(f"make_variants: too few tracks of {SECONDS_MIN} s or more in {options.corpus}")
-    for path, _ in references:
-        maker.whole("reference", path)
-    for path, _ in others:
-        maker.whole("other", path)
-    for kind in kinds:
-        for index, (path, seconds) in enumerate(references):
-            maker.variant(path, seconds, kind, others[index % len(others)][0])
-    (options.out / "manifest.tsv").write_text("\n".join(maker.manifest) + "\n")
+        sys.exit(f"make_variants: too few tracks in {options.corpus}")
+    maker = Maker(options.corpus, options.out)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        rows = list(pool.map(lambda t: maker.whole("reference", t[0]), references))
+        rows += pool.map(lambda t: maker.whole("other", t[0]), others)
+        jobs = [(path, seconds, kind, others[index % len(others)][0]) for kind in kinds
+                for index, (path, seconds) in enumerate(references)]
+        rows += pool.map(lambda job: maker.variant(*job), jobs)
+    (options.out / "manifest.tsv").write_text("\n".join(rows) + "\n")
     print(f"{len(references)} references, {len(others)} others, {len(kinds)} kinds")
 
 

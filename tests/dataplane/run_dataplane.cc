@@ -42,7 +42,7 @@ void print(const DataplaneCounters& counters) {
 int main(int argc, char** argv) {
   if (argc < 6) return 2;
   DataplaneConfig config;
-  config.eal_arguments = {"--no-huge", "-m", "256", "--no-telemetry", "--log-level=error"};
+  config.eal_arguments = {"--no-huge", "-m", "256", "--no-telemetry"};
   config.client_port = argv[1];
   config.origin_port = argv[2];
   config.mode =

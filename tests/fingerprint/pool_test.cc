@@ -282,6 +282,21 @@ TEST_F(Pool, ProducersDoNotMeet) {
   }
 }
 
+TEST_F(Pool, GivesEachProducerItsPart) {
+  auto options = options_for(1);
+  options.producer_parts = {{3, size_t{8} << 20}, {1, size_t{1} << 20}};
+  start(options);
+  for (uint64_t tag = 0; tag < 3; ++tag) EXPECT_TRUE(pool_->producer(0).begin(tag, -1));
+  EXPECT_FALSE(pool_->producer(0).begin(3, -1));
+  const StreamHandle stream = pool_->producer(1).begin(4, -1).value();
+  EXPECT_FALSE(pool_->producer(1).begin(5, -1));
+  // More than its part, of a format that must be kept whole: it is told so, and does not hang.
+  const Bytes lossless = read_file(encode(make_music(20, 12), "-c:a alac", "large.m4a"));
+  ASSERT_GT(lossless.size(), size_t{2} << 20);
+  EXPECT_TRUE(feed_whole(pool_->producer(1), stream, lossless));
+  EXPECT_EQ(recorder_.wait_for_end(4)->end.outcome, DecodeOutcome::spool_limit);
+}
+
 TEST(PoolStart, SaysWhyItCannot) {
   PoolRecorder recorder;
   auto options = options_for(1);

@@ -45,9 +45,15 @@ class ShareTest : public testing::Test {
     return ByteSource(view_, stream.slot, stream.generation);
   }
 
-  WorkerMemory worker_{
-      {.slot_count = kSlots, .block_count = kBlocks, .circular_entries = 12}, 0, 1000, 1};
-  Share share_{worker_, 0, 1};
+  WorkerMemory worker_{{.slot_count = kSlots, .block_count = kBlocks, .circular_entries = 12},
+                       {{.first_slot = 0,
+                         .slot_count = kSlots,
+                         .first_block = 0,
+                         .block_count = kBlocks,
+                         .can_wait = false}},
+                       0,
+                       1000};
+  Share share_{worker_, 0};
   PayloadView view_{worker_.memory().data()};
 };
 

@@ -38,7 +38,7 @@ LIBRARY_HOMES = {
     "nlohmann/*": ["control/*", "index/catalogue/*"],
     "systemd/*": ["control/*"],
     "toml++/*": ["control/config/*"],
-    "CLI/*": ["control/cli/*"],
+    "CLI/*": ["control/cli/*", "control/soundgate*.cc"],
     "spdlog/*": ["control/*"],
     "openssl/*": ["control/inspection/*"],
 }

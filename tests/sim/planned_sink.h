@@ -83,8 +83,8 @@ class PlannedSink final : public UploadSink {
     if (plan.fate == PlannedUpload::Fate::kSilence) return;
     GateDecision decision;
     decision.key = key;
-    decision.block = plan.fate == PlannedUpload::Fate::kBlock ||
-                     plan.fate == PlannedUpload::Fate::kEarlyBlock;
+    decision.block =
+        plan.fate == PlannedUpload::Fate::kBlock || plan.fate == PlannedUpload::Fate::kEarlyBlock;
     plan.path.copy(decision.upload_id, GateDecision::kUploadIdBytes);
     due_.emplace(now_ + std::chrono::milliseconds(random_.below(300)), decision);
   }

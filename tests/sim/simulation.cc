@@ -114,9 +114,9 @@ void Simulation::carry(const Weather& weather, Bytes frame,
   for (int i = 0; i < copies; ++i) {
     const bool late = random_.chance(0.3);
     const Tick delay =
-        milliseconds(1) + (late ? milliseconds(random_.below(
-                                      static_cast<uint64_t>(weather.jitter_ms) + 1))
-                                : milliseconds(0));
+        milliseconds(1) +
+        (late ? milliseconds(random_.below(static_cast<uint64_t>(weather.jitter_ms) + 1))
+              : milliseconds(0));
     at(now_ + delay, [copy = bytes, deliver]() mutable { deliver(copy); });
   }
 }
@@ -264,8 +264,7 @@ void Simulation::check_record(const Connection& connection,
   EXPECT_TRUE(!record.finished || record.body.size() == plan->body.size());
 
   const GateOutcome outcome = record.report.outcome;
-  const bool refused =
-      outcome == GateOutcome::kBlocked || outcome == GateOutcome::kBlockedUnasked;
+  const bool refused = outcome == GateOutcome::kBlocked || outcome == GateOutcome::kBlockedUnasked;
   if (refused) {
     EXPECT_FALSE(whole);
     EXPECT_TRUE(plan->chunked || at_origin.size() < plan->body.size());

@@ -50,7 +50,8 @@ void TcpPeer::connect(Tick now) {
 }
 
 void TcpPeer::abort(Tick now) {
-  send_segment(sequence_of(next_, first_) + static_cast<uint32_t>(fin_unit()), kRst | kAck, {}, now);
+  send_segment(sequence_of(next_, first_) + static_cast<uint32_t>(fin_unit()), kRst | kAck, {},
+               now);
   reset_ = true;
 }
 

@@ -71,7 +71,7 @@ tl::expected<void, std::string> Collector::start_workers() {
 void Collector::work() {
   const Clock::time_point start = Clock::now();
   next_tick_ = start + kTick;
-  first_spare_ = start + kHealthyLife;
+  first_spare_ = start + kFirstSpareAfter;
   while (wait()) {
     const Clock::time_point now = Clock::now();
     for (const auto& worker : workers_) serve(*worker, now);

@@ -17,51 +17,80 @@ std::string default_worker_path() {
       .string();
 }
 
-Geometry make_geometry(const DecoderPool::Options& options, uint64_t spool_bytes_max) {
-  const auto blocks = static_cast<uint32_t>(options.payload_bytes_per_worker / kBlockBytes);
-  return {.slot_count = kSlotsPerWorker,
-          .block_count = blocks,
-          .circular_entries = static_cast<uint32_t>(spool_bytes_max / kBlockBytes) + kHeaderBlocks};
+std::vector<DecoderPool::Options::Part> parts(const DecoderPool::Options& options) {
+  if (!options.producer_parts.empty()) return options.producer_parts;
+  const auto count = static_cast<size_t>(options.producer_count);
+  return {count,
+          {static_cast<int>(kSlotsPerWorker / count), options.payload_bytes_per_worker / count}};
 }
 
-// What one producer may have on one worker bounds what one stream may keep there.
-uint64_t spool_bytes_max(const DecoderPool::Options& options) {
-  const size_t share =
-      options.payload_bytes_per_worker / static_cast<size_t>(options.producer_count);
-  return std::min<uint64_t>(static_cast<uint64_t>(options.spool_bytes_max),
-                            share - kHeaderBlocks * kBlockBytes);
+std::vector<Partition> make_partitions(const DecoderPool::Options& options) {
+  std::vector<Partition> partitions;
+  uint32_t slot = 0;
+  uint32_t block = 0;
+  for (const auto& part : parts(options)) {
+    const auto slots = static_cast<uint32_t>(part.streams);
+    const auto blocks = static_cast<uint32_t>(part.payload_bytes / kBlockBytes);
+    partitions.push_back({slot, slots, block, blocks, part.can_wait});
+    slot += slots;
+    block += blocks;
+  }
+  return partitions;
+}
+
+Geometry make_geometry(const DecoderPool::Options& options,
+                       const std::vector<Partition>& partitions) {
+  const auto spool_blocks = static_cast<uint64_t>(options.spool_bytes_max) / kBlockBytes;
+  uint32_t blocks_max = 0;
+  for (const Partition& partition : partitions) {
+    blocks_max = std::max(blocks_max, partition.block_count);
+  }
+  const Partition& last = partitions.back();
+  // One stream needs no more entries than there are blocks for it; for one that is spooled, and for
+  // the backlog of any other, so many as may be spooled.
+  const uint64_t entries = std::max<uint64_t>(spool_blocks, kPayloadBytesMin / kBlockBytes);
+  return {.slot_count = last.first_slot + last.slot_count,
+          .block_count = last.first_block + last.block_count,
+          .circular_entries = static_cast<uint32_t>(std::min<uint64_t>(entries, blocks_max))};
 }
 
 std::string check(const DecoderPool::Options& options) {
-  if (options.worker_count < 1 || options.worker_count > 256) return "1 to 256 decoder workers";
-  if (options.producer_count < 1 || options.producer_count > static_cast<int>(kSlotsPerWorker)) {
-    return "1 to 256 producers";
+  if (options.worker_count < 1 || options.worker_count > kWorkersMax) return "1 to 256 workers";
+  const bool count_is_good =
+      options.producer_count >= 1 && options.producer_count <= static_cast<int>(kSlotsPerWorker);
+  if (options.producer_parts.empty() && !count_is_good) return "1 to 256 producers";
+  int64_t streams = 0;
+  uint64_t bytes = 0;
+  for (const auto& part : parts(options)) {
+    if (part.streams < 1) return "at least one stream for each producer";
+    if (part.payload_bytes < kPayloadBytesMin) {
+      return "at least 1 MiB of payload memory for each worker and producer";
+    }
+    streams += part.streams;
+    bytes += part.payload_bytes;
   }
-  if (options.payload_bytes_per_worker <
-      kPayloadBytesMin * static_cast<size_t>(options.producer_count)) {
-    return "at least 1 MiB of payload memory for each worker and producer";
-  }
-  if (options.spool_bytes_max < 0) return "a spool of 0 bytes or more";
+  if (streams > kSlotsPerWorker) return "256 streams at most on each worker";
+  if (bytes > kPayloadBytesMax) return "64 GiB of payload at most on each worker";
+  if (options.spool_bytes_max < 0 || options.audio_seconds_max < 0) return "limits of 0 or more";
   return {};
 }
 
 class Pool : public DecoderPool {
  public:
   Pool(const Options& options, DecodeListener& listener) {
-    const uint64_t spool = spool_bytes_max(options);
-    const Geometry geometry = make_geometry(options, spool);
+    const std::vector<Partition> partitions = make_partitions(options);
+    const Geometry geometry = make_geometry(options, partitions);
     const auto items_max = static_cast<uint32_t>(options.audio_seconds_max / kItemSeconds) + 64;
     std::vector<std::unique_ptr<WorkerHost>> hosts;
     for (int i = 0; i < options.worker_count; ++i) {
-      memories_.push_back(std::make_unique<WorkerMemory>(geometry, spool, options.audio_seconds_max,
-                                                         options.producer_count));
+      memories_.push_back(std::make_unique<WorkerMemory>(
+          geometry, partitions, static_cast<uint64_t>(options.spool_bytes_max),
+          options.audio_seconds_max));
       hosts.push_back(
           std::make_unique<WorkerHost>(*memories_.back(), listener, counters_, items_max));
     }
-    for (int i = 0; i < options.producer_count; ++i) {
-      producers_.push_back(std::make_unique<Producer>(memories_, static_cast<uint32_t>(i),
-                                                      static_cast<uint32_t>(options.producer_count),
-                                                      counters_));
+    for (uint32_t i = 0; i < partitions.size(); ++i) {
+      producers_.push_back(std::make_unique<Producer>(memories_, i, counters_));
     }
     const std::string path =
         options.worker_path.empty() ? default_worker_path() : options.worker_path;

@@ -16,9 +16,9 @@ Share::Stream stream_of(StreamHandle handle) {
 }  // namespace
 
 Producer::Producer(const std::vector<std::unique_ptr<WorkerMemory>>& workers, uint32_t index,
-                   uint32_t producer_count, PoolCounters& counters)
+                   PoolCounters& counters)
     : counters_(counters) {
-  for (const auto& worker : workers) shares_.emplace_back(*worker, index, producer_count);
+  for (const auto& worker : workers) shares_.emplace_back(*worker, index);
 }
 
 tl::expected<StreamHandle, DecodeOutcome> Producer::begin(uint64_t tag, int64_t size_bytes) {

@@ -14,7 +14,7 @@ namespace soundgate::decode {
 class Producer : public StreamProducer {
  public:
   Producer(const std::vector<std::unique_ptr<WorkerMemory>>& workers, uint32_t index,
-           uint32_t producer_count, PoolCounters& counters);
+           PoolCounters& counters);
 
   tl::expected<StreamHandle, DecodeOutcome> begin(uint64_t tag, int64_t size_bytes) override;
   Append append(StreamHandle stream, std::span<const std::byte> bytes) override;

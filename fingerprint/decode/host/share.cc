@@ -1,5 +1,7 @@
 #include "fingerprint/decode/host/share.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -7,17 +9,18 @@ namespace soundgate::decode {
 
 using Append = StreamProducer::Append;
 
-Share::Share(WorkerMemory& worker, uint32_t producer, uint32_t producer_count)
+Share::Share(WorkerMemory& worker, uint32_t producer)
     : worker_(worker),
       payload_(worker.payload()),
       ended_(worker.ended(producer)),
-      first_slot_(producer * worker.slots_per_producer()),
-      slots_(worker.slots_per_producer()) {
+      first_slot_(worker.partition(producer).first_slot),
+      slots_(worker.partition(producer).slot_count),
+      fresh_block_(worker.partition(producer).first_block),
+      fresh_end_(fresh_block_ + worker.partition(producer).block_count),
+      can_wait_(worker.partition(producer).can_wait) {
   free_slots_.reserve(slots_.size());
   for (uint32_t slot = slots_end(); slot-- > first_slot_;) free_slots_.push_back(slot);
-  const uint32_t blocks = payload_.geometry().block_count / producer_count;
-  free_blocks_.reserve(blocks);
-  for (uint32_t block = blocks; block-- > 0;) free_blocks_.push_back(producer * blocks + block);
+  free_blocks_.reserve(fresh_end_ - fresh_block_);
 }
 
 std::optional<Share::Stream> Share::begin(uint64_t tag, int64_t size_bytes) {
@@ -48,8 +51,10 @@ Append Share::append(Stream stream, std::span<const std::byte> bytes) {
   if (!ours || is_closed(*ours)) return Append::kDone;
   const uint64_t blocks_after =
       (ours->appended_bytes + bytes.size() + kBlockBytes - 1) / kBlockBytes;
-  if (!make_room(stream.slot, blocks_after - ours->block_count())) {
-    refuse(stream.slot);
+  const Room room = make_room(stream.slot, blocks_after - ours->block_count());
+  if (room == Room::kNone) refuse(stream.slot);
+  if (room != Room::kThere) {
+    worker_.wake();
     return Append::kFull;
   }
   if (ours->flags & Slot::kNoRoom) set_flags(stream.slot, ours->flags & ~uint32_t{Slot::kNoRoom});
@@ -126,16 +131,43 @@ void Share::release_blocks(uint32_t slot) {
 }
 
 // Room is a free block for each new one, and an entry of the slot's table to name it.
-bool Share::make_room(uint32_t slot, uint64_t blocks) {
+Share::Room Share::make_room(uint32_t slot, uint64_t blocks) {
   const uint64_t entries = payload_.geometry().circular_entries;
   while (local(slot).block_count() + blocks > local(slot).evicted_end + entries) {
     const uint64_t evictable = evictable_blocks(slot);
-    if (evictable == 0) return false;
+    if (evictable == 0) return Room::kNone;
     evict(slot, std::min<uint64_t>(evictable, kEvictBlocksMax));
   }
   while (free_blocks_.size() < blocks) {
-    if (!evict_from_any()) return false;
+    const Room found = find_free_blocks(slot);
+    if (found != Room::kThere) return found;
   }
+  return Room::kThere;
+}
+
+// Touching memory for the first time is dear (a page fault costs more than decoding a page of MP3):
+// first what has been used before.
+Share::Room Share::find_free_blocks(uint32_t slot) {
+  const uint64_t evictable = evictable_blocks(slot);
+  if (evictable > kKeptBlocksMax) {
+    evict(slot, std::min<uint64_t>(evictable - kKeptBlocksMax, kEvictBlocksMax));
+    return Room::kThere;
+  }
+  if (must_wait(slot)) return Room::kLater;
+  return touch_fresh_block() || evict_from_any() ? Room::kThere : Room::kNone;
+}
+
+bool Share::must_wait(uint32_t slot) const {
+  const uint64_t consumed = worker_.control(slot).consumed_bytes.load(std::memory_order_acquire);
+  // What has consumed nothing may be a format that needs its end first.
+  return can_wait_ && consumed > 0 && local(slot).appended_bytes - consumed >= kPatientBytesMax;
+}
+
+bool Share::touch_fresh_block() {
+  if (fresh_block_ == fresh_end_) return false;
+  // All pages at once, instead of a fault for each; where the kernel does not know how, those come.
+  ::madvise(payload_.pool_block(fresh_block_), kBlockBytes, MADV_POPULATE_WRITE);
+  free_blocks_.push_back(fresh_block_++);
   return true;
 }
 
@@ -171,8 +203,7 @@ void Share::evict(uint32_t slot, uint64_t blocks) {
     free_blocks_.push_back(table[payload_.geometry().table_index(ours.evicted_end + i)]);
   }
   ours.evicted_end += blocks;
-  payload_.slot(slot).evicted_end.store(ours.evicted_end);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  payload_.slot(slot).evicted_end.exchange(ours.evicted_end);  // unlike a store, a full barrier
 }
 
 // What cannot go on without more bytes, and holds the most, would wait for itself for ever: the
@@ -184,7 +215,6 @@ void Share::refuse(uint32_t slot) {
     holds_most &= !local(other).live || kept_blocks(other) <= kept;
   }
   if (holds_most) set_flags(slot, local(slot).flags | Slot::kNoRoom);
-  worker_.wake();
 }
 
 uint64_t Share::kept_blocks(uint32_t slot) const {

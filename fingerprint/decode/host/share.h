@@ -16,7 +16,7 @@ namespace soundgate::decode {
 
 class Share {
  public:
-  Share(WorkerMemory& worker, uint32_t producer, uint32_t producer_count);
+  Share(WorkerMemory& worker, uint32_t producer);
 
   struct Stream {
     uint32_t slot;
@@ -46,7 +46,11 @@ class Share {
   void collect_ended();
   void release_blocks(uint32_t slot);
   void copy(uint32_t slot, std::span<const std::byte> bytes);
-  bool make_room(uint32_t slot, uint64_t blocks);
+  enum class Room : uint8_t { kThere, kLater, kNone };
+  Room make_room(uint32_t slot, uint64_t blocks);
+  Room find_free_blocks(uint32_t slot);
+  bool touch_fresh_block();
+  bool must_wait(uint32_t slot) const;
   bool evict_from_any();
   uint64_t evictable_blocks(uint32_t slot) const;
   void evict(uint32_t slot, uint64_t blocks);
@@ -64,7 +68,10 @@ class Share {
   uint32_t first_slot_;
   std::vector<LocalSlot> slots_;
   std::vector<uint32_t> free_slots_;   // last in, first out: few are touched
-  std::vector<uint32_t> free_blocks_;  // likewise
+  std::vector<uint32_t> free_blocks_;  // that have been used before
+  uint32_t fresh_block_;               // and up to fresh_end_: never used yet
+  uint32_t fresh_end_;
+  bool can_wait_;
 };
 
 }  // namespace soundgate::decode

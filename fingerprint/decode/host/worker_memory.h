@@ -22,18 +22,30 @@ struct SlotControl {
   std::atomic<uint64_t> consumed_bytes;        // collector: these may be evicted
 };
 
+// What one producer has of the worker's slots and blocks.
+struct Partition {
+  uint32_t first_slot;
+  uint32_t slot_count;
+  uint32_t first_block;
+  uint32_t block_count;
+  bool can_wait;
+};
+
 class WorkerMemory {
  public:
-  WorkerMemory(const Geometry& geometry, uint64_t spool_bytes_max, double audio_seconds_max,
-               int producer_count)
+  WorkerMemory(const Geometry& geometry, const std::vector<Partition>& partitions,
+               uint64_t spool_bytes_max, double audio_seconds_max)
       : memory_("soundgate-payload", PayloadLayout(geometry).total_bytes),
         payload_(memory_.data(), geometry),
         controls_(std::make_unique<SlotControl[]>(geometry.slot_count)),
-        slots_per_producer_(geometry.slot_count / static_cast<uint32_t>(producer_count)) {
+        partitions_(partitions),
+        ended_(std::make_unique<EndedRing[]>(partitions.size())) {
     payload_.header().geometry = geometry;
     payload_.header().spool_bytes_max = spool_bytes_max;
     payload_.header().audio_seconds_max = audio_seconds_max;
-    for (int i = 0; i < producer_count; ++i) ended_.push_back(std::make_unique<EndedRing>());
+    for (uint32_t producer = 0; producer < partitions.size(); ++producer) {
+      owners_.insert(owners_.end(), partitions[producer].slot_count, producer);
+    }
   }
 
   const SharedMemory& memory() const { return memory_; }
@@ -47,9 +59,9 @@ class WorkerMemory {
 
   // Slots whose stream has ended, from the collector to the producer they belong to.
   using EndedRing = SpscRing<uint32_t, kSlotsPerWorker>;
-  EndedRing& ended(uint32_t producer) const { return *ended_[producer]; }
-  EndedRing& ended_of_slot(uint32_t slot) const { return *ended_[slot / slots_per_producer_]; }
-  uint32_t slots_per_producer() const { return slots_per_producer_; }
+  EndedRing& ended(uint32_t producer) const { return ended_[producer]; }
+  EndedRing& ended_of_slot(uint32_t slot) const { return ended_[owners_[slot]]; }
+  const Partition& partition(uint32_t producer) const { return partitions_[producer]; }
 
   std::atomic<int> streams{0};  // begun and not ended
 
@@ -57,8 +69,9 @@ class WorkerMemory {
   SharedMemory memory_;
   PayloadEditor payload_;
   std::unique_ptr<SlotControl[]> controls_;
-  std::vector<std::unique_ptr<EndedRing>> ended_;
-  uint32_t slots_per_producer_;
+  std::vector<Partition> partitions_;   // one per producer
+  std::unique_ptr<EndedRing[]> ended_;  // likewise
+  std::vector<uint32_t> owners_;        // producer of each slot
 };
 
 }  // namespace soundgate::decode

@@ -30,7 +30,7 @@ class Workshop:
         if seconds is not None:
             cut += ["-t", seconds]
         extension, *encoder = CODECS[codec]
-        stem = "-".join([track.title, codec.replace(" ", ""), *(str(word) for word in cut[1::2])])
+        stem = "-".join([track.name, codec.replace(" ", ""), *(str(word) for word in cut[1::2])])
         return self._make(f"{track.family}-{stem}.{extension}",
                           lambda path: _ffmpeg(*cut, "-i", track.path, "-vn", *encoder, path))
 
@@ -43,7 +43,7 @@ class Workshop:
                  f"[0:a]atrim={lead}:{2 * lead},{_SAME_FORMAT}[c];"
                  "[a][b][c]concat=n=3:v=0:a=1")
         return self._make(
-            f"{outer.title}-around-{inner.title}-{start}-{seconds}.{extension}",
+            f"{outer.name}-around-{inner.name}-{start}-{seconds}.{extension}",
             lambda path: _ffmpeg("-i", outer.path, "-i", inner.path, "-filter_complex", graph,
                                  *encoder, path))
 
@@ -53,9 +53,9 @@ class Workshop:
 
         def write(path):
             content = track.path.read_bytes()
-            noise = random.Random(track.title).randbytes(len(content) - intact)
+            noise = random.Random(track.name).randbytes(len(content) - intact)
             path.write_bytes(content[:intact] + noise)
-        return self._make(f"{track.title}-corrupt{track.path.suffix}", write)
+        return self._make(f"{track.name}-corrupt{track.path.suffix}", write)
 
     def text(self, bytes_count=400_000):
         """Not audio."""

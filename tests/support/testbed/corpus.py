@@ -11,8 +11,13 @@ class Track:
     seconds: float
 
     @property
-    def title(self):
+    def name(self):
         return self.path.stem
+
+    @property
+    def title(self):
+        """What `soundgate enroll` calls it."""
+        return self.path.name
 
 
 def tracks(corpus, *, families=None, seconds_min=0, seconds_max=float("inf")):

@@ -4,13 +4,13 @@ from .uploads import BLOCK, PASS, UNCHECKED, Case
 
 
 def exact_copy(workshop, track, outer):
-    return Case(f"exact copy of {track.title}", track.path, BLOCK, track.title)
+    return Case(f"exact copy of {track.name}", track.path, BLOCK, track.title)
 
 
 def encoded(codec):
     def make(workshop, track, outer):
         path = workshop.encode(track, codec)
-        return Case(f"{track.title} as {codec}", path, BLOCK, track.title)
+        return Case(f"{track.name} as {codec}", path, BLOCK, track.title)
     return make
 
 
@@ -18,7 +18,7 @@ def trim(codec, start, seconds):
     def make(workshop, track, outer):
         # Not on the grid of the reference's items.
         path = workshop.encode(track, codec, start + 0.0617, seconds)
-        return Case(f"{seconds} s of {track.title} from {start} s, {codec}", path, BLOCK,
+        return Case(f"{seconds} s of {track.name} from {start} s, {codec}", path, BLOCK,
                     track.title, matched_seconds_min=0.6 * seconds)
     return make
 
@@ -26,7 +26,7 @@ def trim(codec, start, seconds):
 def embedded(start, seconds):
     def make(workshop, track, outer):
         path = workshop.embed(track, start, seconds, outer)
-        return Case(f"{seconds} s of {track.title} inside {outer.title}", path, BLOCK,
+        return Case(f"{seconds} s of {track.name} inside {outer.name}", path, BLOCK,
                     track.title, matched_seconds_min=0.6 * seconds)
     return make
 
@@ -56,9 +56,9 @@ def disguised(workshop, references, others, per_reference):
 
 def clean(tracks):
     for track in tracks:
-        yield Case(f"clean: {track.title}", track.path, PASS)
+        yield Case(f"clean: {track.name}", track.path, PASS)
 
 
 def unreadable(workshop, track):
-    yield Case(f"corrupt: {track.title}", workshop.corrupt(track), UNCHECKED)
+    yield Case(f"corrupt: {track.name}", workshop.corrupt(track), UNCHECKED)
     yield Case("not audio: a text file", workshop.text(), UNCHECKED)

@@ -1,0 +1,185 @@
+// Matching, through the public interface: what is found, where, and what is not.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "index/index.h"
+#include "tests/index/synthetic.h"
+
+namespace soundgate {
+namespace {
+
+using test::bank_named;
+using test::make_track;
+using test::match_all;
+using test::request_of;
+using test::slice;
+using test::value_of;
+using test::with_errors;
+using test::operator+;
+using testing::IsEmpty;
+
+constexpr double kClose = 1.0;  // seconds
+
+class MatchTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    value_of(index_->create_bank(bank_named("spam")));
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+      value_of(index_->enroll(request_of(std::to_string(seed), make_track(seed, 120))));
+    }
+  }
+
+  test::ScratchDirectory scratch_;
+  std::unique_ptr<Index> index_ = test::open_index(scratch_.path());
+};
+
+TEST_F(MatchTest, FindsEveryTrimAtAnyOffset) {
+  const auto track = with_errors(make_track(7, 120), 0.05);
+  for (size_t first = 0; first < 40; ++first) {
+    const auto matches = match_all(*index_, slice(track, 300 + first, 99));  // 15 s of audio
+    ASSERT_EQ(matches.size(), 1U) << first;
+    EXPECT_EQ(matches[0].content_id, "7");
+    ASSERT_EQ(matches[0].segments.size(), 1U);
+    const MatchSegment& segment = matches[0].segments[0];
+    EXPECT_NEAR(segment.query_start, 0, kClose);
+    EXPECT_NEAR(segment.asset_start, static_cast<double>(300 + first) * kItemSeconds, kClose);
+    EXPECT_NEAR(matches[0].query_match_seconds, 15, kClose);
+    EXPECT_GE(matches[0].score, matches[0].threshold);
+  }
+}
+
+TEST_F(MatchTest, UnrelatedAudioMatchesNothing) {
+  for (uint64_t seed = 100; seed < 120; ++seed) {
+    EXPECT_THAT(match_all(*index_, make_track(seed, 120)), IsEmpty());
+  }
+  EXPECT_THAT(match_all(*index_, std::vector<Item>(2000, kSilenceItem)), IsEmpty());
+  EXPECT_THAT(match_all(*index_, std::vector<Item>(2000, 0)), IsEmpty());
+  EXPECT_THAT(match_all(*index_, {}), IsEmpty());
+  EXPECT_THAT(match_all(*index_, std::vector<Item>(5, 1)), IsEmpty());
+}
+
+TEST_F(MatchTest, FindsSeveralReferencesInOneUpload) {
+  const auto medley = slice(make_track(3, 120), 100, 200) + make_track(99, 30) +
+                      slice(make_track(5, 120), 500, 300);
+  const auto matches = match_all(*index_, medley);
+  ASSERT_EQ(matches.size(), 2U);
+  EXPECT_EQ(matches[0].content_id, "5");  // the longest first
+  EXPECT_EQ(matches[1].content_id, "3");
+  EXPECT_NEAR(matches[1].segments[0].query_start, 0, kClose);
+  EXPECT_NEAR(matches[0].segments[0].asset_start, 500 * kItemSeconds, 2 * kClose);
+}
+
+TEST_F(MatchTest, FindsTheSameReferenceTwice) {
+  const auto twice =
+      slice(make_track(3, 120), 100, 200) + make_track(99, 30) + slice(make_track(3, 120), 50, 250);
+  const auto matches = match_all(*index_, twice);
+  ASSERT_EQ(matches.size(), 1U);
+  ASSERT_EQ(matches[0].segments.size(), 2U);
+  EXPECT_LT(matches[0].segments[0].query_end, matches[0].segments[1].query_start);
+  // 100..300 and 50..300 of the reference: their union counts once.
+  EXPECT_NEAR(matches[0].query_match_seconds, 450 * kItemSeconds, 4 * kClose);
+  EXPECT_NEAR(matches[0].asset_match_seconds, 250 * kItemSeconds, 4 * kClose);
+}
+
+TEST_F(MatchTest, FindsWhatIsInALongUpload) {
+  const auto upload =
+      make_track(200, 3600) + slice(make_track(4, 120), 400, 120) + make_track(201, 3600);
+  const auto matches = match_all(*index_, upload);
+  ASSERT_EQ(matches.size(), 1U);
+  EXPECT_EQ(matches[0].content_id, "4");
+  EXPECT_NEAR(matches[0].segments[0].query_start, 3600, 2 * kClose);
+}
+
+TEST_F(MatchTest, PiecesOfAnySizeGiveTheSame) {
+  const auto upload = with_errors(make_track(6, 120), 0.1);
+  const auto whole = match_all(*index_, upload);
+  ASSERT_EQ(whole.size(), 1U);
+  for (const size_t piece : {1U, 7U, 100U}) {
+    const auto session = index_->match();
+    for (size_t i = 0; i < upload.size(); i += piece) {
+      session->append(static_cast<uint32_t>(i),
+                      slice(upload, i, std::min(piece, upload.size() - i)));
+    }
+    const auto matches = session->finish();
+    ASSERT_EQ(matches.size(), 1U);
+    EXPECT_EQ(matches[0].score, whole[0].score);
+    EXPECT_EQ(matches[0].query_match_seconds, whole[0].query_match_seconds);
+  }
+}
+
+TEST_F(MatchTest, AGapCostsOnlyWhatIsMissing) {
+  const auto track = make_track(8, 120);
+  const auto session = index_->match();
+  session->append(0, slice(track, 0, 300));
+  session->append(500, slice(track, 500, 300));
+  const auto matches = session->finish();
+  ASSERT_EQ(matches.size(), 1U);
+  EXPECT_EQ(matches[0].segments.size(), 1U);
+  EXPECT_DOUBLE_EQ(matches[0].score, 1);
+}
+
+TEST_F(MatchTest, TheStrictestActionComesFirst) {
+  value_of(index_->create_bank(bank_named("watch", Action::kTrack)));
+  value_of(index_->enroll(request_of("long", make_track(50, 120), "watch")));
+  const auto matches =
+      match_all(*index_, make_track(50, 120) + slice(make_track(9, 120), 100, 200));
+  ASSERT_EQ(matches.size(), 2U);
+  EXPECT_EQ(matches[0].bank.name, "spam");
+  EXPECT_EQ(matches[0].bank.action, Action::kBlock);
+  EXPECT_EQ(matches[1].content_id, "long");
+}
+
+// A session that has seen all of its upload when something changes.
+class InFlight : public MatchTest {
+ protected:
+  void SetUp() override {
+    MatchTest::SetUp();
+    session_ = index_->match();
+    session_->append(0, make_track(7, 120));
+  }
+  std::unique_ptr<MatchSession> session_;
+};
+
+TEST_F(InFlight, SeesRemovalAtOnce) {
+  value_of(index_->remove("spam", "7"));
+  EXPECT_THAT(session_->finish(), IsEmpty());
+}
+
+TEST_F(InFlight, SeesSuppressionAtOnce) {
+  value_of(index_->suppress("spam", "7", {"disputed", {}}));
+  EXPECT_THAT(session_->finish(), IsEmpty());
+}
+
+TEST_F(InFlight, SeesPausingAndSettingsAtOnce) {
+  value_of(index_->set_bank(bank_named("spam", Action::kLabel)));
+  auto other = index_->match();
+  other->append(0, make_track(7, 120));
+  EXPECT_EQ(session_->finish().at(0).bank.action, Action::kLabel);
+  Bank paused = bank_named("spam");
+  paused.paused = true;
+  value_of(index_->set_bank(paused));
+  EXPECT_THAT(other->finish(), IsEmpty());
+}
+
+TEST_F(InFlight, SeesEnrolmentAtOnce) {
+  auto session = index_->match();
+  session->append(0, make_track(60, 120));
+  value_of(index_->enroll(request_of("60", make_track(60, 120))));
+  const auto matches = session->finish();
+  ASSERT_EQ(matches.size(), 1U);
+  EXPECT_EQ(matches[0].content_id, "60");
+  EXPECT_NEAR(matches[0].query_match_seconds, 120, 3);
+}
+
+TEST_F(InFlight, SeesAReplacementAsTheNewOne) {
+  value_of(index_->enroll(request_of("7", make_track(70, 120))));
+  EXPECT_THAT(session_->finish(), IsEmpty());
+}
+
+TEST_F(InFlight, OutlivesItsIndex) {
+  index_.reset();
+  EXPECT_EQ(session_->finish().size(), 1U);
+}
+
+}  // namespace
+}  // namespace soundgate
