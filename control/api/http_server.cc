@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <cerrno>
@@ -26,8 +27,11 @@ using Parser = http::request_parser<http::buffer_body>;
 Role role_of(unsigned uid) { return uid == 0 || uid == geteuid() ? Role::kAdmin : Role::kViewer; }
 
 std::string caller_of(unsigned uid) {
-  const passwd* entry = getpwuid(uid);
-  return entry != nullptr ? entry->pw_name : "uid " + std::to_string(uid);
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 4096> texts;
+  getpwuid_r(uid, &entry, texts.data(), texts.size(), &found);
+  return found != nullptr ? entry.pw_name : "uid " + std::to_string(uid);
 }
 
 // The body of the request that is being handled.

@@ -105,8 +105,10 @@ Result<int> enroll_files(const Invocation& invocation, const EnrollOptions& opti
   if (!bank) return tl::unexpected(bank.error());
 
   int exit = input.unreadable_count > 0 ? 1 : 0;
+  Progress progress(input.files.size(), !invocation.quiet);
   const auto work = [&](size_t i) { return enroll_file(**backend, options, input.files[i]); };
   const auto consume = [&](size_t i, const Result<Json>& item) {
+    progress.step();
     if (item) return print_enrolled(invocation, input.files[i].path, *item);
     if (input.files[i].from_directory && item.error().reason == "not_audio") {
       return print_skipped(invocation, options, input.files[i].path);

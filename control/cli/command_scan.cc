@@ -74,8 +74,10 @@ Result<int> scan_files(const Invocation& invocation, const ScanOptions& options)
   const auto backend = invocation.open({.file_count = input.files.size()});
   if (!backend) return tl::unexpected(backend.error());
 
+  Progress progress(input.files.size(), !invocation.quiet);
   const auto work = [&](size_t i) { return scan_file(**backend, input.files[i].path); };
   const auto consume = [&](size_t i, const Result<Json>& verdict) {
+    progress.step();
     if (verdict) {
       print_verdict(invocation, input.files[i].path, *verdict);
       tally.add(*verdict);

@@ -27,6 +27,20 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+// "12 of 100 files" on stderr while a command works: on a terminal only, and not where the results
+// themselves go to one.
+class Progress {
+ public:
+  Progress(size_t total, bool wanted);
+  ~Progress();
+  void step();
+
+ private:
+  size_t total_;
+  size_t done_ = 0;
+  bool shown_;
+};
+
 // A text of a JSON object, escaped for the terminal; "" where it is absent or null.
 std::string field(const nlohmann::ordered_json& object, std::string_view key);
 double number_field(const nlohmann::ordered_json& object, std::string_view key);  // 0 likewise

@@ -15,7 +15,7 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kRetryPeriod{1};
 constexpr std::chrono::minutes kPrunePeriod{1};
 
-DecisionRow make_row(const Decision& decision, const Finding* finding) {
+DecisionRow make_row(const Decision& decision, Fingerprint fingerprint) {
   DecisionRow row;
   row.upload_id = decision.upload_id;
   row.time = decision.time;
@@ -23,7 +23,7 @@ DecisionRow make_row(const Decision& decision, const Finding* finding) {
   row.checked = decision.verdict.checked;
   row.request_id = decision.request.request_id;
   row.json = dump(verdict_json(decision));
-  if (finding != nullptr) row.fingerprint = finding->fingerprint;
+  row.fingerprint = std::move(fingerprint);
   return row;
 }
 
@@ -116,6 +116,7 @@ void Recorder::run() {
       }
     }
   }
+  make_rows();
   retry_at_ = {};
   write_pending();
 }
@@ -126,6 +127,7 @@ void Recorder::turn() {
     for (size_t lcore = 0; lcore < channels_.size(); ++lcore) drain_events(lcore);
     drain_verdicts();
   }
+  make_rows();
   write_pending();
   prune();
 }
@@ -179,13 +181,11 @@ void Recorder::record(size_t lcore_index, uint16_t slot_index, bool last) {
   {
     const std::lock_guard lock(slot.mutex);
     const Finding* finding = slot.finding ? &*slot.finding : nullptr;
-    const Decision decision =
+    Fingerprint fingerprint = finding != nullptr ? finding->fingerprint : Fingerprint();
+    Decision decision =
         make_decision(slot, trail, finding, settings_.policy, settings_.policy_version);
-    if (pending_.size() < kPendingRowsMax) pending_.push_back(make_row(decision, finding));
-    if (!trail.recorded) {
-      log_decision(decision);
-      count(decision);
-    }
+    if (!trail.recorded) count(decision);
+    recorded_.push_back({std::move(decision), std::move(fingerprint), trail.recorded});
   }
   trail.recorded = true;
   if (last) free_slot(lcore_index, slot_index);
@@ -211,6 +211,16 @@ void Recorder::free_slot(size_t lcore_index, uint16_t slot_index) {
   }
   trails_[lcore_index][slot_index] = {};
   channels_[lcore_index]->free_slots.push(slot_index);
+}
+
+// Without the mutex: a log that nobody reads may block, and a matcher must not wait for it.
+void Recorder::make_rows() {
+  for (Recorded& recorded : recorded_) {
+    if (!recorded.again) log_decision(recorded.decision);
+    if (pending_.size() >= kPendingRowsMax) continue;
+    pending_.push_back(make_row(recorded.decision, std::move(recorded.fingerprint)));
+  }
+  recorded_.clear();
 }
 
 void Recorder::write_pending() {
