@@ -74,7 +74,7 @@ TEST_F(Pool, DecodesManyStreamsInterleavedAsItDecodesThemAlone) {
     Upload upload{.bytes = read_file(file)};
     upload.expected = decode(upload.bytes)->items;
     ASSERT_GT(upload.expected.size(), 60u) << file;
-    for (int copy = 0; copy < 6; ++copy) uploads.push_back(upload);
+    for (int copy = 0; copy < 4; ++copy) uploads.push_back(upload);
   }
 
   StreamProducer& producer = pool_->producer(0);

@@ -31,7 +31,7 @@ constexpr Format kFormats[] = {
 };
 void PrintTo(const Format& format, std::ostream* out) { *out << format.name; }
 
-constexpr double kSeconds = 60;
+constexpr double kSeconds = 70;
 constexpr size_t kPayloadBytes = size_t{1} << 20;
 
 class Resume : public testing::TestWithParam<Format> {};
