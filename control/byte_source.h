@@ -5,9 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 
-#include <tl/expected.hpp>
+#include "control/error.h"
 
 namespace soundgate {
 
@@ -15,7 +14,7 @@ class ByteSource {
  public:
   virtual ~ByteSource() = default;
   // Fills at most buffer.size() bytes; 0 at the end. Error: why reading failed. May block.
-  virtual tl::expected<size_t, std::string> read(std::span<std::byte> buffer) = 0;
+  virtual Result<size_t> read(std::span<std::byte> buffer) = 0;
   virtual int64_t size_bytes() const { return -1; }  // -1 where it is not known
 };
 

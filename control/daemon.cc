@@ -13,9 +13,10 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config) {
   auto server = HttpServer::listen(config.socket, config.connections_max);
   if (!server) return tl::unexpected(server.error());
   daemon->server_ = std::move(*server);
-  auto started = daemon->open_store()
-                     .and_then([&] { return daemon->start_decoders(); })
-                     .and_then([&] { return daemon->start_packets(); });
+  auto started =
+      daemon->open_store().and_then([&] { return daemon->start_decoders(); }).and_then([&] {
+        return daemon->start_packets();
+      });
   if (!started) return tl::unexpected(started.error());
   daemon->serve();
   return daemon;
@@ -62,7 +63,8 @@ Result<void> Daemon::start_packets() {
   DataplaneConfig packets = *config_.dataplane;
   packets.mode = mode_at_start_.mode;
   std::random_device entropy;
-  const bool refused_blocks = config_.fail_policy.of(DecodeOutcome::decoder_overload) == FailAction::kBlock;
+  const bool refused_blocks =
+      config_.fail_policy.of(DecodeOutcome::decoder_overload) == FailAction::kBlock;
   const auto make_sink = [&](unsigned lcore_index) -> std::unique_ptr<UploadSink> {
     const uint64_t seed = static_cast<uint64_t>(entropy()) << 32 | entropy();
     return std::make_unique<LcoreSink>(*channels_.at(lcore_index),

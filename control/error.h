@@ -4,9 +4,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
-
 #include <tl/expected.hpp>
+#include <utility>
 
 #include "index/index.h"
 
@@ -18,14 +17,14 @@ enum class ErrorCode : uint8_t {
   kNotFound,
   kConflict,  // taken, in use, not empty
   kVerification,
-  kUnusable,  // a file of which no fingerprint can be made
+  kUnusable,     // a file of which no fingerprint can be made
   kUnavailable,  // nobody there to do it, now
   kInternal,
 };
 
-std::string_view name(ErrorCode code);       // "invalid", "not_found", …
-int http_status(ErrorCode code);             // 400, 404, …
-int exit_code(ErrorCode code);               // of the command line
+std::string_view name(ErrorCode code);              // "invalid", "not_found", …
+int http_status(ErrorCode code);                    // 400, 404, …
+int exit_code(ErrorCode code);                      // of the command line
 ErrorCode parse_error_code(std::string_view name);  // kInternal for an unknown name
 
 struct Error {

@@ -23,7 +23,8 @@ Result<ModeRecord> ModeSwitch::set(Mode mode, const std::string& by, const std::
   if (auto stored = store_.set_mode(record); !stored) return tl::unexpected(stored.error());
   if (dataplane_ != nullptr) dataplane_->set_mode(mode);
   current_ = record;
-  log(LogLevel::kWarn, "mode_set", {{"mode", std::string(name(mode))}, {"by", by}, {"reason", reason}});
+  log(LogLevel::kWarn, "mode_set",
+      {{"mode", std::string(name(mode))}, {"by", by}, {"reason", reason}});
   return record;
 }
 

@@ -81,7 +81,8 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
     if (chosen == 'h') return std::fputs(kUsage, stdout) >= 0 ? 0 : 1;
     if (chosen == '?') return kExitUsage;
   }
-  if (optind < argc) return fail_with(std::string("what is ") + argv[optind] + "? See --help", kExitUsage);
+  if (optind < argc)
+    return fail_with(std::string("what is ") + argv[optind] + "? See --help", kExitUsage);
   if (arguments.config.empty()) return fail_with("--config FILE is missing", kExitUsage);
   return {};
 }

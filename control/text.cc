@@ -66,11 +66,20 @@ std::optional<double> parse_span(std::string_view text) {
   if (text.empty()) return {};
   double unit = 0;
   switch (text.back()) {
-    case 's': unit = 1; break;
-    case 'm': unit = 60; break;
-    case 'h': unit = 3600; break;
-    case 'd': unit = 86400; break;
-    default: return {};
+    case 's':
+      unit = 1;
+      break;
+    case 'm':
+      unit = 60;
+      break;
+    case 'h':
+      unit = 3600;
+      break;
+    case 'd':
+      unit = 86400;
+      break;
+    default:
+      return {};
   }
   const auto count = parse_number(text.substr(0, text.size() - 1));
   if (!count || *count < 0) return {};
@@ -81,7 +90,8 @@ std::optional<WallTime> parse_date(const std::string& text) {
   for (const char* format : {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d"}) {
     std::tm parts{};
     const char* end = strptime(text.c_str(), format, &parts);
-    if (end != nullptr && *end == '\0') return std::chrono::system_clock::from_time_t(timegm(&parts));
+    if (end != nullptr && *end == '\0')
+      return std::chrono::system_clock::from_time_t(timegm(&parts));
   }
   return {};
 }
@@ -160,7 +170,8 @@ tl::expected<WallTime, std::string> parse_time(std::string_view text, WallTime n
     return now + microseconds(static_cast<int64_t>(*span * 1e6) * span_sign);
   }
   constexpr double kEpochSecondsMax = 253402300800.0;  // the year 10000
-  if (const auto seconds = parse_number(text); seconds && *seconds >= 0 && *seconds < kEpochSecondsMax) {
+  if (const auto seconds = parse_number(text);
+      seconds && *seconds >= 0 && *seconds < kEpochSecondsMax) {
     return from_epoch_seconds(*seconds);
   }
   if (const auto date = parse_date(std::string(text))) return *date;

@@ -3,29 +3,28 @@
 
 #include <string>
 #include <string_view>
-
 #include <tl/expected.hpp>
 
 #include "dataplane/upload.h"
 
 namespace soundgate {
 
-// Control characters, invisible direction marks and bytes that are not UTF-8 become \n, \x1b, \u202e:
-// what comes from outside can neither move a terminal's cursor nor forge a log line.
+// Control characters, invisible direction marks and bytes that are not UTF-8 become \n, \x1b,
+// \u202e: what comes from outside can neither move a terminal's cursor nor forge a log line.
 std::string escape_controls(std::string_view text);
 
 // How many columns text takes on a terminal, taking every character for one column wide.
 size_t column_count(std::string_view text);
 
-std::string minutes_seconds(double seconds);        // "0:07", "3:10", "1:02:03"
-std::string short_duration(double seconds);         // "850 ms", "42 s", "3 min", "2.5 h", "4 days"
-std::string size_text(double bytes);                // "512 B", "1.2 MB"
-std::string iso8601(WallTime time);                 // "2026-11-22T09:30:00.123Z"
-double epoch_seconds(WallTime time);                // with microseconds
+std::string minutes_seconds(double seconds);  // "0:07", "3:10", "1:02:03"
+std::string short_duration(double seconds);   // "850 ms", "42 s", "3 min", "2.5 h", "4 days"
+std::string size_text(double bytes);          // "512 B", "1.2 MB"
+std::string iso8601(WallTime time);           // "2026-11-22T09:30:00.123Z"
+double epoch_seconds(WallTime time);          // with microseconds
 WallTime from_epoch_seconds(double seconds);
 
-// "2026-11-22T09:30:00Z", "2026-11-22", epoch seconds, or a span from now ("90s", "15m", "2h", "7d")
-// in the direction that span_sign gives: -1 ago, 1 from now.
+// "2026-11-22T09:30:00Z", "2026-11-22", epoch seconds, or a span from now ("90s", "15m", "2h",
+// "7d") in the direction that span_sign gives: -1 ago, 1 from now.
 tl::expected<WallTime, std::string> parse_time(std::string_view text, WallTime now, int span_sign);
 
 }  // namespace soundgate

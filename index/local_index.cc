@@ -121,15 +121,18 @@ IndexResult<void> LocalIndex::load() {
 
   auto snapshot = std::make_shared<Snapshot>();
   for (const Bank& bank : *banks) snapshot->banks.emplace(bank.id, bank);
+  std::vector<ReferenceEntry> entries;
   auto visited = catalogue_->visit_references([&](StoredReference stored) {
     const Bank& bank = snapshot->banks.at(stored.bank_id);  // a foreign key: it is there
-    std::string content_id = stored.reference.content_id;
     ReferenceEntry entry = entry_of(bank, std::move(stored.reference), std::move(stored.items));
-    const auto suppression = suppressions_.find({bank.name, content_id});
-    if (suppression != suppressions_.end()) entry.reference.suppression = suppression->second;
-    slots_[{bank.id, std::move(content_id)}] = add_reference(*snapshot, std::move(entry));
+    Reference& reference = entry.reference;
+    const auto suppression = suppressions_.find({bank.name, reference.content_id});
+    if (suppression != suppressions_.end()) reference.suppression = suppression->second;
+    slots_[{bank.id, reference.content_id}] = static_cast<Slot>(entries.size());
+    entries.push_back(std::move(entry));
   });
   if (!visited) return visited;
+  add_references(*snapshot, std::move(entries));  // they take the slots from 0 on
   publish(std::move(snapshot), *version);
   return {};
 }

@@ -25,7 +25,7 @@ Result<void> send_body(UnixStream& stream, ByteSource& body) {
   BeastError error;
   while (!error) {
     const auto bytes = body.read({buffer.get(), kReadPieceBytes});
-    if (!bytes) return fail(ErrorCode::kInternal, bytes.error());
+    if (!bytes) return tl::unexpected(bytes.error());
     if (*bytes == 0) break;
     boost::asio::write(stream, http::make_chunk(boost::asio::buffer(buffer.get(), *bytes)), error);
   }

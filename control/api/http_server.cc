@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <cerrno>
@@ -26,8 +27,11 @@ using Parser = http::request_parser<http::buffer_body>;
 Role role_of(unsigned uid) { return uid == 0 || uid == geteuid() ? Role::kAdmin : Role::kViewer; }
 
 std::string caller_of(unsigned uid) {
-  const passwd* entry = getpwuid(uid);
-  return entry != nullptr ? entry->pw_name : "uid " + std::to_string(uid);
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 4096> texts;
+  getpwuid_r(uid, &entry, texts.data(), texts.size(), &found);
+  return found != nullptr ? entry.pw_name : "uid " + std::to_string(uid);
 }
 
 // The body of the request that is being handled.
@@ -36,7 +40,7 @@ class BodySource : public ByteSource {
   BodySource(UnixStream& stream, beast::flat_buffer& buffer, Parser& parser)
       : stream_(stream), buffer_(buffer), parser_(parser) {}
 
-  tl::expected<size_t, std::string> read(std::span<std::byte> into) override {
+  Result<size_t> read(std::span<std::byte> into) override {
     if (parser_.is_done()) return 0;
     BeastError error;
     auto& body = parser_.get().body();
@@ -44,7 +48,7 @@ class BodySource : public ByteSource {
     body.size = into.size();
     http::read(stream_, buffer_, parser_, error);
     if (error == http::error::need_buffer) error = {};
-    if (error) return tl::unexpected("the request's body broke off: " + error.message());
+    if (error) return fail(ErrorCode::kInvalid, "the request's body broke off: " + error.message());
     return into.size() - body.size;
   }
 

@@ -69,8 +69,8 @@ Result<void> check_query(const Route& route, const ApiRequest& request) {
   for (const auto& [key, value] : request.query) {
     const auto& known = route.query_keys;
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    return fail(ErrorCode::kInvalid, "there is no query parameter '" + escape_controls(key) + "' of " +
-                                         route.method + " " + route.pattern);
+    return fail(ErrorCode::kInvalid, "there is no query parameter '" + escape_controls(key) +
+                                         "' of " + route.method + " " + route.pattern);
   }
   return {};
 }
@@ -81,7 +81,7 @@ Result<std::string> read_text(ByteSource* body) {
   std::array<std::byte, 4096> piece;
   for (;;) {
     const auto read = body->read(piece);
-    if (!read) return fail(ErrorCode::kInvalid, read.error());
+    if (!read) return tl::unexpected(read.error());
     if (*read == 0) return text;
     text.append(reinterpret_cast<const char*>(piece.data()), *read);
     if (text.size() > kRequestJsonBytesMax) {
@@ -93,7 +93,8 @@ Result<std::string> read_text(ByteSource* body) {
 ApiResponse call(const Route& route, const ApiRequest& request, Parts parts) {
   if (request.role < route.least) {
     return error_response({ErrorCode::kForbidden,
-                           request.caller + " may not " + route.method + " " + route.pattern, {}});
+                           request.caller + " may not " + route.method + " " + route.pattern,
+                           {}});
   }
   if (const auto known = check_query(route, request); !known) return error_response(known.error());
   try {

@@ -13,9 +13,9 @@ using Json = nlohmann::ordered_json;
 constexpr double kSecondsMinMax = 86400;
 
 Json bank_json(const Bank& bank) {
-  return {{"name", bank.name},     {"action", name(bank.action)},
+  return {{"name", bank.name},           {"action", name(bank.action)},
           {"probes", name(bank.probes)}, {"min_seconds", bank.seconds_min},
-          {"paused", bank.paused}, {"references", bank.reference_count}};
+          {"paused", bank.paused},       {"references", bank.reference_count}};
 }
 
 template <class Value, class Parse>
@@ -40,7 +40,8 @@ Result<void> set_settings(const Json& body, Bank& bank) {
     bank.seconds_min = seconds;
   }
   if (body.contains("paused")) {
-    if (!body.at("paused").is_boolean()) return fail(ErrorCode::kInvalid, "paused must be true or false");
+    if (!body.at("paused").is_boolean())
+      return fail(ErrorCode::kInvalid, "paused must be true or false");
     bank.paused = body.at("paused").get<bool>();
   }
   return {};
@@ -62,13 +63,16 @@ Result<ApiResponse> create(const Services& services, const ApiCall& call) {
   const auto body = call.json({"name", "action", "probes", "min_seconds", "paused"});
   if (!body) return tl::unexpected(body.error());
   Bank bank;
-  bank.name = body->contains("name") && body->at("name").is_string() ? body->at("name").get<std::string>() : "";
+  bank.name = body->contains("name") && body->at("name").is_string()
+                  ? body->at("name").get<std::string>()
+                  : "";
   if (!is_bank_name(bank.name)) {
     return fail(ErrorCode::kInvalid, "'" + escape_controls(bank.name) +
                                          "' is no name for a bank: 1 to 64 of a-z 0-9 . _ -");
   }
   if (auto set = set_settings(*body, bank); !set) return tl::unexpected(set.error());
-  if (auto made = lift(services.index.create_bank(bank)); !made) return tl::unexpected(made.error());
+  if (auto made = lift(services.index.create_bank(bank)); !made)
+    return tl::unexpected(made.error());
   return show(services, bank.name, 201);
 }
 
@@ -94,7 +98,8 @@ Result<ApiResponse> remove(const Services& services, const ApiCall& call) {
 void add_bank_routes(Router& router, const Services& services) {
   const Services* s = &services;
   router.add({"GET", "/v1/banks", Role::kViewer, {}, [s](const ApiCall&) { return list(*s); }});
-  router.add({"POST", "/v1/banks", Role::kAdmin, {}, [s](const ApiCall& c) { return create(*s, c); }});
+  router.add(
+      {"POST", "/v1/banks", Role::kAdmin, {}, [s](const ApiCall& c) { return create(*s, c); }});
   router.add({"GET", "/v1/banks/{bank}", Role::kViewer, {}, [s](const ApiCall& c) {
                 return show(*s, c.part("bank"));
               }});

@@ -17,7 +17,8 @@ Result<void> set_word(const ApiCall& call, const char* key, std::optional<Value>
   if (text.empty()) return {};
   target = parse(text);
   if (target) return {};
-  return fail(ErrorCode::kInvalid, std::string(key) + " can not be '" + escape_controls(text) + "'");
+  return fail(ErrorCode::kInvalid,
+              std::string(key) + " can not be '" + escape_controls(text) + "'");
 }
 
 Result<int> parse_limit(const std::string& text) {
@@ -72,7 +73,9 @@ Result<ApiResponse> show(const Services& services, const ApiCall& call) {
 
 void add_decision_routes(Router& router, const Services& services) {
   const Services* s = &services;
-  router.add({"GET", "/v1/decisions", Role::kViewer,
+  router.add({"GET",
+              "/v1/decisions",
+              Role::kViewer,
               {"verdict", "checked", "since", "request_id", "limit"},
               [s](const ApiCall& c) { return list(*s, c); }});
   router.add({"GET", "/v1/decisions/{id}", Role::kViewer, {}, [s](const ApiCall& c) {

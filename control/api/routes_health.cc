@@ -12,9 +12,11 @@ void add_health_routes(Router& router, const Services& services) {
   const auto plain = [](std::string text) -> Result<ApiResponse> {
     return ApiResponse{200, std::move(text), "text/plain; version=0.0.4"};
   };
-  router.add({"GET", "/livez", Role::kViewer, {}, [plain](const ApiCall&) { return plain("ok\n"); }});
+  router.add(
+      {"GET", "/livez", Role::kViewer, {}, [plain](const ApiCall&) { return plain("ok\n"); }});
   // The socket answers only once the index is loaded and the packets flow.
-  router.add({"GET", "/readyz", Role::kViewer, {}, [plain](const ApiCall&) { return plain("ok\n"); }});
+  router.add(
+      {"GET", "/readyz", Role::kViewer, {}, [plain](const ApiCall&) { return plain("ok\n"); }});
   router.add({"GET", "/metrics", Role::kViewer, {}, [plain, s](const ApiCall&) {
                 return plain(metrics_text(*s));
               }});

@@ -62,7 +62,8 @@ Result<Material> from_upload(const Services& services, const std::string& upload
 }
 
 Result<Material> from_body(const Services& services, const ApiCall& call) {
-  if (call.request.body == nullptr) return fail(ErrorCode::kInvalid, "there is no file in the request");
+  if (call.request.body == nullptr)
+    return fail(ErrorCode::kInvalid, "there is no file in the request");
   auto file = services.files.decode(*call.request.body, {.sha256 = true});
   if (!file) return tl::unexpected(file.error());
   const DecodeOutcome outcome = file->end.outcome;
@@ -95,7 +96,8 @@ Result<ApiResponse> enroll(const Services& services, const ApiCall& call) {
 
   EnrollRequest request;
   request.bank = bank->name;
-  request.content_id = call.query("content_id").empty() ? material->content_id : call.query("content_id");
+  request.content_id =
+      call.query("content_id").empty() ? material->content_id : call.query("content_id");
   request.title = call.query("title").empty() ? material->title : call.query("title");
   request.metadata_json = *metadata;
   request.fingerprint = std::move(material->fingerprint);
@@ -131,7 +133,8 @@ Result<Suppression> suppression_of(const ApiCall& call) {
   const auto now = std::chrono::system_clock::now();
   const auto time = parse_time(until.is_string() ? until.get<std::string>() : until.dump(), now, 1);
   if (!time) return fail(ErrorCode::kInvalid, "until: " + time.error());
-  if (*time <= now) return fail(ErrorCode::kInvalid, "until: " + iso8601(*time) + " is over already");
+  if (*time <= now)
+    return fail(ErrorCode::kInvalid, "until: " + iso8601(*time) + " is over already");
   suppression.until = *time;
   return suppression;
 }
@@ -157,7 +160,10 @@ void add_item_routes(Router& router, const Services& services) {
   const std::string items = "/v1/banks/{bank}/items";
   const std::string item = items + "/{id}";
   router.add({"GET", items, Role::kViewer, {}, [s](const ApiCall& c) { return list(*s, c); }});
-  router.add({"POST", items, Role::kAdmin, {"title", "content_id", "metadata", "upload"},
+  router.add({"POST",
+              items,
+              Role::kAdmin,
+              {"title", "content_id", "metadata", "upload"},
               [s](const ApiCall& c) { return enroll(*s, c); }});
   router.add({"GET", item, Role::kViewer, {}, [s](const ApiCall& c) { return show(*s, c); }});
   router.add({"DELETE", item, Role::kAdmin, {}, [s](const ApiCall& c) { return remove(*s, c); }});

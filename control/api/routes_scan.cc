@@ -10,7 +10,8 @@ namespace soundgate {
 namespace {
 
 Result<ApiResponse> scan(const Services& services, const ApiCall& call) {
-  if (call.request.body == nullptr) return fail(ErrorCode::kInvalid, "there is no file in the request");
+  if (call.request.body == nullptr)
+    return fail(ErrorCode::kInvalid, "there is no file in the request");
   auto file = services.files.decode(*call.request.body, {.matches = true});
   if (!file) return tl::unexpected(file.error());
   Decision decision;
@@ -31,7 +32,8 @@ Result<ApiResponse> scan(const Services& services, const ApiCall& call) {
 
 void add_scan_routes(Router& router, const Services& services) {
   const Services* s = &services;
-  router.add({"POST", "/v1/scan", Role::kViewer, {}, [s](const ApiCall& c) { return scan(*s, c); }});
+  router.add(
+      {"POST", "/v1/scan", Role::kViewer, {}, [s](const ApiCall& c) { return scan(*s, c); }});
 }
 
 }  // namespace soundgate

@@ -23,8 +23,10 @@ Json mode_json(const ModeRecord& record) {
 }
 
 Json port_json(const DataplaneCounters::Port& port) {
-  return {{"received_packets", port.received_packets}, {"received_bytes", port.received_bytes},
-          {"sent_packets", port.sent_packets},         {"sent_bytes", port.sent_bytes},
+  return {{"received_packets", port.received_packets},
+          {"received_bytes", port.received_bytes},
+          {"sent_packets", port.sent_packets},
+          {"sent_bytes", port.sent_bytes},
           {"dropped_packets", port.dropped_packets}};
 }
 
@@ -69,9 +71,12 @@ Json decoders_json(const DecoderPool* decoders) {
     workers.push_back(
         {{"pid", worker.pid}, {"streams", worker.streams}, {"restarts", worker.restarts}});
   }
-  return {{"workers", std::move(workers)},          {"streams_begun", status.streams_begun},
-          {"streams_ended", status.streams_ended},  {"crashes", status.crashes},
-          {"timeouts", status.timeouts},            {"resumed", status.resumed},
+  return {{"workers", std::move(workers)},
+          {"streams_begun", status.streams_begun},
+          {"streams_ended", status.streams_ended},
+          {"crashes", status.crashes},
+          {"timeouts", status.timeouts},
+          {"resumed", status.resumed},
           {"decoded_seconds", status.decoded_seconds}};
 }
 
@@ -85,7 +90,8 @@ Json index_json(const IndexStatus& status) {
 }
 
 Json decisions_json(const DecisionCounts& counts) {
-  return {{"count", counts.all}, {"pass", counts.pass}, {"flag", counts.flag}, {"block", counts.block}};
+  return {
+      {"count", counts.all}, {"pass", counts.pass}, {"flag", counts.flag}, {"block", counts.block}};
 }
 
 Result<ApiResponse> status(const Services& services) {
@@ -140,7 +146,8 @@ Json upload_json(const UploadInFlight& upload) {
 Result<ApiResponse> uploads(const Services& services) {
   Json list = Json::array();
   if (services.recorder != nullptr) {
-    for (const UploadInFlight& upload : services.recorder->in_flight()) list.push_back(upload_json(upload));
+    for (const UploadInFlight& upload : services.recorder->in_flight())
+      list.push_back(upload_json(upload));
   }
   return json_response({{"uploads", std::move(list)}});
 }
@@ -150,11 +157,13 @@ Result<ApiResponse> uploads(const Services& services) {
 void add_status_routes(Router& router, const Services& services) {
   const Services* s = &services;
   router.add({"GET", "/v1/status", Role::kViewer, {}, [s](const ApiCall&) { return status(*s); }});
-  router.add({"GET", "/v1/uploads", Role::kViewer, {}, [s](const ApiCall&) { return uploads(*s); }});
+  router.add(
+      {"GET", "/v1/uploads", Role::kViewer, {}, [s](const ApiCall&) { return uploads(*s); }});
   router.add({"GET", "/v1/mode", Role::kViewer, {}, [s](const ApiCall&) -> Result<ApiResponse> {
                 return json_response(mode_json(s->mode.current()));
               }});
-  router.add({"PUT", "/v1/mode", Role::kAdmin, {}, [s](const ApiCall& c) { return set_mode(*s, c); }});
+  router.add(
+      {"PUT", "/v1/mode", Role::kAdmin, {}, [s](const ApiCall& c) { return set_mode(*s, c); }});
 }
 
 }  // namespace soundgate

@@ -16,7 +16,8 @@ boost::system::error_code last_error() { return {errno, boost::system::system_ca
 
 Error connect_error(const std::filesystem::path& path, int code) {
   const std::string where = path.string() + ": " + std::strerror(code);
-  if (code == EACCES || code == EPERM) return {ErrorCode::kForbidden, "cannot connect to " + where, {}};
+  if (code == EACCES || code == EPERM)
+    return {ErrorCode::kForbidden, "cannot connect to " + where, {}};
   return {ErrorCode::kUnavailable, "no soundgated answers on " + where, {}};
 }
 
@@ -65,10 +66,13 @@ size_t UnixStream::receive(void* data, size_t bytes, boost::system::error_code& 
   return got > 0 ? static_cast<size_t>(got) : 0;
 }
 
-size_t UnixStream::send(const void* data, size_t bytes, boost::system::error_code& error) {
+size_t UnixStream::send(std::span<iovec> pieces, boost::system::error_code& error) {
   error = {};
-  if (!wait(POLLOUT, error)) return 0;
-  const ssize_t sent = ::send(descriptor_, data, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (pieces.empty() || !wait(POLLOUT, error)) return 0;
+  msghdr message{};
+  message.msg_iov = pieces.data();
+  message.msg_iovlen = pieces.size();
+  const ssize_t sent = sendmsg(descriptor_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent >= 0) return static_cast<size_t>(sent);
   if (errno != EAGAIN) error = last_error();
   return 0;

@@ -4,11 +4,15 @@
 // Thread: one at a time; shut_down() from any.
 #pragma once
 
+#include <sys/uio.h>
+
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/system/system_error.hpp>
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <span>
 
 #include "control/error.h"
 
@@ -19,13 +23,15 @@ class UnixStream {
   UnixStream(int descriptor, std::chrono::seconds idle_max)
       : descriptor_(descriptor), idle_max_(idle_max) {}
   ~UnixStream();
-  UnixStream(UnixStream&& other) noexcept : descriptor_(other.descriptor_), idle_max_(other.idle_max_) {
+  UnixStream(UnixStream&& other) noexcept
+      : descriptor_(other.descriptor_), idle_max_(other.idle_max_) {
     other.descriptor_ = -1;
   }
   UnixStream& operator=(UnixStream&&) = delete;
 
   // kUnavailable where nobody listens, kForbidden where we may not connect.
-  static Result<UnixStream> connect(const std::filesystem::path& path, std::chrono::seconds idle_max);
+  static Result<UnixStream> connect(const std::filesystem::path& path,
+                                    std::chrono::seconds idle_max);
 
   int descriptor() const { return descriptor_; }
   void shut_down();  // whoever reads or writes stops
@@ -42,12 +48,16 @@ class UnixStream {
 
   template <class Buffers>
   size_t write_some(const Buffers& buffers, boost::system::error_code& error) {
+    // A head comes in a dozen pieces: they leave together.
+    std::array<iovec, kPiecesMax> pieces;
+    size_t count = 0;
     for (auto it = boost::asio::buffer_sequence_begin(buffers);
-         it != boost::asio::buffer_sequence_end(buffers); ++it) {
+         it != boost::asio::buffer_sequence_end(buffers) && count < kPiecesMax; ++it) {
       const boost::asio::const_buffer buffer = *it;
-      if (buffer.size() > 0) return send(buffer.data(), buffer.size(), error);
+      if (buffer.size() == 0) continue;
+      pieces[count++] = {const_cast<void*>(buffer.data()), buffer.size()};
     }
-    return 0;
+    return send({pieces.data(), count}, error);
   }
 
   // Beast asks for these too, and we do not use them.
@@ -67,8 +77,9 @@ class UnixStream {
   }
 
  private:
+  static constexpr size_t kPiecesMax = 16;
   size_t receive(void* data, size_t bytes, boost::system::error_code& error);
-  size_t send(const void* data, size_t bytes, boost::system::error_code& error);
+  size_t send(std::span<iovec> pieces, boost::system::error_code& error);
   bool wait(short events, boost::system::error_code& error) const;
 
   int descriptor_;

@@ -14,7 +14,7 @@ using Json = nlohmann::ordered_json;
 class TextSource : public ByteSource {
  public:
   explicit TextSource(std::string text) : text_(std::move(text)) {}
-  tl::expected<size_t, std::string> read(std::span<std::byte> buffer) override {
+  Result<size_t> read(std::span<std::byte> buffer) override {
     const size_t bytes = std::min(buffer.size(), text_.size() - at_);
     std::memcpy(buffer.data(), text_.data() + at_, bytes);
     at_ += bytes;
@@ -40,8 +40,8 @@ Result<Json> Backend::call(const BackendRequest& request) {
   if (!json.is_object()) return fail(ErrorCode::kInternal, "soundgated's answer is no JSON object");
   if (!json.contains("error")) return json;
   const Json& error = json["error"];
-  return tl::unexpected(
-      Error{parse_error_code(text_at(error, "code")), text_at(error, "message"), text_at(error, "reason")});
+  return tl::unexpected(Error{parse_error_code(text_at(error, "code")), text_at(error, "message"),
+                              text_at(error, "reason")});
 }
 
 Result<Json> Backend::call(BackendRequest request, const Json& body) {

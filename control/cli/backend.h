@@ -39,10 +39,11 @@ std::string target_of(const BackendRequest& request);  // "/v1/banks/spam?force=
 std::unique_ptr<Backend> make_socket_backend(const std::string& socket);
 
 struct StoreNeeds {
-  bool create = false;   // make the store where there is none
+  bool create = false;    // make the store where there is none
   size_t file_count = 0;  // to be decoded; 0: no decoders are started
 };
 // Errors: kNotFound for a missing store, kConflict where another process has it.
-Result<std::unique_ptr<Backend>> make_store_backend(const std::string& store, const StoreNeeds& needs);
+Result<std::unique_ptr<Backend>> make_store_backend(const std::string& store,
+                                                    const StoreNeeds& needs);
 
 }  // namespace soundgate

@@ -27,8 +27,9 @@ void print_banks(const Invocation& invocation, const Json& banks) {
   Table table({"BANK", "ACTION", "PROBES", "FROM", "REFERENCES", "STATE"});
   for (const Json& bank : banks) {
     if (invocation.json) print_json(bank);
-    table.add({field(bank, "name"), field(bank, "action"), field(bank, "probes"), seconds_text(bank),
-               field(bank, "references"), bank.value("paused", false) ? "paused" : "live"});
+    table.add({field(bank, "name"), field(bank, "action"), field(bank, "probes"),
+               seconds_text(bank), field(bank, "references"),
+               bank.value("paused", false) ? "paused" : "live"});
   }
   if (!invocation.json) table.print();
 }
@@ -42,8 +43,9 @@ Result<int> finish(const Invocation& invocation, const Result<Json>& bank) {
 Result<int> change(const Invocation& invocation, const std::string& name, const Json& body) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
-  return finish(invocation,
-                (*backend)->call({.method = "PATCH", .path = {"v1", "banks", name}, .query = {}}, body));
+  return finish(
+      invocation,
+      (*backend)->call({.method = "PATCH", .path = {"v1", "banks", name}, .query = {}}, body));
 }
 
 }  // namespace
@@ -60,7 +62,8 @@ Result<int> create_bank(const Invocation& invocation, const BankOptions& options
 Result<int> set_bank(const Invocation& invocation, const BankOptions& options) {
   const Json body = settings_json(options);
   if (!body.empty()) return change(invocation, options.name, body);
-  return fail(ErrorCode::kInvalid, "there is nothing to set: --action, --probes or --min-seconds is missing");
+  return fail(ErrorCode::kInvalid,
+              "there is nothing to set: --action, --probes or --min-seconds is missing");
 }
 
 Result<int> list_banks(const Invocation& invocation) {

@@ -17,14 +17,15 @@ std::string count(const Json& object, const char* key) {
 void line(const char* label, const std::string& value) { print_line(pad(label, 11) + value); }
 
 void print_mode(const Json& mode) {
-  line("mode", field(mode, "mode") + ", since " + field(mode, "since") + ", by " + field(mode, "by") +
-                   ": " + field(mode, "reason"));
+  line("mode", field(mode, "mode") + ", since " + field(mode, "since") + ", by " +
+                   field(mode, "by") + ": " + field(mode, "reason"));
 }
 
 std::string port_text(const Json& port) {
   return "received " + count(port, "received_packets") + " packets (" +
-         size_text(number_field(port, "received_bytes")) + "), sent " + count(port, "sent_packets") + " (" +
-         size_text(number_field(port, "sent_bytes")) + "), dropped " + count(port, "dropped_packets");
+         size_text(number_field(port, "received_bytes")) + "), sent " +
+         count(port, "sent_packets") + " (" + size_text(number_field(port, "sent_bytes")) +
+         "), dropped " + count(port, "dropped_packets");
 }
 
 void print_dataplane(const Json& packets) {
@@ -34,7 +35,8 @@ void print_dataplane(const Json& packets) {
   const Json& flows = packets["flows"];
   std::string text = count(flows, "open") + " connections";
   if (number_field(flows, "midstream_open") > 0) {
-    text += ", " + count(flows, "midstream_open") + " of them older than Soundgate (the oldest for " +
+    text += ", " + count(flows, "midstream_open") +
+            " of them older than Soundgate (the oldest for " +
             short_duration(number_field(flows, "oldest_midstream_seconds")) + ")";
   }
   line("flows", text);
@@ -48,10 +50,11 @@ void print_dataplane(const Json& packets) {
 void print_decoders(const Json& decoders) {
   if (decoders.is_null()) return;
   long long restarts = 0;
-  for (const Json& worker : decoders["workers"]) restarts += static_cast<long long>(number_field(worker, "restarts"));
-  line("decoders", std::to_string(decoders["workers"].size()) + " workers, " + std::to_string(restarts) +
-                       " restarts, " + count(decoders, "crashes") + " crashes, " +
-                       count(decoders, "timeouts") + " timeouts, " +
+  for (const Json& worker : decoders["workers"])
+    restarts += static_cast<long long>(number_field(worker, "restarts"));
+  line("decoders", std::to_string(decoders["workers"].size()) + " workers, " +
+                       std::to_string(restarts) + " restarts, " + count(decoders, "crashes") +
+                       " crashes, " + count(decoders, "timeouts") + " timeouts, " +
                        short_duration(number_field(decoders, "decoded_seconds")) + " of audio");
 }
 
@@ -62,17 +65,19 @@ void print_status(const Json& status) {
   print_dataplane(status.at("dataplane"));
   const Json& uploads = status.at("uploads");
   if (!uploads.is_null()) {
-    line("uploads", count(uploads, "in_flight") + " in flight, " + count(uploads, "held") + " held, " +
-                        count(uploads, "unrecorded") + " not recorded");
+    line("uploads", count(uploads, "in_flight") + " in flight, " + count(uploads, "held") +
+                        " held, " + count(uploads, "unrecorded") + " not recorded");
   }
   print_decoders(status.at("decoders"));
   const Json& index = status.at("index");
   line("index", "version " + count(index, "version") + ", " + count(index, "banks") + " banks, " +
                     count(index, "references") + " references (" + count(index, "suppressed") +
-                    " suppressed), " + short_duration(number_field(index, "reference_seconds")) + " of audio");
+                    " suppressed), " + short_duration(number_field(index, "reference_seconds")) +
+                    " of audio");
   const Json& decisions = status.at("decisions");
   line("decisions", count(decisions, "count") + ": " + count(decisions, "pass") + " pass, " +
-                        count(decisions, "flag") + " flag, " + count(decisions, "block") + " block");
+                        count(decisions, "flag") + " flag, " + count(decisions, "block") +
+                        " block");
 }
 
 }  // namespace
@@ -106,7 +111,8 @@ Result<int> set_mode(const Invocation& invocation, const ModeOptions& options) {
 
 Result<int> list_uploads(const Invocation& invocation) {
   if (!invocation.store.empty()) {
-    return fail(ErrorCode::kInvalid, "a store has no uploads in flight: ask the daemon, with --socket");
+    return fail(ErrorCode::kInvalid,
+                "a store has no uploads in flight: ask the daemon, with --socket");
   }
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
@@ -116,8 +122,9 @@ Result<int> list_uploads(const Invocation& invocation) {
   for (const Json& upload : uploads->at("uploads")) {
     if (invocation.json) print_json(upload);
     const double held = number_field(upload, "held_seconds");
-    table.add({field(upload, "upload_id"), field(upload, "state"), size_text(number_field(upload, "bytes")),
-               field(upload, "client"), field(upload, "method") + " " + field(upload, "path"),
+    table.add({field(upload, "upload_id"), field(upload, "state"),
+               size_text(number_field(upload, "bytes")), field(upload, "client"),
+               field(upload, "method") + " " + field(upload, "path"),
                held > 0 ? short_duration(held) : "", field(upload, "waiting_for")});
   }
   if (!invocation.json) table.print();

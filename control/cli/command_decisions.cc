@@ -14,8 +14,8 @@ std::string decision_line(const Json& decision) {
   const Json request = decision.value("request", Json::object());
   const std::string enforced = decision.value("enforced", false) ? "" : "  (not enforced)";
   return field(decision, "upload_id") + "  " + field(decision, "time").substr(0, 19) + "Z  " +
-         verdict_columns(decision) + "  " + field(request, "method") + " " + field(request, "path") +
-         enforced;
+         verdict_columns(decision) + "  " + field(request, "method") + " " +
+         field(request, "path") + enforced;
 }
 
 }  // namespace
@@ -47,8 +47,8 @@ Result<int> list_decisions(const Invocation& invocation, const DecisionsOptions&
 Result<int> show_decision(const Invocation& invocation, const DecisionsOptions& options) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
-  const auto decision =
-      (*backend)->call({.method = "GET", .path = {"v1", "decisions", options.upload_id}, .query = {}});
+  const auto decision = (*backend)->call(
+      {.method = "GET", .path = {"v1", "decisions", options.upload_id}, .query = {}});
   if (!decision) return tl::unexpected(decision.error());
   if (invocation.json) {
     print_json(*decision);

@@ -1,9 +1,9 @@
 // soundgate enroll: files, directories, standard input or a recorded upload become references.
 #include <nlohmann/json.hpp>
 
+#include "control/cli/commands.h"
 #include "control/cli/files.h"
 #include "control/cli/in_order.h"
-#include "control/cli/commands.h"
 #include "control/cli/output.h"
 #include "control/text.h"
 
@@ -13,7 +13,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 BackendRequest enroll_request(const EnrollOptions& options, const std::string& title) {
-  BackendRequest request{.method = "POST", .path = {"v1", "banks", options.bank, "items"}, .query = {}};
+  BackendRequest request{
+      .method = "POST", .path = {"v1", "banks", options.bank, "items"}, .query = {}};
   const auto add = [&](const char* key, const std::string& value) {
     if (!value.empty()) request.query.emplace_back(key, value);
   };
@@ -40,8 +41,8 @@ void print_enrolled(const Invocation& invocation, const std::string& path, const
     return;
   }
   const bool replaced = item.value("replaced", false);
-  print_line(pad(replaced ? "replaced" : "enrolled", 8) + "  " + pad(field(item, "bank"), 12) + "  " +
-             pad(minutes_seconds(number_field(item, "duration_seconds")), 7) + "  " +
+  print_line(pad(replaced ? "replaced" : "enrolled", 8) + "  " + pad(field(item, "bank"), 12) +
+             "  " + pad(minutes_seconds(number_field(item, "duration_seconds")), 7) + "  " +
              shortened(field(item, "content_id"), 16) + "  “" + field(item, "title") + "”  " +
              escape_controls(path) + warnings_text(item));
 }
@@ -74,7 +75,8 @@ Result<void> check(const EnrollOptions& options, const InputFiles& input) {
     return fail(ErrorCode::kInvalid, "--upload enrols a recorded upload: no FILE goes with it");
   }
   if (options.upload_id.empty() && options.paths.empty()) {
-    return fail(ErrorCode::kInvalid, "there is nothing to enrol: FILE, DIR, - or --upload is missing");
+    return fail(ErrorCode::kInvalid,
+                "there is nothing to enrol: FILE, DIR, - or --upload is missing");
   }
   const bool one = options.paths.size() <= 1 && input.files.size() <= 1;
   if (one || (options.title.empty() && options.content_id.empty())) return {};
@@ -98,12 +100,15 @@ Result<int> enroll_files(const Invocation& invocation, const EnrollOptions& opti
   if (!options.upload_id.empty()) return enroll_upload(invocation, options);
   auto backend = invocation.open({.file_count = input.files.size()});
   if (!backend) return tl::unexpected(backend.error());
-  const auto bank = (*backend)->call({.method = "GET", .path = {"v1", "banks", options.bank}, .query = {}});
+  const auto bank =
+      (*backend)->call({.method = "GET", .path = {"v1", "banks", options.bank}, .query = {}});
   if (!bank) return tl::unexpected(bank.error());
 
   int exit = input.unreadable_count > 0 ? 1 : 0;
+  Progress progress(input.files.size(), !invocation.quiet);
   const auto work = [&](size_t i) { return enroll_file(**backend, options, input.files[i]); };
   const auto consume = [&](size_t i, const Result<Json>& item) {
+    progress.step();
     if (item) return print_enrolled(invocation, input.files[i].path, *item);
     if (input.files[i].from_directory && item.error().reason == "not_audio") {
       return print_skipped(invocation, options, input.files[i].path);

@@ -14,7 +14,8 @@ std::string suppression_text(const Json& item) {
   const Json suppression = item.value("suppression", Json());
   if (suppression.is_null()) return "live";
   const std::string until = field(suppression, "until");
-  return "suppressed" + (until.empty() ? "" : " until " + until) + ": " + field(suppression, "reason");
+  return "suppressed" + (until.empty() ? "" : " until " + until) + ": " +
+         field(suppression, "reason");
 }
 
 void print_items(const Invocation& invocation, const Json& items) {
@@ -36,14 +37,17 @@ void print_item(const Invocation& invocation, const Json& item) {
   line("content id", field(item, "content_id"));
   line("title", "“" + field(item, "title") + "”");
   line("length", minutes_seconds(number_field(item, "duration_seconds")) + ", of which " +
-                     minutes_seconds(number_field(item, "indexed_seconds")) + " can be found again");
+                     minutes_seconds(number_field(item, "indexed_seconds")) +
+                     " can be found again");
   line("enrolled", field(item, "enrolled"));
   line("metadata", field(item, "metadata"));
   line("state", suppression_text(item));
 }
 
 BackendRequest item_request(const char* method, const ItemOptions& options) {
-  return {.method = method, .path = {"v1", "banks", options.bank, "items", options.content_id}, .query = {}};
+  return {.method = method,
+          .path = {"v1", "banks", options.bank, "items", options.content_id},
+          .query = {}};
 }
 
 Result<int> finish(const Invocation& invocation, const Result<Json>& item) {
@@ -57,8 +61,8 @@ Result<int> finish(const Invocation& invocation, const Result<Json>& item) {
 Result<int> list_items(const Invocation& invocation, const ItemOptions& options) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
-  const auto items =
-      (*backend)->call({.method = "GET", .path = {"v1", "banks", options.bank, "items"}, .query = {}});
+  const auto items = (*backend)->call(
+      {.method = "GET", .path = {"v1", "banks", options.bank, "items"}, .query = {}});
   if (!items) return tl::unexpected(items.error());
   print_items(invocation, items->at("items"));
   return 0;

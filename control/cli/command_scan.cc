@@ -1,9 +1,9 @@
 // soundgate scan: a verdict per file, in the order given.
 #include <nlohmann/json.hpp>
 
+#include "control/cli/commands.h"
 #include "control/cli/files.h"
 #include "control/cli/in_order.h"
-#include "control/cli/commands.h"
 #include "control/cli/output.h"
 #include "control/cli/verdict_text.h"
 #include "control/text.h"
@@ -44,7 +44,8 @@ struct Tally {
 Result<Json> scan_file(Backend& backend, const std::string& path) {
   auto source = open_file(path);
   if (!source) return tl::unexpected(source.error());
-  return backend.call({.method = "POST", .path = {"v1", "scan"}, .query = {}, .body = source->get()});
+  return backend.call(
+      {.method = "POST", .path = {"v1", "scan"}, .query = {}, .body = source->get()});
 }
 
 void print_verdict(const Invocation& invocation, const std::string& path, const Json& verdict) {
@@ -63,7 +64,8 @@ Result<int> scan_files(const Invocation& invocation, const ScanOptions& options)
   std::optional<Action> fail_on;
   if (!options.fail_on.empty()) {
     fail_on = parse_action(options.fail_on);
-    if (!fail_on) return fail(ErrorCode::kInvalid, "--fail-on: there is no action '" + options.fail_on + "'");
+    if (!fail_on)
+      return fail(ErrorCode::kInvalid, "--fail-on: there is no action '" + options.fail_on + "'");
   }
   const InputFiles input = list_files(options.paths);
   Tally tally;
@@ -72,8 +74,10 @@ Result<int> scan_files(const Invocation& invocation, const ScanOptions& options)
   const auto backend = invocation.open({.file_count = input.files.size()});
   if (!backend) return tl::unexpected(backend.error());
 
+  Progress progress(input.files.size(), !invocation.quiet);
   const auto work = [&](size_t i) { return scan_file(**backend, input.files[i].path); };
   const auto consume = [&](size_t i, const Result<Json>& verdict) {
+    progress.step();
     if (verdict) {
       print_verdict(invocation, input.files[i].path, *verdict);
       tally.add(*verdict);

@@ -27,13 +27,14 @@ class DescriptorSource : public ByteSource {
   DescriptorSource(const DescriptorSource&) = delete;
   DescriptorSource& operator=(const DescriptorSource&) = delete;
 
-  tl::expected<size_t, std::string> read(std::span<std::byte> buffer) override {
+  Result<size_t> read(std::span<std::byte> buffer) override {
     ssize_t bytes = 0;
     do {
       bytes = ::read(descriptor_, buffer.data(), buffer.size());
     } while (bytes < 0 && errno == EINTR);
     if (bytes >= 0) return static_cast<size_t>(bytes);
-    return tl::unexpected("cannot read " + escape_controls(path_) + ": " + std::strerror(errno));
+    return fail(ErrorCode::kInternal,
+                "cannot read " + escape_controls(path_) + ": " + std::strerror(errno));
   }
 
   int64_t size_bytes() const override {
@@ -85,7 +86,8 @@ Result<std::unique_ptr<ByteSource>> open_file(const std::string& path) {
   if (path == "-") return std::make_unique<DescriptorSource>(STDIN_FILENO, "standard input");
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
   if (descriptor >= 0) return std::make_unique<DescriptorSource>(descriptor, path);
-  return fail(ErrorCode::kInternal, "cannot open " + escape_controls(path) + ": " + std::strerror(errno));
+  return fail(ErrorCode::kInternal,
+              "cannot open " + escape_controls(path) + ": " + std::strerror(errno));
 }
 
 std::string title_of(const std::string& path) {

@@ -1,5 +1,7 @@
 #include "control/cli/output.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -59,6 +61,19 @@ void Table::print() const {
     line.erase(line.find_last_not_of(' ') + 1);
     print_line(line);
   }
+}
+
+Progress::Progress(size_t total, bool wanted)
+    : total_(total),
+      shown_(wanted && total > 1 && isatty(STDERR_FILENO) == 1 && isatty(STDOUT_FILENO) == 0) {}
+
+Progress::~Progress() {
+  if (shown_) std::fputs("\r\x1b[K", stderr);
+}
+
+void Progress::step() {
+  ++done_;
+  if (shown_) std::fprintf(stderr, "\r%zu of %zu files", done_, total_);
 }
 
 std::string field(const nlohmann::ordered_json& object, std::string_view key) {

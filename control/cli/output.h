@@ -9,11 +9,11 @@
 
 namespace soundgate {
 
-void print_line(std::string_view line);          // stdout
-void print_message(std::string_view message);    // stderr, "soundgate: …"
+void print_line(std::string_view line);                // stdout
+void print_message(std::string_view message);          // stderr, "soundgate: …"
 void print_json(const nlohmann::ordered_json& value);  // stdout, one line
 
-std::string pad(std::string_view text, size_t columns);       // left-aligned, never cut
+std::string pad(std::string_view text, size_t columns);        // left-aligned, never cut
 std::string shortened(std::string_view text, size_t columns);  // cut with "…" where longer
 
 // Rows of cells; every column as wide as its widest cell. Nothing is printed without rows.
@@ -25,6 +25,20 @@ class Table {
 
  private:
   std::vector<std::vector<std::string>> rows_;
+};
+
+// "12 of 100 files" on stderr while a command works: on a terminal only, and not where the results
+// themselves go to one.
+class Progress {
+ public:
+  Progress(size_t total, bool wanted);
+  ~Progress();
+  void step();
+
+ private:
+  size_t total_;
+  size_t done_ = 0;
+  bool shown_;
 };
 
 // A text of a JSON object, escaped for the terminal; "" where it is absent or null.

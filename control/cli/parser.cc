@@ -42,7 +42,8 @@ class Grammar {
   CLI::App* add(CLI::App& group, const char* name, const char* help,
                 Result<int> (*run)(const Invocation&)) {
     CLI::App* command = group.add_subcommand(name, help);
-    command->callback([this, run] { invocation_.command = [this, run] { return run(invocation_); }; });
+    command->callback(
+        [this, run] { invocation_.command = [this, run] { return run(invocation_); }; });
     return command;
   }
   CLI::App& add_group(const char* name, const char* help) {
@@ -55,7 +56,8 @@ class Grammar {
     app_.fallthrough();  // global options may stand after the command, too
     app_.require_subcommand(1);
     app_.set_version_flag("--version", std::string("soundgate ") + kVersion);
-    auto* store = app_.add_option("--store", invocation_.store, "Work on this store; no daemon may have it");
+    auto* store =
+        app_.add_option("--store", invocation_.store, "Work on this store; no daemon may have it");
     app_.add_option("--socket", invocation_.socket, "Talk to the daemon here")
         ->capture_default_str()
         ->excludes(store);
@@ -64,8 +66,10 @@ class Grammar {
   }
 
   void add_scan() {
-    CLI::App* command = add(app_, "scan", "Say what each file would be taken for", scan_, scan_files);
-    command->add_option("FILE", scan_.paths, "Files, directories, - for standard input")->required();
+    CLI::App* command =
+        add(app_, "scan", "Say what each file would be taken for", scan_, scan_files);
+    command->add_option("FILE", scan_.paths, "Files, directories, - for standard input")
+        ->required();
     command->add_option("--fail-on", scan_.fail_on,
                         "Exit 10 where a match asks for this action or a stricter one, 11 where "
                         "something was left unchecked");
@@ -83,7 +87,8 @@ class Grammar {
 
   void add_bank() {
     CLI::App& group = add_group("bank", "Sets of references, and what a match with one does");
-    add_bank_settings(*add_named_bank(group, "create", "Make a bank (hold_review, off, 10 s)", create_bank));
+    add_bank_settings(
+        *add_named_bank(group, "create", "Make a bank (hold_review, off, 10 s)", create_bank));
     add_bank_settings(*add_named_bank(group, "set", "Change a bank's settings", set_bank));
     add(group, "list", "All banks", list_banks);
     add_named_bank(group, "pause", "Look for no matches with it", pause_bank);
@@ -100,9 +105,11 @@ class Grammar {
   }
 
   void add_bank_settings(CLI::App& command) {
-    command.add_option("--action", bank_.action, "allow, track, label, demote, hold_review or block");
+    command.add_option("--action", bank_.action,
+                       "allow, track, label, demote, hold_review or block");
     command.add_option("--probes", bank_.probes, "off, near or wide");
-    command.add_option("--min-seconds", bank_.seconds_min, "Matched audio from which the action counts");
+    command.add_option("--min-seconds", bank_.seconds_min,
+                       "Matched audio from which the action counts");
   }
 
   void add_item() {
@@ -112,8 +119,8 @@ class Grammar {
         ->required();
     add_named_item(group, "show", "One reference", show_item);
     add_named_item(group, "remove", "Delete a reference", remove_item);
-    CLI::App* suppress =
-        add_named_item(group, "suppress", "Take a reference out of matching, at once", suppress_item);
+    CLI::App* suppress = add_named_item(group, "suppress",
+                                        "Take a reference out of matching, at once", suppress_item);
     suppress->add_option("--reason", item_.reason, "Why")->required();
     suppress->add_option("--until", item_.until, "Until when: a time, or a span (7d)");
     add_named_item(group, "restore", "Let a suppressed reference match again", restore_item);
@@ -143,7 +150,8 @@ class Grammar {
 
   void add_daemon() {
     add(app_, "status", "What Soundgate does and has", show_status);
-    CLI::App* mode = add(app_, "mode", "Whether verdicts are enforced; remembered", mode_, set_mode);
+    CLI::App* mode =
+        add(app_, "mode", "Whether verdicts are enforced; remembered", mode_, set_mode);
     mode->add_option("MODE", mode_.mode, "observe or enforce")->required();
     mode->add_option("--reason", mode_.reason, "Why")->required();
     CLI::App& uploads = add_group("uploads", "Uploads in flight");
@@ -152,7 +160,8 @@ class Grammar {
 
   void add_config() {
     CLI::App& group = add_group("config", "The daemon's configuration");
-    add(group, "check", "Say whether a file is valid, and where it is not", config_file_, check_config)
+    add(group, "check", "Say whether a file is valid, and where it is not", config_file_,
+        check_config)
         ->add_option("FILE", config_file_, "A configuration, in TOML")
         ->required();
   }
@@ -172,7 +181,8 @@ class Grammar {
 
 std::optional<int> parse_arguments(int argc, char** argv, Invocation& invocation) {
   // The command keeps references to the options: they live until the program ends.
-  static CLI::App app("Soundgate: recognises audio uploads, and stops those it is told to", "soundgate");
+  static CLI::App app("Soundgate: recognises audio uploads, and stops those it is told to",
+                      "soundgate");
   static Grammar grammar(app, invocation);
   grammar.add_all();
   try {

@@ -23,7 +23,8 @@ std::string user_name() {
 
 class StoreBackend : public Backend {
  public:
-  StoreBackend(std::unique_ptr<Index> index, std::unique_ptr<DecisionStore> decisions, ModeRecord mode)
+  StoreBackend(std::unique_ptr<Index> index, std::unique_ptr<DecisionStore> decisions,
+               ModeRecord mode)
       : index_(std::move(index)),
         decisions_(std::move(decisions)),
         mode_(*decisions_, std::move(mode), nullptr),
@@ -82,7 +83,8 @@ Error with_hint(Error error, const std::string& store) {
 
 }  // namespace
 
-Result<std::unique_ptr<Backend>> make_store_backend(const std::string& store, const StoreNeeds& needs) {
+Result<std::unique_ptr<Backend>> make_store_backend(const std::string& store,
+                                                    const StoreNeeds& needs) {
   auto index = lift(Index::open(store, {.create = needs.create, .owner = "soundgate"}));
   if (!index) return tl::unexpected(with_hint(index.error(), store));
   auto decisions = DecisionStore::open(store);

@@ -33,7 +33,9 @@ const Json& child(const Json& object, const char* key) {
   return found == object.end() ? kNull : *found;
 }
 
-std::string quoted_title(const Json& match) { return "“" + field(child(match, "asset"), "title") + "”"; }
+std::string quoted_title(const Json& match) {
+  return "“" + field(child(match, "asset"), "title") + "”";
+}
 
 std::string reason_sentence(const Json& verdict) {
   const std::string reason = field(verdict, "reason");
@@ -71,13 +73,14 @@ std::string score_of(const Json& verdict) {
 
 std::string request_sentence(const Json& verdict) {
   const Json& request = child(verdict, "request");
-  std::string line = "Upload " + field(verdict, "upload_id") + ": " + field(request, "method") + " " +
-                     field(request, "path");
+  std::string line = "Upload " + field(verdict, "upload_id") + ": " + field(request, "method") +
+                     " " + field(request, "path");
   if (!field(request, "host").empty()) line += " to " + field(request, "host");
   if (!field(request, "client").empty()) line += " from " + field(request, "client");
   if (!field(request, "uploader").empty()) line += ", uploader " + field(request, "uploader");
   if (!field(request, "request_id").empty()) line += ", request " + field(request, "request_id");
-  return line + ", " + size_text(number_field(verdict, "bytes")) + ", on " + field(verdict, "time") + ".";
+  return line + ", " + size_text(number_field(verdict, "bytes")) + ", on " +
+         field(verdict, "time") + ".";
 }
 
 std::string connection_sentence(const Json& verdict) {
@@ -90,7 +93,8 @@ std::string connection_sentence(const Json& verdict) {
   }
   if (outcome == "aborted") return "The upload never became whole" + why + ".";
   if (outcome == "released") return "It was held until the verdict, and let through.";
-  if (field(verdict, "mode") == "observe") return "It was let through: in observe mode nothing is held.";
+  if (field(verdict, "mode") == "observe")
+    return "It was let through: in observe mode nothing is held.";
   return "It was let through without waiting for a verdict" + why + ".";
 }
 
@@ -114,10 +118,12 @@ std::string match_sentence(const Json& match) {
 
 std::string segment_sentence(const Json& segment) {
   const auto range = [&](const char* start, const char* end) {
-    return minutes_seconds(number_field(segment, start)) + "–" + minutes_seconds(number_field(segment, end));
+    return minutes_seconds(number_field(segment, start)) + "–" +
+           minutes_seconds(number_field(segment, end));
   };
   const double speed = number_field(segment, "audio_speed");
-  const std::string at = std::abs(speed - 1) < 0.005 ? "" : ", at " + two_digits(speed) + " times its speed";
+  const std::string at =
+      std::abs(speed - 1) < 0.005 ? "" : ", at " + two_digits(speed) + " times its speed";
   return "  " + range("query_start", "query_end") + " of the upload is " +
          range("asset_start", "asset_end") + " of the reference" + at + ", score " +
          two_digits(number_field(segment, "score")) + ".";
@@ -125,21 +131,23 @@ std::string segment_sentence(const Json& segment) {
 
 std::string score_sentence(const Json& match) {
   return "  Best score " + two_digits(number_field(match, "score")) + ", where " +
-         two_digits(number_field(match, "threshold")) + " counts as a match. Action: " +
-         field(match, "action") + " (the bank's own from " +
+         two_digits(number_field(match, "threshold")) +
+         " counts as a match. Action: " + field(match, "action") + " (the bank's own from " +
          minutes_seconds(number_field(match, "min_seconds")) + " of matched audio on, else track).";
 }
 
 std::string verdict_sentence(const Json& verdict) {
   const bool enforced = verdict.value("enforced", false);
-  std::string line = "Verdict: " + field(verdict, "verdict") + " (action " + field(verdict, "action") +
-                     ", " + reason_sentence(verdict) + "), " +
-                     (enforced ? "enforced." : "not enforced (mode " + field(verdict, "mode") + ").");
+  std::string line =
+      "Verdict: " + field(verdict, "verdict") + " (action " + field(verdict, "action") + ", " +
+      reason_sentence(verdict) + "), " +
+      (enforced ? "enforced." : "not enforced (mode " + field(verdict, "mode") + ").");
   const Json& timings = child(verdict, "timings");
   const double last_byte = number_field(timings, "last_byte");
   const double decided = number_field(timings, "verdict");
   if (last_byte > 0 && decided > 0) {
-    line += " It came " + short_duration(std::max(0.0, decided - last_byte)) + " after the last byte.";
+    line +=
+        " It came " + short_duration(std::max(0.0, decided - last_byte)) + " after the last byte.";
   }
   return line;
 }
@@ -147,15 +155,16 @@ std::string verdict_sentence(const Json& verdict) {
 void add_undo(const Json& verdict, const std::string& options, std::vector<std::string>& lines) {
   if (field(verdict, "verdict") == "pass") return;
   if (field(verdict, "reason") != "match") {
-    lines.push_back("To let such uploads pass unmarked: set fail_policy." + field(verdict, "reason") +
-                    " = \"pass\" in the configuration.");
+    lines.push_back("To let such uploads pass unmarked: set fail_policy." +
+                    field(verdict, "reason") + " = \"pass\" in the configuration.");
     return;
   }
   const Json& match = child(verdict, "matches")[0];
   const std::string bank = field(match, "bank");
   lines.emplace_back("To undo, so that the same upload passes next time:");
-  lines.push_back("  soundgate item suppress " + bank + " " + shell_quoted(field(match, "bank_content_id")) +
-                  " --reason 'false match in " + field(verdict, "upload_id") + "'" + options);
+  lines.push_back("  soundgate item suppress " + bank + " " +
+                  shell_quoted(field(match, "bank_content_id")) + " --reason 'false match in " +
+                  field(verdict, "upload_id") + "'" + options);
   lines.emplace_back("To let every match of this bank through:");
   lines.push_back("  soundgate bank set " + bank + " --action track" + options);
 }

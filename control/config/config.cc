@@ -23,10 +23,14 @@ bool parse_mode(std::string_view text, Mode& mode) {
 }
 
 bool parse_midstream(std::string_view text, MidstreamPolicy& policy) {
-  if (text == "resync") policy = MidstreamPolicy::kResync;
-  else if (text == "reset") policy = MidstreamPolicy::kReset;
-  else if (text == "pass") policy = MidstreamPolicy::kPass;
-  else return false;
+  if (text == "resync")
+    policy = MidstreamPolicy::kResync;
+  else if (text == "reset")
+    policy = MidstreamPolicy::kReset;
+  else if (text == "pass")
+    policy = MidstreamPolicy::kPass;
+  else
+    return false;
   return true;
 }
 

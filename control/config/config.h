@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-
 #include <tl/expected.hpp>
 
 #include "control/policy/fail_policy.h"

@@ -74,7 +74,8 @@ class TomlSection {
   }
 
   void texts(std::string_view key, std::vector<std::string>& target) {
-    list(key, "texts", target, [](const toml::node& node) { return node.value_exact<std::string>(); });
+    list(key, "texts", target,
+         [](const toml::node& node) { return node.value_exact<std::string>(); });
   }
 
   void port_numbers(std::string_view key, std::vector<uint16_t>& target) {
@@ -115,7 +116,8 @@ class TomlSection {
   void refuse_unknown() {
     for (const auto& [key, node] : table_) {
       if (known_.count(std::string(key.str())) == 0) {
-        errors_.add(key.source(), "key " + prefix_ + std::string(key.str()) + ": there is no such key");
+        errors_.add(key.source(),
+                    "key " + prefix_ + std::string(key.str()) + ": there is no such key");
       }
     }
   }

@@ -70,7 +70,9 @@ class Statement {
 // Rolled back unless committed.
 class Transaction {
  public:
-  explicit Transaction(Database& database) : database_(database) { database_.run("BEGIN IMMEDIATE"); }
+  explicit Transaction(Database& database) : database_(database) {
+    database_.run("BEGIN IMMEDIATE");
+  }
   ~Transaction();
   void commit();
 

@@ -189,8 +189,7 @@ Result<Fingerprint> DecisionStore::fingerprint(const std::string& upload_id) {
     return fingerprint;
   });
   if (found && found->items.empty()) {
-    return fail(ErrorCode::kNotFound,
-                "no items are kept of upload " + escape_controls(upload_id));
+    return fail(ErrorCode::kNotFound, "no items are kept of upload " + escape_controls(upload_id));
   }
   return found;
 }

@@ -35,9 +35,12 @@ Json asset_json(const Match& match) {
 }
 
 Json segment_json(const MatchSegment& segment) {
-  return {{"query_start", rounded(segment.query_start)}, {"query_end", rounded(segment.query_end)},
-          {"asset_start", rounded(segment.asset_start)}, {"asset_end", rounded(segment.asset_end)},
-          {"audio_speed", rounded(segment.audio_speed)}, {"score", rounded(segment.score)},
+  return {{"query_start", rounded(segment.query_start)},
+          {"query_end", rounded(segment.query_end)},
+          {"asset_start", rounded(segment.asset_start)},
+          {"asset_end", rounded(segment.asset_end)},
+          {"audio_speed", rounded(segment.audio_speed)},
+          {"score", rounded(segment.score)},
           {"confidence", segment.confidence}};
 }
 
@@ -93,9 +96,12 @@ Json gate_json(const std::optional<GateReport>& gate) {
 }
 
 Json request_json(const RequestHead& request) {
-  return {{"request_id", text_or_null(request.request_id)}, {"method", text_or_null(request.method)},
-          {"host", text_or_null(request.host)},             {"path", text_or_null(request.path)},
-          {"client", text_or_null(request.client)}, {"uploader", text_or_null(request.uploader)}};
+  return {{"request_id", text_or_null(request.request_id)},
+          {"method", text_or_null(request.method)},
+          {"host", text_or_null(request.host)},
+          {"path", text_or_null(request.path)},
+          {"client", text_or_null(request.client)},
+          {"uploader", text_or_null(request.uploader)}};
 }
 
 }  // namespace

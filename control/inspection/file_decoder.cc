@@ -84,7 +84,7 @@ Result<void> FileDecoder::feed(StreamProducer& producer, StreamHandle handle, St
   bool wanted = true;
   for (;;) {
     const auto read = source.read({buffer.get(), kReadPieceBytes});
-    if (!read) return fail(ErrorCode::kInternal, read.error());
+    if (!read) return tl::unexpected(read.error());
     if (*read == 0) return {};
     const std::span<const std::byte> piece(buffer.get(), *read);
     on_bytes(piece);

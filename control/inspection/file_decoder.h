@@ -1,6 +1,6 @@
 // Decodes whole files for scan and enroll, in the same workers as uploads from the wire.
 // Input: a source of bytes.  Output: fingerprint, matches if wanted, digest if wanted.
-// Errors: kInternal where the source cannot be read, kUnavailable where no decoder has room.
+// Errors: the source's own, kUnavailable where no decoder has room.
 // Thread: decode() from any, up to producer_count at a time, more wait; it blocks until the end.
 //   The listener's part is called from the pool's collector thread and does next to nothing: each
 //   caller matches its own file.
@@ -56,7 +56,8 @@ class FileDecoder : public DecodeListener {
   };
   struct Lease;  // a producer, for the time of one call
 
-  Result<void> feed(StreamProducer& producer, StreamHandle handle, Stream& stream, ByteSource& source,
+  Result<void> feed(StreamProducer& producer, StreamHandle handle, Stream& stream,
+                    ByteSource& source,
                     const std::function<void(std::span<const std::byte>)>& on_bytes,
                     bool to_the_end);
   bool append(StreamProducer& producer, StreamHandle handle, Stream& stream,

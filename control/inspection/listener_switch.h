@@ -10,7 +10,8 @@ namespace soundgate {
 class ListenerSwitch : public DecodeListener {
  public:
   // uploads: null where there is no dataplane.
-  ListenerSwitch(DecodeListener* uploads, DecodeListener& files) : uploads_(uploads), files_(files) {}
+  ListenerSwitch(DecodeListener* uploads, DecodeListener& files)
+      : uploads_(uploads), files_(files) {}
 
   void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) override {
     if (DecodeListener* listener = listener_of(tag)) listener->on_items(tag, first_item, items);

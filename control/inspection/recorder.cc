@@ -15,7 +15,7 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kRetryPeriod{1};
 constexpr std::chrono::minutes kPrunePeriod{1};
 
-DecisionRow make_row(const Decision& decision, const Finding* finding) {
+DecisionRow make_row(const Decision& decision, Fingerprint fingerprint) {
   DecisionRow row;
   row.upload_id = decision.upload_id;
   row.time = decision.time;
@@ -23,7 +23,7 @@ DecisionRow make_row(const Decision& decision, const Finding* finding) {
   row.checked = decision.verdict.checked;
   row.request_id = decision.request.request_id;
   row.json = dump(verdict_json(decision));
-  if (finding != nullptr) row.fingerprint = finding->fingerprint;
+  row.fingerprint = std::move(fingerprint);
   return row;
 }
 
@@ -35,7 +35,8 @@ void log_decision(const Decision& decision) {
        {"reason", decision.verdict.reason},
        {"checked", std::string(name(decision.verdict.checked))},
        {"enforced", decision.enforced ? "true" : "false"},
-       {"match", matches.empty() ? "" : matches[0].match.bank.name + "/" + matches[0].match.content_id},
+       {"match",
+        matches.empty() ? "" : matches[0].match.bank.name + "/" + matches[0].match.content_id},
        {"client", decision.request.client},
        {"path", decision.request.path}});
 }
@@ -55,7 +56,8 @@ UploadInFlight view_of(const UploadSlot& slot, const UploadTrail& trail, WallTim
   view.state = "receiving";
   view.waiting_for = "bytes";
   if (!trail.last_byte) return view;
-  const bool decided = (slot.progress.load(std::memory_order_acquire) & UploadSlot::kVerdictReady) != 0;
+  const bool decided =
+      (slot.progress.load(std::memory_order_acquire) & UploadSlot::kVerdictReady) != 0;
   const bool held = slot.mode == Mode::kEnforce && !trail.gate;
   view.state = held ? "held" : "deciding";
   view.waiting_for = decided ? "gate" : "verdict";
@@ -65,8 +67,8 @@ UploadInFlight view_of(const UploadSlot& slot, const UploadTrail& trail, WallTim
 
 }  // namespace
 
-Recorder::Recorder(DecisionStore& store, const std::vector<std::unique_ptr<UploadChannel>>& channels,
-                   Settings settings)
+Recorder::Recorder(DecisionStore& store,
+                   const std::vector<std::unique_ptr<UploadChannel>>& channels, Settings settings)
     : store_(store), channels_(channels), settings_(std::move(settings)) {
   trails_.assign(channels.size(), std::vector<UploadTrail>(kUploadSlotsPerLcore));
 }
@@ -114,6 +116,7 @@ void Recorder::run() {
       }
     }
   }
+  make_rows();
   retry_at_ = {};
   write_pending();
 }
@@ -124,6 +127,7 @@ void Recorder::turn() {
     for (size_t lcore = 0; lcore < channels_.size(); ++lcore) drain_events(lcore);
     drain_verdicts();
   }
+  make_rows();
   write_pending();
   prune();
 }
@@ -177,13 +181,11 @@ void Recorder::record(size_t lcore_index, uint16_t slot_index, bool last) {
   {
     const std::lock_guard lock(slot.mutex);
     const Finding* finding = slot.finding ? &*slot.finding : nullptr;
-    const Decision decision =
+    Fingerprint fingerprint = finding != nullptr ? finding->fingerprint : Fingerprint();
+    Decision decision =
         make_decision(slot, trail, finding, settings_.policy, settings_.policy_version);
-    if (pending_.size() < kPendingRowsMax) pending_.push_back(make_row(decision, finding));
-    if (!trail.recorded) {
-      log_decision(decision);
-      count(decision);
-    }
+    if (!trail.recorded) count(decision);
+    recorded_.push_back({std::move(decision), std::move(fingerprint), trail.recorded});
   }
   trail.recorded = true;
   if (last) free_slot(lcore_index, slot_index);
@@ -191,7 +193,8 @@ void Recorder::record(size_t lcore_index, uint16_t slot_index, bool last) {
 
 void Recorder::count(const Decision& decision) {
   const Verdict& verdict = decision.verdict;
-  ++counters_.verdicts.at(static_cast<size_t>(verdict.verdict)).at(static_cast<size_t>(verdict.checked));
+  ++counters_.verdicts.at(static_cast<size_t>(verdict.verdict))
+        .at(static_cast<size_t>(verdict.checked));
   if (!decision.last_byte || !decision.decided) return;
   const std::chrono::duration<double> waited = *decision.decided - *decision.last_byte;
   counters_.decide_seconds_sum += std::max(0.0, waited.count());
@@ -208,6 +211,16 @@ void Recorder::free_slot(size_t lcore_index, uint16_t slot_index) {
   }
   trails_[lcore_index][slot_index] = {};
   channels_[lcore_index]->free_slots.push(slot_index);
+}
+
+// Without the mutex: a log that nobody reads may block, and a matcher must not wait for it.
+void Recorder::make_rows() {
+  for (Recorded& recorded : recorded_) {
+    if (!recorded.again) log_decision(recorded.decision);
+    if (pending_.size() >= kPendingRowsMax) continue;
+    pending_.push_back(make_row(recorded.decision, std::move(recorded.fingerprint)));
+  }
+  recorded_.clear();
 }
 
 void Recorder::write_pending() {
@@ -239,10 +252,12 @@ std::vector<UploadInFlight> Recorder::in_flight() const {
   for (size_t lcore = 0; lcore < channels_.size(); ++lcore) {
     for (size_t slot = 0; slot < kUploadSlotsPerLcore; ++slot) {
       const UploadTrail& trail = trails_[lcore][slot];
-      if (trail.open && !trail.recorded) views.push_back(view_of(channels_[lcore]->slots[slot], trail, now));
+      if (trail.open && !trail.recorded)
+        views.push_back(view_of(channels_[lcore]->slots[slot], trail, now));
     }
   }
-  std::sort(views.begin(), views.end(), [](const auto& a, const auto& b) { return a.upload_id < b.upload_id; });
+  std::sort(views.begin(), views.end(),
+            [](const auto& a, const auto& b) { return a.upload_id < b.upload_id; });
   return views;
 }
 

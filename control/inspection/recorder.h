@@ -72,6 +72,7 @@ class Recorder {
   void record(size_t lcore_index, uint16_t slot_index, bool last);
   void count(const Decision& decision);
   void free_slot(size_t lcore_index, uint16_t slot_index);
+  void make_rows();
   void write_pending();
   void prune();
 
@@ -82,11 +83,18 @@ class Recorder {
   mutable std::mutex mutex_;  // of the members up to the next empty line
   std::condition_variable wake_;
   bool stopping_ = false;
-  std::vector<uint64_t> verdicts_;                 // tags whose finding is ready
-  std::vector<std::vector<UploadTrail>> trails_;   // by lcore and slot
+  std::vector<uint64_t> verdicts_;                // tags whose finding is ready
+  std::vector<std::vector<UploadTrail>> trails_;  // by lcore and slot
   RecorderCounters counters_;
 
-  std::vector<DecisionRow> pending_;  // the recorder thread's own, like what follows
+  // The recorder thread's own from here on.
+  struct Recorded {
+    Decision decision;
+    Fingerprint fingerprint;
+    bool again = false;  // the row is there already
+  };
+  std::vector<Recorded> recorded_;    // in this turn
+  std::vector<DecisionRow> pending_;  // to be written
   std::chrono::steady_clock::time_point retry_at_{};
   std::chrono::steady_clock::time_point prune_at_{};
   std::thread thread_;

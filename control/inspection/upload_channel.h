@@ -68,8 +68,9 @@ struct UploadSlot {
   FixedText<kHeaderValueBytes> request_id;
   FixedText<kHeaderValueBytes> uploader;
 
-  std::atomic<uint64_t> tag{0};    // of the stream; 0: free. Set by the lcore, cleared by the recorder
-  std::atomic<int64_t> bytes{0};   // appended so far; written by the lcore
+  std::atomic<uint64_t> tag{
+      0};  // of the stream; 0: free. Set by the lcore, cleared by the recorder
+  std::atomic<int64_t> bytes{0};  // appended so far; written by the lcore
 
   static constexpr uint8_t kFinished = 1;      // the lcore has seen the last byte
   static constexpr uint8_t kVerdictReady = 2;  // the matcher has decided
@@ -100,10 +101,10 @@ class UploadChannel {
 
   const size_t lcore_index;
   const std::unique_ptr<UploadSlot[]> slots;
-  SpscRing<UploadEvent> events{kEventRingEntries};          // lcore → recorder
-  SpscRing<uint16_t> free_slots{kFreeRingEntries};          // recorder → lcore
-  SpscRing<GateDecision> decisions{kDecisionRingEntries};   // matcher → lcore
-  std::atomic<uint64_t> unrecorded{0};  // uploads for which no slot was free
+  SpscRing<UploadEvent> events{kEventRingEntries};         // lcore → recorder
+  SpscRing<uint16_t> free_slots{kFreeRingEntries};         // recorder → lcore
+  SpscRing<GateDecision> decisions{kDecisionRingEntries};  // matcher → lcore
+  std::atomic<uint64_t> unrecorded{0};                     // uploads for which no slot was free
 };
 
 GateDecision gate_decision(const UploadSlot& slot);

@@ -11,7 +11,8 @@ namespace {
 DataplaneReason unasked_reason(const UploadSlot& slot, const UploadTrail& trail,
                                const Finding* finding) {
   if (trail.gate && trail.gate->reason != DataplaneReason::kNone) return trail.gate->reason;
-  if (trail.gate && trail.gate->outcome == GateOutcome::kAborted) return DataplaneReason::client_gone;
+  if (trail.gate && trail.gate->outcome == GateOutcome::kAborted)
+    return DataplaneReason::client_gone;
   // Nobody is left to say how it ended.
   if (finding == nullptr && !slot.refused) return DataplaneReason::shutdown;
   return DataplaneReason::kNone;

@@ -17,7 +17,8 @@ void write_ports(PrometheusText& out, const DataplaneCounters& counters) {
     uint64_t DataplaneCounters::Port::*count;
   };
   constexpr Family kFamilies[] = {
-      {"port_received_packets_total", "Packets received.", &DataplaneCounters::Port::received_packets},
+      {"port_received_packets_total", "Packets received.",
+       &DataplaneCounters::Port::received_packets},
       {"port_received_bytes_total", "Bytes received.", &DataplaneCounters::Port::received_bytes},
       {"port_sent_packets_total", "Packets sent.", &DataplaneCounters::Port::sent_packets},
       {"port_sent_bytes_total", "Bytes sent.", &DataplaneCounters::Port::sent_bytes},
@@ -33,10 +34,12 @@ void write_ports(PrometheusText& out, const DataplaneCounters& counters) {
 void write_dataplane(PrometheusText& out, const DataplaneCounters& counters) {
   write_ports(out, counters);
   out.single("flows_open", "gauge", "TCP connections followed now.", number(counters.flows_open));
-  out.single("flows_opened_total", "counter", "TCP connections followed.", number(counters.flows_opened));
+  out.single("flows_opened_total", "counter", "TCP connections followed.",
+             number(counters.flows_opened));
   out.single("flows_midstream_open", "gauge", "Connections older than Soundgate that still pass.",
              number(counters.flows_midstream_open));
-  out.single("packets_held", "gauge", "Packets held at the gate now.", number(counters.packets_held));
+  out.single("packets_held", "gauge", "Packets held at the gate now.",
+             number(counters.packets_held));
   out.single("bytes_held", "gauge", "Bytes held at the gate now.", number(counters.bytes_held));
   out.family("gate_uploads_total", "counter", "Uploads by how they left the gate.");
   out.sample(number(counters.uploads_released), {{"outcome", "released"}});
@@ -63,8 +66,8 @@ void write_verdicts(PrometheusText& out, const RecorderCounters& counters) {
   out.single("uploads_held", "gauge", "Uploads whose tail is held now.", number(counters.held));
   out.single("uploads_unrecorded_total", "counter", "Uploads for which there was no slot.",
              number(counters.unrecorded));
-  out.single("decide_seconds_sum", "counter", "Seconds from the last byte to the verdict, added up.",
-             counters.decide_seconds_sum);
+  out.single("decide_seconds_sum", "counter",
+             "Seconds from the last byte to the verdict, added up.", counters.decide_seconds_sum);
   out.single("decide_seconds_count", "counter", "Uploads that decide_seconds_sum adds up.",
              number(counters.decide_count));
 }
@@ -79,11 +82,14 @@ void write_decoders(PrometheusText& out, const DecoderPool::Status& status) {
   out.single("decoder_workers", "gauge", "Decoder processes.", number(status.workers.size()));
   out.single("decoder_streams", "gauge", "Streams in the decoders now.", streams);
   out.single("decoder_restarts_total", "counter", "Decoder processes replaced.", number(restarts));
-  out.single("decoder_streams_begun_total", "counter", "Streams begun.", number(status.streams_begun));
-  out.single("decoder_streams_ended_total", "counter", "Streams ended.", number(status.streams_ended));
+  out.single("decoder_streams_begun_total", "counter", "Streams begun.",
+             number(status.streams_begun));
+  out.single("decoder_streams_ended_total", "counter", "Streams ended.",
+             number(status.streams_ended));
   out.single("decoder_crashes_total", "counter", "Decoders that crashed.", number(status.crashes));
   out.single("decoder_timeouts_total", "counter", "Decoders that hung.", number(status.timeouts));
-  out.single("decoder_resumed_total", "counter", "Streams resumed elsewhere.", number(status.resumed));
+  out.single("decoder_resumed_total", "counter", "Streams resumed elsewhere.",
+             number(status.resumed));
   out.single("decoded_audio_seconds_total", "counter", "Audio decoded.", status.decoded_seconds);
 }
 
@@ -91,7 +97,8 @@ void write_index(PrometheusText& out, const IndexStatus& status) {
   out.single("index_version", "gauge", "Version of the index.", number(status.version));
   out.single("index_banks", "gauge", "Banks.", number(status.bank_count));
   out.single("index_references", "gauge", "References.", number(status.reference_count));
-  out.single("index_suppressed", "gauge", "References out of matching.", number(status.suppressed_count));
+  out.single("index_suppressed", "gauge", "References out of matching.",
+             number(status.suppressed_count));
   out.single("index_windows", "gauge", "Windows that can be found.", number(status.window_count));
 }
 

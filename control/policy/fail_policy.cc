@@ -63,7 +63,9 @@ std::string_view outcome_name(DecodeOutcome outcome) {
   return kOutcomes[static_cast<size_t>(outcome)].name;
 }
 
-Checked checked_of(DecodeOutcome outcome) { return kOutcomes[static_cast<size_t>(outcome)].checked; }
+Checked checked_of(DecodeOutcome outcome) {
+  return kOutcomes[static_cast<size_t>(outcome)].checked;
+}
 
 std::string_view reason_text(std::string_view reason) {
   if (const ReasonRow* row = find(kReasons, reason)) return row->text;

@@ -66,7 +66,9 @@ std::string_view name(Checked checked) { return kChecked.at(static_cast<size_t>(
 std::optional<VerdictKind> parse_verdict(std::string_view text) {
   return parse<VerdictKind>(kVerdicts, text);
 }
-std::optional<Checked> parse_checked(std::string_view text) { return parse<Checked>(kChecked, text); }
+std::optional<Checked> parse_checked(std::string_view text) {
+  return parse<Checked>(kChecked, text);
+}
 
 Action action_of(const Match& match) {
   if (match.query_match_seconds >= match.bank.seconds_min) return match.bank.action;

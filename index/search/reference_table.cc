@@ -17,7 +17,9 @@ std::shared_ptr<const ReferenceEntry> ReferenceTable::share(Slot slot) const {
 void ReferenceTable::set(Slot slot, std::shared_ptr<const ReferenceEntry> entry) {
   while (slot / kChunkSlots >= chunks_.size()) chunks_.push_back(std::make_shared<Chunk>());
   std::shared_ptr<Chunk>& chunk = chunks_[slot / kChunkSlots];
-  chunk = std::make_shared<Chunk>(*chunk);
+  // A snapshot that is out holds its chunks while a copy of it is changed: one that only we hold is
+  // new, and nobody has ever read it.
+  if (chunk.use_count() > 1) chunk = std::make_shared<Chunk>(*chunk);
   (*chunk)[slot % kChunkSlots] = std::move(entry);
   slot_end_ = std::max(slot_end_, slot + 1);
 }

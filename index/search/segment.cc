@@ -6,17 +6,23 @@ namespace soundgate {
 Segment::Segment(Contents contents)
     : places_(std::move(contents.places)), index_(contents.windows) {}
 
-Segment::Segment(Slot slot, std::span<const Item> items) : Segment(windows_of(slot, items)) {}
+Segment::Segment(std::span<const SlotItems> references) : Segment(windows_of(references)) {}
 
-Segment::Contents Segment::windows_of(Slot slot, std::span<const Item> items) {
+Segment::Contents Segment::windows_of(std::span<const SlotItems> references) {
   Contents contents;
-  for (uint32_t first = 0; first + kWindowItems <= items.size(); first += kReferenceStride) {
-    const WindowItems window = items.subspan(first).first<kWindowItems>();
-    if (!is_informative(window)) continue;
-    contents.windows.push_back(pack_window(window));
-    contents.places.push_back({slot, first});
+  for (const auto& [slot, items] : references) {
+    for (uint32_t first = 0; first + kWindowItems <= items.size(); first += kReferenceStride) {
+      const WindowItems window = items.subspan(first).first<kWindowItems>();
+      if (!is_informative(window)) continue;
+      contents.windows.push_back(pack_window(window));
+      contents.places.push_back({slot, first});
+    }
   }
   return contents;
+}
+
+size_t Segment::window_count(Slot slot) const {
+  return std::ranges::equal_range(places_, slot, {}, &WindowPlace::slot).size();
 }
 
 void Segment::search(const QueryWindows& queries, Slot slot_begin,

@@ -33,16 +33,22 @@ struct QueryWindows {
   std::vector<uint32_t> items;
 };
 
+struct SlotItems {
+  Slot slot;
+  std::span<const Item> items;
+};
+
 class Segment {
  public:
-  // The informative windows of one reference.
-  Segment(Slot slot, std::span<const Item> items);
+  // The informative windows of some references, by slot.
+  explicit Segment(std::span<const SlotItems> references);
   // Those of all `parts`, in order, but the slots that `is_live` denies.
   template <class IsLive>
   Segment(std::span<const std::shared_ptr<const Segment>> parts, IsLive is_live)
       : Segment(gather(parts, is_live)) {}
 
   size_t window_count() const { return places_.size(); }
+  size_t window_count(Slot slot) const;
 
   // Appends the nearest windows of each query, of slots from `slot_begin` on.
   void search(const QueryWindows& queries, Slot slot_begin, std::vector<WindowHit>& hits) const;
@@ -54,7 +60,7 @@ class Segment {
   };
 
   explicit Segment(Contents contents);
-  static Contents windows_of(Slot slot, std::span<const Item> items);
+  static Contents windows_of(std::span<const SlotItems> references);
   template <class IsLive>
   static Contents gather(std::span<const std::shared_ptr<const Segment>> parts, IsLive is_live);
 

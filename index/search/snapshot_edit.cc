@@ -49,17 +49,30 @@ void count(Snapshot& snapshot, const ReferenceEntry& entry, int sign) {
 
 }  // namespace
 
-Slot add_reference(Snapshot& snapshot, ReferenceEntry entry) {
-  const Slot slot = snapshot.references.slot_end();
-  auto segment = std::make_shared<const Segment>(slot, *entry.items);
-  entry.window_count = segment->window_count();
-  count(snapshot, entry, +1);
-  snapshot.references.set(slot, std::make_shared<const ReferenceEntry>(std::move(entry)));
+Slot add_references(Snapshot& snapshot, std::vector<ReferenceEntry> entries) {
+  const Slot first = snapshot.references.slot_end();
+  std::vector<SlotItems> references;
+  for (const ReferenceEntry& entry : entries) {
+    references.push_back({first + static_cast<Slot>(references.size()), *entry.items});
+  }
+  auto segment = std::make_shared<const Segment>(references);
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const Slot slot = references[i].slot;
+    entries[i].window_count = segment->window_count(slot);
+    count(snapshot, entries[i], +1);
+    snapshot.references.set(slot, std::make_shared<const ReferenceEntry>(std::move(entries[i])));
+  }
   if (segment->window_count() > 0) {
     snapshot.segments.push_back(std::move(segment));
     merge_small_segments(snapshot);
   }
-  return slot;
+  return first;
+}
+
+Slot add_reference(Snapshot& snapshot, ReferenceEntry entry) {
+  std::vector<ReferenceEntry> entries;
+  entries.push_back(std::move(entry));
+  return add_references(snapshot, std::move(entries));
 }
 
 void remove_reference(Snapshot& snapshot, Slot slot) {

@@ -13,7 +13,8 @@
 
 namespace soundgate {
 
-// The entry takes the next slot, which is returned.
+// The entries take the next slots, the first of which is returned. Their windows are counted here.
+Slot add_references(Snapshot& snapshot, std::vector<ReferenceEntry> entries);
 Slot add_reference(Snapshot& snapshot, ReferenceEntry entry);
 // Its windows stay behind until their segment is merged; nothing that is found in them counts.
 void remove_reference(Snapshot& snapshot, Slot slot);

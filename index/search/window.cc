@@ -1,8 +1,11 @@
 #include "index/search/window.h"
 
 #include <algorithm>
-#include <bit>
+#include <array>
 #include <cstring>
+#include <numeric>
+
+#include "index/search/distance.h"
 
 namespace soundgate {
 namespace {
@@ -20,11 +23,9 @@ Window pack_window(WindowItems items) {
 }
 
 bool is_informative(WindowItems items) {
-  int changed_bits = 0;
-  for (size_t i = 1; i < items.size(); ++i) {
-    changed_bits += std::popcount(items[i - 1] ^ items[i]);
-  }
-  return changed_bits >= kChangedBitsMin;
+  std::array<uint8_t, kWindowItems - 1> changed_bits;
+  item_distances(items.first<kWindowItems - 1>(), items.last<kWindowItems - 1>(), changed_bits);
+  return std::accumulate(changed_bits.begin(), changed_bits.end(), 0) >= kChangedBitsMin;
 }
 
 double informative_seconds(std::span<const Item> items) {

@@ -63,8 +63,9 @@ class CliTest(unittest.TestCase):
         return str(pathlib.Path(ARGUMENTS.programs) / name)
 
     def run_program(self, *arguments, stdin=b"", user=None):
+        other = {"user": user, "group": user, "extra_groups": []} if user else {}
         done = subprocess.run([str(a) for a in arguments], input=stdin, capture_output=True,
-                              timeout=60, user=user, check=False)
+                              timeout=60, check=False, **other)
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     def run_cli(self, *arguments, exit=0, **options):
@@ -98,7 +99,8 @@ class Daemon:
         self.process = None
 
     def start(self):
-        self.process = subprocess.Popen(self.command, stderr=open(self.log_path, "ab"))
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(self.command, stderr=log)
         for _ in range(200):
             if "event=started" in self.log_path.read_text() and self.socket.exists():
                 return

@@ -24,8 +24,8 @@ class ConfigTest : public testing::Test {
   }
   ~ConfigTest() override { std::filesystem::remove(file_); }
 
-  const std::filesystem::path file_ =
-      std::filesystem::temp_directory_path() / ("config_test_" + std::to_string(getpid()) + ".toml");
+  const std::filesystem::path file_ = std::filesystem::temp_directory_path() /
+                                      ("config_test_" + std::to_string(getpid()) + ".toml");
 };
 
 TEST_F(ConfigTest, EmptyIsTheDefaults) {
@@ -41,7 +41,8 @@ TEST_F(ConfigTest, SaysFileLineKeyAndWhat) {
             ":3: key gate.hold_max_ms: must be 1..600000, is -5");
   EXPECT_EQ(error_of("[gate]\nhold_max_ms = \"long\"\n"),
             ":2: key gate.hold_max_ms: must be a whole number, 1..600000");
-  EXPECT_EQ(error_of("[block]\nstatus = 404\n"), ":2: key block.status: must be 403 or 451, is 404");
+  EXPECT_EQ(error_of("[block]\nstatus = 404\n"),
+            ":2: key block.status: must be 403 or 451, is 404");
   EXPECT_EQ(error_of("[mode]\ndefault = \"strict\"\n"),
             ":2: key mode.default: must be \"observe\" or \"enforce\", is \"strict\"");
   EXPECT_EQ(error_of("store = \"\"\n"), ":1: key store: must be a text that is not empty");
@@ -86,7 +87,8 @@ TEST_F(ConfigTest, FailPolicyReachesBothRooms) {
             FailAction::kBlock);
 }
 
-// deploy/soundgate.toml calls itself "every key with its default, or an example where there is none".
+// deploy/soundgate.toml calls itself "every key with its default, or an example where there is
+// none".
 TEST_F(ConfigTest, TheSampleHoldsTheDefaults) {
   const auto sample = load_config(std::string(SOURCE_DIR) + "/deploy/soundgate.toml");
   ASSERT_TRUE(sample) << sample.error();

@@ -1,11 +1,10 @@
-#include "control/decisions/decision_store.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <set>
 
+#include "control/decisions/decision_store.h"
 #include "control/decisions/upload_id.h"
 #include "control/text.h"
 
@@ -30,8 +29,8 @@ class DecisionStoreTest : public testing::Test {
     ASSERT_TRUE(store) << store.error().message;
     store_ = std::move(*store);
   }
-  static DecisionRow row(const std::string& id, double time, VerdictKind verdict = VerdictKind::kPass,
-                         size_t items = 0) {
+  static DecisionRow row(const std::string& id, double time,
+                         VerdictKind verdict = VerdictKind::kPass, size_t items = 0) {
     DecisionRow row;
     row.upload_id = id;
     row.time = from_epoch_seconds(time);
@@ -44,7 +43,9 @@ class DecisionStoreTest : public testing::Test {
     return row;
   }
   void write(const DecisionRow& row) { ASSERT_TRUE(store_->write({&row, 1})); }
-  std::vector<std::string> list(const DecisionFilter& filter) { return store_->list(filter).value(); }
+  std::vector<std::string> list(const DecisionFilter& filter) {
+    return store_->list(filter).value();
+  }
 
   const std::filesystem::path folder_ =
       std::filesystem::temp_directory_path() / ("decisions_test_" + std::to_string(getpid()));
@@ -86,7 +87,8 @@ TEST_F(DecisionStoreTest, SaysWhatIsNotThere) {
 }
 
 TEST_F(DecisionStoreTest, ForgetsItemsByAgeThenBySize) {
-  for (int i = 0; i < 5; ++i) write(row(std::string(1, static_cast<char>('a' + i)), 100 + i, {}, 100));
+  for (int i = 0; i < 5; ++i)
+    write(row(std::string(1, static_cast<char>('a' + i)), 100 + i, {}, 100));
   ASSERT_TRUE(store_->prune_items(from_epoch_seconds(101), 1 << 20));
   EXPECT_FALSE(store_->fingerprint("a"));
   EXPECT_TRUE(store_->fingerprint("b"));

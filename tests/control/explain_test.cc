@@ -28,8 +28,10 @@ Decision blocked() {
   decision.mode = "enforce";
   decision.enforced = true;
   decision.request = {"r1", "PUT", "origin", "/a\nb.mp3", "192.0.2.7:4000", ""};
-  decision.verdict = {VerdictKind::kBlock, Action::kBlock, "match", Checked::kFull, {{match, Action::kBlock}}};
-  decision.decode = DecodeEnd{.outcome = DecodeOutcome::decoded, .decoded_seconds = 190, .duration_seconds = 190};
+  decision.verdict = {
+      VerdictKind::kBlock, Action::kBlock, "match", Checked::kFull, {{match, Action::kBlock}}};
+  decision.decode =
+      DecodeEnd{.outcome = DecodeOutcome::decoded, .decoded_seconds = 190, .duration_seconds = 190};
   decision.gate = GateReport{.outcome = GateOutcome::kBlocked};
   return decision;
 }
@@ -39,27 +41,32 @@ TEST(Explain, ABlockedUpload) {
   EXPECT_THAT(lines, Contains(HasSubstr("PUT /a\\nb.mp3 to origin from 192.0.2.7:4000")));
   EXPECT_THAT(lines, Contains("The client was refused, and the origin's connection was reset."));
   EXPECT_THAT(lines, Contains(HasSubstr("0:42 of it (22 %) is “Ti\\x1btle”, bank spam")));
-  EXPECT_THAT(lines, Contains("  0:10–0:52 of the upload is 1:10–1:52 of the reference, at 1.03 times "
-                              "its speed, score .93."));
+  EXPECT_THAT(lines,
+              Contains("  0:10–0:52 of the upload is 1:10–1:52 of the reference, at 1.03 times "
+                       "its speed, score .93."));
   EXPECT_THAT(lines, Contains(HasSubstr("Best score .93, where .38 counts as a match.")));
-  EXPECT_THAT(lines, Contains("  soundgate item suppress spam 'it'\\''s' --reason 'false match in 01ABC' "
-                              "--store /s"));
+  EXPECT_THAT(lines,
+              Contains("  soundgate item suppress spam 'it'\\''s' --reason 'false match in 01ABC' "
+                       "--store /s"));
   EXPECT_THAT(lines, Contains("  soundgate bank set spam --action track --store /s"));
 }
 
 TEST(Explain, AnUploadThatWasNotChecked) {
   Decision decision = blocked();
   decision.verdict = {VerdictKind::kFlag, Action::kLabel, "hold_deadline", Checked::kNone, {}};
-  decision.gate = GateReport{.outcome = GateOutcome::kReleasedUnasked, .reason = DataplaneReason::hold_deadline};
+  decision.gate = GateReport{.outcome = GateOutcome::kReleasedUnasked,
+                             .reason = DataplaneReason::hold_deadline};
   const auto lines = explain(verdict_json(decision), "");
-  EXPECT_THAT(lines, Contains(HasSubstr("let through without waiting for a verdict (no verdict within")));
+  EXPECT_THAT(lines,
+              Contains(HasSubstr("let through without waiting for a verdict (no verdict within")));
   EXPECT_THAT(lines, Contains(HasSubstr("It was not checked (hold_deadline: ")));
   EXPECT_THAT(lines, Contains(HasSubstr("fail_policy.hold_deadline = \"pass\"")));
 }
 
 TEST(VerdictColumns, LineUp) {
   const std::string line = verdict_columns(verdict_json(blocked()));
-  EXPECT_EQ(line, "block  spam/“Ti\\x1btle”                matched 0:42 of 3:10   score .93 (≥ .38)");
+  EXPECT_EQ(line,
+            "block  spam/“Ti\\x1btle”                matched 0:42 of 3:10   score .93 (≥ .38)");
 }
 
 TEST(ShellQuoted, CanBePasted) {

@@ -25,7 +25,9 @@ class FakeIndex : public Index {
  public:
   std::vector<Match> matches;  // what every upload with items matches
 
-  std::unique_ptr<MatchSession> match() const override { return std::make_unique<FakeSession>(matches); }
+  std::unique_ptr<MatchSession> match() const override {
+    return std::make_unique<FakeSession>(matches);
+  }
   IndexStatus status() const override { return {.version = 7}; }
 
   IndexResult<void> create_bank(const Bank&) override { return none(); }
@@ -35,7 +37,9 @@ class FakeIndex : public Index {
   std::vector<Bank> banks() const override { return {}; }
   IndexResult<EnrollResult> enroll(const EnrollRequest&) override { return none(); }
   IndexResult<std::vector<Reference>> references(std::string_view) const override { return none(); }
-  IndexResult<Reference> reference(std::string_view, std::string_view) const override { return none(); }
+  IndexResult<Reference> reference(std::string_view, std::string_view) const override {
+    return none();
+  }
   IndexResult<void> remove(std::string_view, std::string_view) override { return none(); }
   IndexResult<void> suppress(std::string_view, std::string_view, const Suppression&) override {
     return none();

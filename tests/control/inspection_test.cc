@@ -24,7 +24,8 @@ class InspectionTest : public testing::Test {
     std::filesystem::create_directories(folder_);
     store_ = std::move(DecisionStore::open(folder_).value());
     channels_.push_back(std::make_unique<UploadChannel>(0));
-    recorder_ = std::make_unique<Recorder>(*store_, channels_, Recorder::Settings{{}, "policy-1", {}});
+    recorder_ =
+        std::make_unique<Recorder>(*store_, channels_, Recorder::Settings{{}, "policy-1", {}});
     matcher_ = std::make_unique<Matcher>(index_, policy_, channels_,
                                          [this](uint64_t tag) { recorder_->verdict_ready(tag); });
     sink_ = std::make_unique<LcoreSink>(*channels_[0], producer_, false, 42);
@@ -71,7 +72,8 @@ class InspectionTest : public testing::Test {
     matcher_->on_items(producer_.last().tag, 0, items);
   }
   void end(DecodeOutcome outcome = DecodeOutcome::decoded) {
-    matcher_->on_end(producer_.last().tag, {.outcome = outcome, .decoded_seconds = 12, .duration_seconds = 12});
+    matcher_->on_end(producer_.last().tag,
+                     {.outcome = outcome, .decoded_seconds = 12, .duration_seconds = 12});
   }
   std::vector<GateDecision> decisions() {
     std::array<GateDecision, 8> decisions;
@@ -242,7 +244,8 @@ TEST_F(InspectionTest, ItemsOfAnUploadThatIsOverDoNotReachItsSuccessor) {
 }
 
 TEST_F(InspectionTest, MoreUploadsThanSlotsIsOverload) {
-  for (uint64_t key = 1; key <= kUploadSlotsPerLcore; ++key) ASSERT_EQ(begin(key), SinkResult::kTaken);
+  for (uint64_t key = 1; key <= kUploadSlotsPerLcore; ++key)
+    ASSERT_EQ(begin(key), SinkResult::kTaken);
   EXPECT_EQ(begin(100000), SinkResult::kOverload);
   EXPECT_EQ(append(100000), SinkResult::kEnough);
   close(100000, GateOutcome::kReleasedUnasked, DataplaneReason::overload);  // nobody minds

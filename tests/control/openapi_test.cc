@@ -45,13 +45,15 @@ class OpenApiTest : public testing::Test {
 };
 
 std::string described(std::string method) {
-  std::transform(method.begin(), method.end(), method.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(method.begin(), method.end(), method.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   return method;
 }
 
 TEST_F(OpenApiTest, RoutesAndDescriptionAgree) {
   std::set<std::string> served, written;
-  for (const Route& route : router_.routes()) served.insert(described(route.method) + " " + route.pattern);
+  for (const Route& route : router_.routes())
+    served.insert(described(route.method) + " " + route.pattern);
   for (const auto& [path, operations] : api_["paths"].items()) {
     for (const auto& [method, operation] : operations.items()) written.insert(method + " " + path);
   }
@@ -70,7 +72,8 @@ TEST_F(OpenApiTest, ParametersAgree) {
     for (const std::string& name : path) {
       EXPECT_NE(route.pattern.find("{" + name + "}"), std::string::npos) << name;
     }
-    EXPECT_EQ(std::count(route.pattern.begin(), route.pattern.end(), '{'), static_cast<long>(path.size()))
+    EXPECT_EQ(std::count(route.pattern.begin(), route.pattern.end(), '{'),
+              static_cast<long>(path.size()))
         << route.pattern;
     EXPECT_FALSE(operation.value("summary", "").empty()) << route.pattern;
   }

@@ -10,10 +10,11 @@ namespace {
 class RouterTest : public testing::Test {
  protected:
   RouterTest() {
-    router_.add({"GET", "/v1/banks/{bank}/items/{id}", Role::kViewer, {"x"}, [](const ApiCall& call) {
-                   return Result<ApiResponse>(
-                       json_response({{"bank", call.part("bank")}, {"id", call.part("id")}, {"x", call.query("x")}}));
-                 }});
+    router_.add(
+        {"GET", "/v1/banks/{bank}/items/{id}", Role::kViewer, {"x"}, [](const ApiCall& call) {
+           return Result<ApiResponse>(json_response(
+               {{"bank", call.part("bank")}, {"id", call.part("id")}, {"x", call.query("x")}}));
+         }});
     router_.add({"PUT", "/v1/banks/{bank}/items/{id}", Role::kAdmin, {}, [](const ApiCall&) {
                    return Result<ApiResponse>(json_response({{"done", true}}));
                  }});

@@ -13,12 +13,16 @@ TEST(EscapeControls, KeepsWhatIsSafe) {
 
 TEST(EscapeControls, NeitherMovesTheCursorNorForgesALine) {
   EXPECT_EQ(escape_controls("a\x1b[2Jb\nc\r\t\x7f"), "a\\x1b[2Jb\\nc\\r\\t\\x7f");
-  EXPECT_EQ(escape_controls("\xc2\x9b" "31m"), "\\x9b31m");             // C1 as UTF-8
+  EXPECT_EQ(escape_controls("\xc2\x9b"
+                            "31m"),
+            "\\x9b31m");                                                // C1 as UTF-8
   EXPECT_EQ(escape_controls("gpj\xe2\x80\xae.exe"), "gpj\\u202e.exe");  // right-to-left override
 }
 
 TEST(EscapeControls, BytesThatAreNotUtf8) {
-  EXPECT_EQ(escape_controls("a\xff" "b\xc3"), "a\\xffb\\xc3");
+  EXPECT_EQ(escape_controls("a\xff"
+                            "b\xc3"),
+            "a\\xffb\\xc3");
   EXPECT_EQ(escape_controls("\xc0\x80\xed\xa0\x80"), "\\xc0\\x80\\xed\\xa0\\x80");
 }
 

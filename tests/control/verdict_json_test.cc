@@ -37,8 +37,10 @@ Decision sample() {
   decision.time = from_epoch_seconds(1795339677.5);
   decision.mode = "enforce";
   decision.enforced = true;
-  decision.verdict = {VerdictKind::kBlock, Action::kBlock, "match", Checked::kFull, {{match, Action::kBlock}}};
-  decision.decode = DecodeEnd{.outcome = DecodeOutcome::decoded, .decoded_seconds = 84, .duration_seconds = 84};
+  decision.verdict = {
+      VerdictKind::kBlock, Action::kBlock, "match", Checked::kFull, {{match, Action::kBlock}}};
+  decision.decode =
+      DecodeEnd{.outcome = DecodeOutcome::decoded, .decoded_seconds = 84, .duration_seconds = 84};
   decision.first_byte = decision.time;
   return decision;
 }
@@ -46,8 +48,8 @@ Decision sample() {
 TEST(VerdictJson, HasEveryFieldInOrder) {
   const Json json = verdict_json(sample());
   EXPECT_THAT(keys(json),
-              ElementsAre("upload_id", "time", "mode", "enforced", "request", "verdict", "action", "reason",
-                          "checked", "query_file_duration_seconds", "coverage", "matches",
+              ElementsAre("upload_id", "time", "mode", "enforced", "request", "verdict", "action",
+                          "reason", "checked", "query_file_duration_seconds", "coverage", "matches",
                           "index_version", "policy_version", "decode", "gate", "bytes", "timings"));
   EXPECT_THAT(keys(json["request"]),
               ElementsAre("request_id", "method", "host", "path", "client", "uploader"));

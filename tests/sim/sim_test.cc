@@ -15,7 +15,14 @@ uint64_t first_seed() {
   return seed ? std::strtoull(seed, nullptr, 10) : 1;
 }
 
-uint64_t seed_count() { return std::getenv("SIM_SEED") ? 1 : 400; }
+uint64_t seed_count() {
+#ifdef NDEBUG
+  constexpr uint64_t kSeeds = 400;
+#else
+  constexpr uint64_t kSeeds = 30;  // sanitizers are slow
+#endif
+  return std::getenv("SIM_SEED") ? 1 : kSeeds;
+}
 
 void run_seeds(SimulationOptions options) {
   for (uint64_t seed = first_seed(); seed < first_seed() + seed_count(); ++seed) {
