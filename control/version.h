@@ -1,3 +1,4 @@
+// The version that the programs tell.
 #pragma once
 
 namespace soundgate {

@@ -21,9 +21,4 @@ tests/support/fetch_corpus.sh
 cmake --preset release >/dev/null
 cmake --build --preset release
 
-# The same unit tests again, under AddressSanitizer and UndefinedBehaviorSanitizer.
-cmake --preset asan >/dev/null
-cmake --build --preset asan
-
-ctest --preset asan --label-regex '^unit$' -j 2
 exec ctest --preset release -j 2 "${leave_out[@]}" "$@"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import e2e
 from testbed import bed, corpus
+from testbed.audio import audible_start
 from testbed.command_line import CommandLine
 
 COUNT = 100
@@ -37,8 +38,11 @@ def trims(workshop, references):
     jobs = []
     for number, track in enumerate(references):
         for seconds in (15, 30):
-            start = round((track.seconds - seconds) / 2 + 0.0617, 4)
-            jobs.append((track, CODECS[number % len(CODECS)], max(0, start), seconds))
+            start = audible_start(track, (track.seconds - seconds) / 2 + 0.0617, seconds)
+            if start is None:
+                print(f"{track.path}: no trim of {seconds} s, all of them hold silence")
+                continue
+            jobs.append((track, CODECS[number % len(CODECS)], round(start, 4), seconds))
     return encode_all(workshop, jobs)
 
 

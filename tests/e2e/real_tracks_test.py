@@ -10,7 +10,7 @@ BYTES_PER_SECOND = "2M"
 
 class RealTracks(e2e.TestbedCase):
     references = e2e.tracks(12, ("wesnoth", "colobot"))
-    others = e2e.tracks(12, ("btanks", "starfighter", "supertux"))
+    others = e2e.tracks(12, ("btanks", "starfighter"))
 
     @classmethod
     def enroll(cls):

@@ -78,5 +78,24 @@ _SAME_FORMAT = ("asetpts=PTS-STARTPTS,aresample=44100,"
                 "aformat=sample_fmts=fltp:channel_layouts=stereo")
 
 
+def audible_start(track, start, seconds):
+    """The first start, from this one on and then around, where the track is not silent for a
+    second anywhere in so many seconds: silence cannot be recognised. None where there is none."""
+    latest = track.seconds - seconds
+    step = 2.5
+    starts = [start + number * step for number in range(int(latest / step) + 1)]
+    for candidate in (at if at <= latest else at % latest for at in starts):
+        if not _has_silence(track.path, candidate, seconds):
+            return candidate
+    return None
+
+
+def _has_silence(path, start, seconds):
+    heard = run("ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-ss", start, "-t", seconds,
+                "-i", path, "-vn", "-af", "silencedetect=noise=-50dB:duration=1",
+                "-f", "null", "-").stderr
+    return "silence_start" in heard
+
+
 def _ffmpeg(*arguments):
     run("ffmpeg", "-nostdin", "-y", "-loglevel", "error", "-threads", "1", *arguments)

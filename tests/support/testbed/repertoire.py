@@ -1,5 +1,6 @@
 """The uploads that the demo and the tests send: clean ones, and references in every disguise."""
 
+from .audio import audible_start
 from .uploads import BLOCK, PASS, UNCHECKED, Case
 
 
@@ -17,15 +18,16 @@ def encoded(codec):
 def trim(codec, start, seconds):
     def make(workshop, track, outer):
         # Not on the grid of the reference's items.
-        path = workshop.encode(track, codec, start + 0.0617, seconds)
-        return Case(f"{seconds} s of {track.name} from {start} s, {codec}", path, BLOCK,
+        heard_from = audible_start(track, start + 0.0617, seconds)
+        path = workshop.encode(track, codec, heard_from, seconds)
+        return Case(f"{seconds} s of {track.name} from {heard_from:.0f} s, {codec}", path, BLOCK,
                     track.title, matched_seconds_min=0.6 * seconds)
     return make
 
 
 def embedded(start, seconds):
     def make(workshop, track, outer):
-        path = workshop.embed(track, start, seconds, outer)
+        path = workshop.embed(track, audible_start(track, start, seconds), seconds, outer)
         return Case(f"{seconds} s of {track.name} inside {outer.name}", path, BLOCK,
                     track.title, matched_seconds_min=0.6 * seconds)
     return make
