@@ -18,7 +18,7 @@ namespace soundgate {
 struct BackendRequest {
   std::string method;
   std::vector<std::string> path;  // pieces, not encoded: {"v1", "banks", "spam"}
-  std::vector<std::pair<std::string, std::string>> query;
+  std::vector<std::pair<std::string, std::string>> query{};
   ByteSource* body = nullptr;
 };
 

@@ -43,9 +43,8 @@ Result<int> finish(const Invocation& invocation, const Result<Json>& bank) {
 Result<int> change(const Invocation& invocation, const std::string& name, const Json& body) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
-  return finish(
-      invocation,
-      (*backend)->call({.method = "PATCH", .path = {"v1", "banks", name}, .query = {}}, body));
+  return finish(invocation,
+                (*backend)->call({.method = "PATCH", .path = {"v1", "banks", name}}, body));
 }
 
 }  // namespace
@@ -55,8 +54,7 @@ Result<int> create_bank(const Invocation& invocation, const BankOptions& options
   if (!backend) return tl::unexpected(backend.error());
   Json body = settings_json(options);
   body["name"] = options.name;
-  return finish(invocation,
-                (*backend)->call({.method = "POST", .path = {"v1", "banks"}, .query = {}}, body));
+  return finish(invocation, (*backend)->call({.method = "POST", .path = {"v1", "banks"}}, body));
 }
 
 Result<int> set_bank(const Invocation& invocation, const BankOptions& options) {
@@ -69,7 +67,7 @@ Result<int> set_bank(const Invocation& invocation, const BankOptions& options) {
 Result<int> list_banks(const Invocation& invocation) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
-  const auto banks = (*backend)->call({.method = "GET", .path = {"v1", "banks"}, .query = {}});
+  const auto banks = (*backend)->call({.method = "GET", .path = {"v1", "banks"}});
   if (!banks) return tl::unexpected(banks.error());
   print_banks(invocation, banks->at("banks"));
   return 0;
@@ -78,7 +76,7 @@ Result<int> list_banks(const Invocation& invocation) {
 Result<int> delete_bank(const Invocation& invocation, const BankOptions& options) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
-  BackendRequest request{.method = "DELETE", .path = {"v1", "banks", options.name}, .query = {}};
+  BackendRequest request{.method = "DELETE", .path = {"v1", "banks", options.name}};
   if (options.force) request.query.emplace_back("force", "true");
   const auto deleted = (*backend)->call(request);
   if (!deleted) return tl::unexpected(deleted.error());

@@ -85,7 +85,7 @@ void print_status(const Json& status) {
 Result<int> show_status(const Invocation& invocation) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
-  const auto status = (*backend)->call({.method = "GET", .path = {"v1", "status"}, .query = {}});
+  const auto status = (*backend)->call({.method = "GET", .path = {"v1", "status"}});
   if (!status) return tl::unexpected(status.error());
   if (invocation.json) {
     print_json(*status);
@@ -98,7 +98,7 @@ Result<int> show_status(const Invocation& invocation) {
 Result<int> set_mode(const Invocation& invocation, const ModeOptions& options) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
-  const auto mode = (*backend)->call({.method = "PUT", .path = {"v1", "mode"}, .query = {}},
+  const auto mode = (*backend)->call({.method = "PUT", .path = {"v1", "mode"}},
                                      {{"mode", options.mode}, {"reason", options.reason}});
   if (!mode) return tl::unexpected(mode.error());
   if (invocation.json) {
@@ -116,7 +116,7 @@ Result<int> list_uploads(const Invocation& invocation) {
   }
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
-  const auto uploads = (*backend)->call({.method = "GET", .path = {"v1", "uploads"}, .query = {}});
+  const auto uploads = (*backend)->call({.method = "GET", .path = {"v1", "uploads"}});
   if (!uploads) return tl::unexpected(uploads.error());
   Table table({"UPLOAD", "STATE", "BYTES", "CLIENT", "REQUEST", "HELD", "WAITING FOR"});
   for (const Json& upload : uploads->at("uploads")) {

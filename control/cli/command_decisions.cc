@@ -23,7 +23,7 @@ std::string decision_line(const Json& decision) {
 Result<int> list_decisions(const Invocation& invocation, const DecisionsOptions& options) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
-  BackendRequest request{.method = "GET", .path = {"v1", "decisions"}, .query = {}};
+  BackendRequest request{.method = "GET", .path = {"v1", "decisions"}};
   const auto add = [&](const char* key, const std::string& value) {
     if (!value.empty()) request.query.emplace_back(key, value);
   };
@@ -47,8 +47,8 @@ Result<int> list_decisions(const Invocation& invocation, const DecisionsOptions&
 Result<int> show_decision(const Invocation& invocation, const DecisionsOptions& options) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
-  const auto decision = (*backend)->call(
-      {.method = "GET", .path = {"v1", "decisions", options.upload_id}, .query = {}});
+  const auto decision =
+      (*backend)->call({.method = "GET", .path = {"v1", "decisions", options.upload_id}});
   if (!decision) return tl::unexpected(decision.error());
   if (invocation.json) {
     print_json(*decision);

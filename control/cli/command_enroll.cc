@@ -13,8 +13,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 BackendRequest enroll_request(const EnrollOptions& options, const std::string& title) {
-  BackendRequest request{
-      .method = "POST", .path = {"v1", "banks", options.bank, "items"}, .query = {}};
+  BackendRequest request{.method = "POST", .path = {"v1", "banks", options.bank, "items"}};
   const auto add = [&](const char* key, const std::string& value) {
     if (!value.empty()) request.query.emplace_back(key, value);
   };
@@ -100,8 +99,7 @@ Result<int> enroll_files(const Invocation& invocation, const EnrollOptions& opti
   if (!options.upload_id.empty()) return enroll_upload(invocation, options);
   auto backend = invocation.open({.file_count = input.files.size()});
   if (!backend) return tl::unexpected(backend.error());
-  const auto bank =
-      (*backend)->call({.method = "GET", .path = {"v1", "banks", options.bank}, .query = {}});
+  const auto bank = (*backend)->call({.method = "GET", .path = {"v1", "banks", options.bank}});
   if (!bank) return tl::unexpected(bank.error());
 
   int exit = input.unreadable_count > 0 ? 1 : 0;

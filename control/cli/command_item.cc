@@ -45,9 +45,7 @@ void print_item(const Invocation& invocation, const Json& item) {
 }
 
 BackendRequest item_request(const char* method, const ItemOptions& options) {
-  return {.method = method,
-          .path = {"v1", "banks", options.bank, "items", options.content_id},
-          .query = {}};
+  return {.method = method, .path = {"v1", "banks", options.bank, "items", options.content_id}};
 }
 
 Result<int> finish(const Invocation& invocation, const Result<Json>& item) {
@@ -61,8 +59,8 @@ Result<int> finish(const Invocation& invocation, const Result<Json>& item) {
 Result<int> list_items(const Invocation& invocation, const ItemOptions& options) {
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
-  const auto items = (*backend)->call(
-      {.method = "GET", .path = {"v1", "banks", options.bank, "items"}, .query = {}});
+  const auto items =
+      (*backend)->call({.method = "GET", .path = {"v1", "banks", options.bank, "items"}});
   if (!items) return tl::unexpected(items.error());
   print_items(invocation, items->at("items"));
   return 0;

@@ -12,6 +12,8 @@
 namespace soundgate {
 namespace {
 
+constexpr const char* kClearLine = "\r\x1b[K";
+
 void write(std::FILE* file, std::string line) {
   line += '\n';
   std::fwrite(line.data(), 1, line.size(), file);
@@ -34,7 +36,8 @@ void print_line(std::string_view line) { write(stdout, std::string(line)); }
 
 void print_message(std::string_view message) {
   std::fflush(stdout);
-  write(stderr, "soundgate: " + std::string(message));
+  const bool over_progress = isatty(STDERR_FILENO) == 1 && isatty(STDOUT_FILENO) == 0;
+  write(stderr, (over_progress ? kClearLine : "") + ("soundgate: " + std::string(message)));
 }
 
 void print_json(const nlohmann::ordered_json& value) { write(stdout, dump(value)); }
@@ -68,7 +71,7 @@ Progress::Progress(size_t total, bool wanted)
       shown_(wanted && total > 1 && isatty(STDERR_FILENO) == 1 && isatty(STDOUT_FILENO) == 0) {}
 
 Progress::~Progress() {
-  if (shown_) std::fputs("\r\x1b[K", stderr);
+  if (shown_) std::fputs(kClearLine, stderr);
 }
 
 void Progress::step() {

@@ -1,9 +1,10 @@
 #include "control/config/config.h"
 
 #include <cerrno>
-#include <cstring>
 #include <fstream>
+#include <iterator>
 #include <sstream>
+#include <system_error>
 
 #include "control/config/toml_section.h"
 #include "control/limits.h"
@@ -197,24 +198,30 @@ std::string text_version(std::string_view text) {
   return out.str();
 }
 
+tl::expected<std::string, std::string> read_file(const std::filesystem::path& file) {
+  std::error_code why = std::make_error_code(std::errc::is_a_directory);
+  if (!std::filesystem::is_directory(file)) {
+    std::ifstream in(file, std::ios::binary);
+    if (in) return std::string(std::istreambuf_iterator<char>(in), {});
+    why = {errno, std::generic_category()};
+  }
+  return tl::unexpected("cannot read the configuration " + file.string() + ": " + why.message());
+}
+
 }  // namespace
 
 tl::expected<Config, std::string> load_config(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  if (!in || !(text << in.rdbuf())) {
-    const char* why = errno != 0 ? std::strerror(errno) : "it is empty";
-    return tl::unexpected("cannot read the configuration " + file.string() + ": " + why);
-  }
+  const auto text = read_file(file);
+  if (!text) return tl::unexpected(text.error());
   TomlErrors errors(file.string());
-  const toml::parse_result parsed = toml::parse(text.view(), file.string());
+  const toml::parse_result parsed = toml::parse(*text, file.string());
   if (!parsed) {
     errors.add(parsed.error().source(), std::string(parsed.error().description()));
     return tl::unexpected(errors.message());
   }
   Config config = Reader(parsed.table(), errors).read();
   if (!errors.none()) return tl::unexpected(errors.message());
-  config.policy_version = text_version(text.view());
+  config.policy_version = text_version(*text);
   return config;
 }
 

@@ -35,10 +35,10 @@ struct DecisionRow {
 };
 
 struct DecisionFilter {
-  std::optional<VerdictKind> verdict;
-  std::optional<Checked> checked;
-  std::optional<WallTime> since;
-  std::string request_id;
+  std::optional<VerdictKind> verdict{};
+  std::optional<Checked> checked{};
+  std::optional<WallTime> since{};
+  std::string request_id{};
   int limit = 1000;  // the newest so many
 };
 

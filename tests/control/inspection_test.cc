@@ -49,7 +49,7 @@ class InspectionTest : public testing::Test {
   SinkResult begin(uint64_t key, Mode mode = Mode::kEnforce) {
     return sink_->begin({.key = UploadKey{key},
                          .mode = mode,
-                         .first_byte = from_epoch_seconds(1000),
+                         .first_byte = start_,
                          .method = "PUT",
                          .host = "origin",
                          .path = "/song.mp3",
@@ -63,9 +63,9 @@ class InspectionTest : public testing::Test {
     const std::array<std::byte, 100> body{};
     return sink_->append(UploadKey{key}, body);
   }
-  void finish(uint64_t key) { sink_->finish(UploadKey{key}, from_epoch_seconds(1010)); }
+  void finish(uint64_t key) { sink_->finish(UploadKey{key}, start_ + std::chrono::seconds(10)); }
   void close(uint64_t key, GateOutcome outcome, DataplaneReason reason = DataplaneReason::kNone) {
-    sink_->gate_closed({UploadKey{key}, outcome, reason, from_epoch_seconds(1011)});
+    sink_->gate_closed({UploadKey{key}, outcome, reason, start_ + std::chrono::seconds(11)});
   }
   void items() {
     const std::vector<Item> items(100, 1);
@@ -93,6 +93,9 @@ class InspectionTest : public testing::Test {
 
   const std::filesystem::path folder_ =
       std::filesystem::temp_directory_path() / ("inspection_test_" + std::to_string(getpid()));
+  // Now, or its items would be too old to keep; whole seconds, so that sums are exact.
+  const WallTime start_ =
+      std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   FakeIndex index_;
   FakeProducer producer_;
   FailPolicy policy_;
@@ -127,8 +130,8 @@ TEST_F(InspectionTest, AMatchBlocksOnceTheLastByteIsThere) {
   EXPECT_EQ(json["index_version"], 7);
   EXPECT_EQ(json["policy_version"], "policy-1");
   EXPECT_EQ(json["request"]["path"], "/song.mp3");
-  EXPECT_EQ(json["timings"]["last_byte"], 1010.0);
-  EXPECT_EQ(json["timings"]["released"], 1011.0);
+  EXPECT_EQ(json["timings"]["last_byte"], epoch_seconds(start_) + 10);
+  EXPECT_EQ(json["timings"]["released"], epoch_seconds(start_) + 11);
   EXPECT_EQ(store_->fingerprint(json["upload_id"]).value().items.size(), 100u);
 }
 
@@ -172,7 +175,7 @@ TEST_F(InspectionTest, ADeadlineFlagsAtOnceAndTakesLateEvidence) {
   EXPECT_EQ(json["verdict"], "flag");
   EXPECT_EQ(json["checked"], "none");
   EXPECT_EQ(json["reason"], "hold_deadline");
-  EXPECT_EQ(json["enforced"], false);
+  EXPECT_EQ(json["enforced"], true);  // the fail policy was
   EXPECT_TRUE(json["matches"].empty());
 
   items();
