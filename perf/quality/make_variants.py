@@ -53,12 +53,16 @@ def sample_rate(path):
         stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout.strip().strip(",")
 
 
+# Both games have "Through Space".
+SAME_FAMILY = {"starfighter": "singularity"}
+
+
 def tracks_by_family(corpus):
     """{family: [(path, seconds), …]}"""
     families = {}
     for line in (corpus / "manifest.tsv").read_text().splitlines():
         family, seconds, path = line.split("\t")
-        families.setdefault(family, []).append((corpus / path, float(seconds)))
+        families.setdefault(SAME_FAMILY.get(family, family), []).append((corpus / path, float(seconds)))
     return families
 
 
