@@ -49,7 +49,10 @@ Result<void> Daemon::start_decoders() {
   listener_ = std::make_unique<ListenerSwitch>(matcher_.get(), *files_);
 
   DecoderPool::Options options = config_.decoder;
-  options.producer_count = lcore_count + kControlStreams;
+  options.producer_parts.assign(static_cast<size_t>(lcore_count),
+                                {kLcoreStreamsPerWorker, options.payload_bytes_per_worker});
+  options.producer_parts.insert(options.producer_parts.end(), kControlStreams,
+                                FileDecoder::producer_part(options));
   auto pool = DecoderPool::start(options, *listener_);
   if (!pool) return fail(ErrorCode::kUnavailable, "cannot start the decoders: " + pool.error());
   decoders_ = std::move(*pool);

@@ -29,6 +29,15 @@ inline constexpr int kControlStreams = 4;
 // Streams that `soundgate --store` keeps in the workers at a time, per worker.
 inline constexpr int kStreamsPerWorker = 2;
 
+// Uploads of one lcore in one worker.
+inline constexpr int kLcoreStreamsPerWorker = 224;
+// Streams of a file producer in one worker: the current one, and ended ones not yet given back.
+inline constexpr int kSlotsPerFileProducer = 4;
+static_assert(kLcoreCount * kLcoreStreamsPerWorker + kControlStreams * kSlotsPerFileProducer <= 256,
+              "what a worker has");
+// What a file producer has of each worker beyond the largest stream that may be spooled.
+inline constexpr size_t kFilePayloadBytesMin = size_t{32} << 20;
+
 inline constexpr size_t kReadPieceBytes = size_t{256} << 10;
 inline constexpr size_t kItemsMax = 24 * 3600 * 9;  // a day of items, gaps included
 

@@ -13,9 +13,6 @@
 namespace soundgate {
 namespace {
 
-// What a command on a store needs in the decoders: little, and only while it runs.
-constexpr size_t kPayloadBytesPerWorker = size_t{64} << 20;
-
 std::string user_name() {
   const passwd* entry = getpwuid(geteuid());
   return entry != nullptr ? entry->pw_name : "uid " + std::to_string(geteuid());
@@ -39,8 +36,8 @@ class StoreBackend : public Backend {
     options.worker_count = static_cast<int>(std::min(cores, file_count));
     streams_ = static_cast<int>(std::min<size_t>(
         file_count, static_cast<size_t>(options.worker_count) * kStreamsPerWorker));
-    options.producer_count = streams_;
-    options.payload_bytes_per_worker = kPayloadBytesPerWorker;
+    options.producer_parts.assign(static_cast<size_t>(streams_),
+                                  FileDecoder::producer_part(options));
     auto pool = DecoderPool::start(options, listener_);
     if (!pool) return fail(ErrorCode::kUnavailable, "cannot start the decoders: " + pool.error());
     pool_ = std::move(*pool);

@@ -41,6 +41,14 @@ struct FileDecoder::Lease {
   Stream stream;
 };
 
+// Room for one spooled stream; a file can wait for room, so that little of it is ever touched.
+DecoderPool::Options::Part FileDecoder::producer_part(const DecoderPool::Options& options) {
+  const auto spool_bytes = static_cast<size_t>(options.spool_bytes_max);
+  return {.streams = kSlotsPerFileProducer,
+          .payload_bytes = spool_bytes + kFilePayloadBytesMin,
+          .can_wait = true};
+}
+
 void FileDecoder::attach(DecoderPool& pool, int first, int count) {
   const std::lock_guard lock(mutex_);
   for (int i = 0; i < count; ++i) free_producers_.push_back(&pool.producer(first + i));

@@ -39,6 +39,9 @@ class FileDecoder : public DecodeListener {
   };
   explicit FileDecoder(const Index& index) : index_(index) {}
 
+  // What each of this object's producers needs of every worker.
+  static DecoderPool::Options::Part producer_part(const DecoderPool::Options& options);
+
   // The pool's producers first … first + count - 1 are this object's alone.
   void attach(DecoderPool& pool, int first, int count);
 
