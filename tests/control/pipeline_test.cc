@@ -1,0 +1,204 @@
+// Control on the real rooms but the dataplane: uploads in packet-sized pieces, eight at a time,
+// through real decoders and a real index to their decisions and rows.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <numbers>
+#include <random>
+
+#include "control/inspection/file_decoder.h"
+#include "control/inspection/lcore_sink.h"
+#include "control/inspection/listener_switch.h"
+#include "control/inspection/matcher.h"
+#include "control/inspection/recorder.h"
+#include "control/log.h"
+
+namespace soundgate {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Bytes = std::vector<std::byte>;
+
+constexpr int kRate = 11025;
+constexpr size_t kPacketBytes = 1460;
+constexpr size_t kUploads = 8;
+
+void put(Bytes& out, const char* text) {
+  for (; *text != '\0'; ++text) out.push_back(static_cast<std::byte>(*text));
+}
+void put(Bytes& out, uint32_t value, size_t bytes) {
+  for (size_t i = 0; i < bytes; ++i) out.push_back(static_cast<std::byte>(value >> (8 * i)));
+}
+
+// A WAV file, mono s16: chords that change each quarter of a second, different for every seed.
+Bytes make_tune(uint32_t seed, int seconds) {
+  std::mt19937 random(seed);
+  Bytes wav;
+  const auto data_bytes = static_cast<uint32_t>(seconds * kRate * 2);
+  put(wav, "RIFF");
+  put(wav, 36 + data_bytes, 4);
+  put(wav, "WAVEfmt ");
+  put(wav, 16, 4);
+  put(wav, 1, 2);
+  put(wav, 1, 2);
+  put(wav, kRate, 4);
+  put(wav, kRate * 2, 4);
+  put(wav, 2, 2);
+  put(wav, 16, 2);
+  put(wav, "data");
+  put(wav, data_bytes, 4);
+  std::array<double, 3> notes{};
+  for (int i = 0; i < seconds * kRate; ++i) {
+    if (i % (kRate / 4) == 0) {
+      for (double& note : notes) note = 110 * std::pow(2, static_cast<double>(random() % 48) / 12);
+    }
+    double value = 0;
+    for (const double note : notes) value += std::sin(2 * std::numbers::pi * note * i / kRate);
+    put(wav, static_cast<uint32_t>(static_cast<int16_t>(value * 9000)), 2);
+  }
+  return wav;
+}
+
+class BytesSource : public ByteSource {
+ public:
+  explicit BytesSource(const Bytes& bytes) : rest_(bytes) {}
+  Result<size_t> read(std::span<std::byte> buffer) override {
+    const size_t count = std::min(buffer.size(), rest_.size());
+    std::memcpy(buffer.data(), rest_.data(), count);
+    rest_ = rest_.subspan(count);
+    return count;
+  }
+
+ private:
+  std::span<const std::byte> rest_;
+};
+
+class PipelineTest : public testing::Test {
+ protected:
+  PipelineTest() {
+    set_log_level("error");
+    index_ = std::move(Index::open(folder_, {.create = true, .owner = "test"}).value());
+    store_ = std::move(DecisionStore::open(folder_).value());
+    files_ = std::make_unique<FileDecoder>(*index_);
+    channels_.push_back(std::make_unique<UploadChannel>(0));
+    recorder_ = std::make_unique<Recorder>(*store_, channels_, Recorder::Settings{{}, "1", {}});
+    matcher_ = std::make_unique<Matcher>(*index_, policy_, channels_,
+                                         [this](uint64_t tag) { recorder_->verdict_ready(tag); });
+    listener_ = std::make_unique<ListenerSwitch>(matcher_.get(), *files_);
+    DecoderPool::Options options;
+    options.worker_path = WORKER;
+    options.producer_count = 2;
+    options.payload_bytes_per_worker = size_t{64} << 20;
+    pool_ = std::move(DecoderPool::start(options, *listener_).value());
+    files_->attach(*pool_, 1, 1);
+    sink_ = std::make_unique<LcoreSink>(*channels_[0], pool_->producer(0), false, 1);
+    recorder_->start();
+  }
+  ~PipelineTest() override {
+    pool_.reset();
+    recorder_->stop();
+    store_.reset();
+    index_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  void enroll(const Bytes& wav, const std::string& content_id) {
+    BytesSource source(wav);
+    auto file = files_->decode(source, {.sha256 = true});
+    ASSERT_TRUE(file) << file.error().message;
+    EXPECT_EQ(file->sha256.size(), 64u);
+    EnrollRequest request;
+    request.bank = "spam";
+    request.content_id = request.title = content_id;
+    request.fingerprint = file->found.fingerprint;
+    ASSERT_TRUE(index_->enroll(request));
+  }
+
+  std::map<uint64_t, bool> await_decisions(size_t count) {  // key → blocked
+    std::map<uint64_t, bool> decisions;
+    for (int tries = 0; tries < 3000 && decisions.size() < count; ++tries) {
+      std::array<GateDecision, 4> some;
+      const size_t got = sink_->poll_decisions(some);
+      for (size_t i = 0; i < got; ++i) {
+        decisions[static_cast<uint64_t>(some[i].key)] = some[i].block;
+      }
+      if (got == 0) usleep(10000);
+    }
+    return decisions;
+  }
+
+  std::vector<std::string> await_rows(size_t count) {
+    std::vector<std::string> rows;
+    for (int tries = 0; tries < 1000 && rows.size() < count; ++tries) {
+      usleep(10000);
+      rows = store_->list({}).value();
+    }
+    return rows;
+  }
+
+  const std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / ("pipeline_test_" + std::to_string(getpid()));
+  FailPolicy policy_;
+  std::unique_ptr<Index> index_;
+  std::unique_ptr<DecisionStore> store_;
+  std::unique_ptr<FileDecoder> files_;
+  std::vector<std::unique_ptr<UploadChannel>> channels_;
+  std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<Matcher> matcher_;
+  std::unique_ptr<ListenerSwitch> listener_;
+  std::unique_ptr<DecoderPool> pool_;
+  std::unique_ptr<LcoreSink> sink_;
+};
+
+TEST_F(PipelineTest, EightUploadsAtATime) {
+  Bank bank;
+  bank.name = "spam";
+  bank.action = Action::kBlock;
+  ASSERT_TRUE(index_->create_bank(bank));
+  std::vector<Bytes> bodies;
+  for (uint32_t i = 0; i < kUploads; ++i) bodies.push_back(make_tune(i + 1, 20));
+  for (size_t i = 0; i < kUploads; i += 2) enroll(bodies[i], "tune " + std::to_string(i));
+
+  for (size_t i = 0; i < kUploads; ++i) {
+    UploadStart start;
+    start.key = UploadKey{i + 1};
+    start.mode = Mode::kEnforce;
+    start.first_byte = std::chrono::system_clock::now();
+    start.body_bytes = static_cast<int64_t>(bodies[i].size());
+    ASSERT_EQ(sink_->begin(start), SinkResult::kTaken);
+  }
+  for (size_t at = 0; at < bodies[0].size(); at += kPacketBytes) {
+    for (size_t i = 0; i < kUploads; ++i) {
+      const auto packet =
+          std::span(bodies[i]).subspan(at, std::min(kPacketBytes, bodies[i].size() - at));
+      ASSERT_EQ(sink_->append(UploadKey{i + 1}, packet), SinkResult::kTaken);
+    }
+  }
+  for (size_t i = 0; i < kUploads; ++i) {
+    sink_->finish(UploadKey{i + 1}, std::chrono::system_clock::now());
+  }
+
+  const auto decisions = await_decisions(kUploads);
+  ASSERT_EQ(decisions.size(), kUploads);
+  for (const auto& [key, blocked] : decisions) {
+    EXPECT_EQ(blocked, key % 2 == 1) << key;  // the even bodies are enrolled; keys count from 1
+    sink_->gate_closed({UploadKey{key}, blocked ? GateOutcome::kBlocked : GateOutcome::kReleased,
+                        DataplaneReason::kNone, std::chrono::system_clock::now()});
+  }
+  const auto rows = await_rows(kUploads);
+  ASSERT_EQ(rows.size(), kUploads);
+  for (const std::string& text : rows) {
+    const Json row = Json::parse(text);
+    EXPECT_EQ(row["checked"], "full");
+    EXPECT_EQ(row["enforced"], true);
+    EXPECT_NEAR(row["query_file_duration_seconds"].get<double>(), 20, 0.1);
+    EXPECT_FALSE(store_->fingerprint(row["upload_id"]).value().items.empty());
+  }
+}
+
+}  // namespace
+}  // namespace soundgate
