@@ -18,7 +18,7 @@ REFERENCE_FAMILIES = ("wesnoth", "warzone2100", "colobot", "ardentryst")
 OTHER_FAMILIES = ("abagames", "supertux", "singularity", "starfighter", "btanks", "enigma")
 
 CODECS = ("mp3 128k", "aac 128k", "opus 24k")
-WHOLE_SECONDS_MAX = 75  # longer tracks are transcoded from their start to here, for time
+WHOLE_SECONDS_MAX = 50  # longer tracks are transcoded from their start to here, for time
 WHOLE_ALWAYS = 5  # but so many of them whole
 
 

@@ -4,11 +4,12 @@ import random
 
 from .process import run
 
+# Extension and encoder; of the ways to encode, the quick ones, which sound no better.
 CODECS = {
-    "mp3 128k": ("mp3", "-c:a", "libmp3lame", "-b:a", "128k"),
-    "aac 128k": ("aac", "-c:a", "aac", "-b:a", "128k"),  # ADTS
-    "m4a 128k": ("m4a", "-c:a", "aac", "-b:a", "128k"),  # its index comes last
-    "opus 24k": ("opus", "-c:a", "libopus", "-b:a", "24k"),
+    "mp3 128k": ("mp3", "-c:a", "libmp3lame", "-b:a", "128k", "-compression_level", "7"),
+    "aac 128k": ("aac", "-c:a", "aac", "-aac_coder", "fast", "-b:a", "128k"),  # ADTS
+    "m4a 128k": ("m4a", "-c:a", "aac", "-aac_coder", "fast", "-b:a", "128k"),  # index comes last
+    "opus 24k": ("opus", "-c:a", "libopus", "-b:a", "24k", "-compression_level", "4"),
     "flac": ("flac", "-c:a", "flac"),
     "wav": ("wav", "-c:a", "pcm_s16le"),
     "vorbis": ("ogg", "-c:a", "libvorbis", "-q:a", "4"),

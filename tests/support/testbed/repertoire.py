@@ -1,5 +1,7 @@
 """The uploads that the demo and the tests send: clean ones, and references in every disguise."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from .audio import audible_start
 from .uploads import BLOCK, PASS, UNCHECKED, Case
 
@@ -50,10 +52,11 @@ DISGUISES = (
 
 def disguised(workshop, references, others, per_reference):
     """Each reference in per_reference disguises, which take turns; others hold the embedded."""
-    for number, track in enumerate(references):
-        for turn in range(per_reference):
-            make = DISGUISES[(number * per_reference + turn) % len(DISGUISES)]
-            yield make(workshop, track, others[number % len(others)])
+    jobs = [(DISGUISES[(number * per_reference + turn) % len(DISGUISES)],
+             track, others[number % len(others)])
+            for number, track in enumerate(references) for turn in range(per_reference)]
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda job: job[0](workshop, *job[1:]), jobs))
 
 
 def clean(tracks):
