@@ -44,8 +44,9 @@ Result<void> Daemon::start_decoders() {
   recorder_ = std::make_unique<Recorder>(
       *decisions_, channels_,
       Recorder::Settings{config_.fail_policy, config_.policy_version, config_.decisions});
-  matcher_ = std::make_unique<Matcher>(*index_, config_.fail_policy, channels_,
-                                       [this](uint64_t tag) { recorder_->verdict_ready(tag); });
+  matcher_ =
+      std::make_unique<UploadMatcher>(*index_, config_.fail_policy, channels_,
+                                      [this](uint64_t tag) { recorder_->verdict_ready(tag); });
   listener_ = std::make_unique<ListenerSwitch>(matcher_.get(), *files_);
 
   DecoderPool::Options options = config_.decoder;

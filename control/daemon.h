@@ -14,7 +14,7 @@
 #include "control/inspection/file_decoder.h"
 #include "control/inspection/lcore_sink.h"
 #include "control/inspection/listener_switch.h"
-#include "control/inspection/matcher.h"
+#include "control/inspection/upload_matcher.h"
 #include "control/inspection/recorder.h"
 #include "control/mode_switch.h"
 
@@ -39,7 +39,7 @@ class Daemon {
   std::vector<std::unique_ptr<UploadChannel>> channels_;
   std::unique_ptr<FileDecoder> files_;
   std::unique_ptr<Recorder> recorder_;
-  std::unique_ptr<Matcher> matcher_;
+  std::unique_ptr<UploadMatcher> matcher_;
   std::unique_ptr<ListenerSwitch> listener_;
   std::unique_ptr<DecoderPool> decoders_;
   ModeRecord mode_at_start_;

@@ -71,6 +71,8 @@ class MatchSession {
   virtual void append(uint32_t first_item, std::span<const Item> items) = 0;
   // The matches, strictest action first, then longest. The session is over.
   virtual std::vector<Match> finish() = 0;
+  // Of the index that finish() asked; 0 before it.
+  virtual int64_t index_version() const = 0;
 };
 
 struct IndexStatus {

@@ -87,13 +87,17 @@ class LocalMatchSession final : public MatchSession {
 
   std::vector<Match> finish() override {
     const std::shared_ptr<const Snapshot> snapshot = newest_->get();
+    index_version_ = snapshot->status.version;
     const auto found = matcher_.finish(snapshot);
     return matches_of(found, matcher_.query_items(), *snapshot, system_clock::now());
   }
 
+  int64_t index_version() const override { return index_version_; }
+
  private:
   std::shared_ptr<const SnapshotCell> newest_;
   Matcher matcher_;
+  int64_t index_version_ = 0;
 };
 
 }  // namespace

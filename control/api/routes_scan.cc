@@ -20,7 +20,7 @@ Result<ApiResponse> scan(const Services& services, const ApiCall& call) {
   decision.verdict = judge(std::move(file->found.matches), file->end, services.policy);
   decision.decode = file->end;
   decision.bytes = file->bytes;
-  decision.index_version = services.index.status().version;
+  decision.index_version = file->found.index_version;
   decision.policy_version = services.policy_version;
   decision.first_byte = file->first_byte;
   decision.last_byte = file->last_byte;

@@ -11,7 +11,7 @@
 
 namespace soundgate {
 
-struct RequestHead {
+struct RequestSummary {
   std::string request_id, method, host, path, client, uploader;
 };
 
@@ -20,7 +20,7 @@ struct Decision {
   WallTime time{};        // when the upload began
   std::string mode;       // "observe", "enforce", "scan"
   bool enforced = false;  // whether the gate did what the verdict says
-  RequestHead request;
+  RequestSummary request;
   Verdict verdict;
   std::optional<DecodeEnd> decode;  // absent: the decoder was not heard of
   int64_t bytes = 0;                // of the body, as far as it was seen

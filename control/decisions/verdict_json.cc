@@ -95,7 +95,7 @@ Json gate_json(const std::optional<GateReport>& gate) {
           {"reason", text_or_null(std::string(reason_name(gate->reason)))}};
 }
 
-Json request_json(const RequestHead& request) {
+Json request_json(const RequestSummary& request) {
   return {{"request_id", text_or_null(request.request_id)},
           {"method", text_or_null(request.method)},
           {"host", text_or_null(request.host)},

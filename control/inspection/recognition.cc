@@ -15,7 +15,10 @@ Recognition::Result Recognition::finish(const DecodeEnd& end) {
   Result result;
   result.fingerprint.duration_seconds = end.duration_seconds;
   result.fingerprint.items = std::move(items_);
-  if (session_) result.matches = session_->finish();
+  if (session_) {
+    result.matches = session_->finish();
+    result.index_version = session_->index_version();
+  }
   session_.reset();
   return result;
 }

@@ -23,6 +23,7 @@ class Recognition {
   struct Result {
     Fingerprint fingerprint;  // silence where items are missing
     std::vector<Match> matches;
+    int64_t index_version = 0;  // of the index that was asked
   };
   Result finish(const DecodeEnd& end);  // once, at the end
 

@@ -37,7 +37,7 @@ bool did_as_told(const Verdict& verdict, const GateReport& gate) {
   return blocked == (verdict.verdict == VerdictKind::kBlock);
 }
 
-RequestHead request_of(const UploadSlot& slot) {
+RequestSummary request_of(const UploadSlot& slot) {
   return {std::string(slot.request_id.view()), std::string(slot.method.view()),
           std::string(slot.host.view()),       std::string(slot.path.view()),
           std::string(slot.client.view()),     std::string(slot.uploader.view())};

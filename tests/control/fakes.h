@@ -15,6 +15,7 @@ class FakeSession : public MatchSession {
   explicit FakeSession(const std::vector<Match>& matches) : matches_(matches) {}
   void append(uint32_t, std::span<const Item> items) override { item_count_ += items.size(); }
   std::vector<Match> finish() override { return item_count_ > 0 ? matches_ : std::vector<Match>(); }
+  int64_t index_version() const override { return 7; }
 
  private:
   const std::vector<Match>& matches_;

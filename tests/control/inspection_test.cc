@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "control/inspection/lcore_sink.h"
-#include "control/inspection/matcher.h"
 #include "control/inspection/recorder.h"
+#include "control/inspection/upload_matcher.h"
 #include "control/log.h"
 #include "control/text.h"
 #include "tests/control/fakes.h"
@@ -26,8 +26,8 @@ class InspectionTest : public testing::Test {
     channels_.push_back(std::make_unique<UploadChannel>(0));
     recorder_ =
         std::make_unique<Recorder>(*store_, channels_, Recorder::Settings{{}, "policy-1", {}});
-    matcher_ = std::make_unique<Matcher>(index_, policy_, channels_,
-                                         [this](uint64_t tag) { recorder_->verdict_ready(tag); });
+    matcher_ = std::make_unique<UploadMatcher>(
+        index_, policy_, channels_, [this](uint64_t tag) { recorder_->verdict_ready(tag); });
     sink_ = std::make_unique<LcoreSink>(*channels_[0], producer_, false, 42);
     recorder_->start();
   }
@@ -102,7 +102,7 @@ class InspectionTest : public testing::Test {
   std::unique_ptr<DecisionStore> store_;
   std::vector<std::unique_ptr<UploadChannel>> channels_;
   std::unique_ptr<Recorder> recorder_;
-  std::unique_ptr<Matcher> matcher_;
+  std::unique_ptr<UploadMatcher> matcher_;
   std::unique_ptr<LcoreSink> sink_;
 };
 

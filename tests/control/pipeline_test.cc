@@ -13,8 +13,8 @@
 #include "control/inspection/file_decoder.h"
 #include "control/inspection/lcore_sink.h"
 #include "control/inspection/listener_switch.h"
-#include "control/inspection/matcher.h"
 #include "control/inspection/recorder.h"
+#include "control/inspection/upload_matcher.h"
 #include "control/log.h"
 
 namespace soundgate {
@@ -86,8 +86,8 @@ class PipelineTest : public testing::Test {
     files_ = std::make_unique<FileDecoder>(*index_);
     channels_.push_back(std::make_unique<UploadChannel>(0));
     recorder_ = std::make_unique<Recorder>(*store_, channels_, Recorder::Settings{{}, "1", {}});
-    matcher_ = std::make_unique<Matcher>(*index_, policy_, channels_,
-                                         [this](uint64_t tag) { recorder_->verdict_ready(tag); });
+    matcher_ = std::make_unique<UploadMatcher>(
+        *index_, policy_, channels_, [this](uint64_t tag) { recorder_->verdict_ready(tag); });
     listener_ = std::make_unique<ListenerSwitch>(matcher_.get(), *files_);
     DecoderPool::Options options;
     options.worker_path = WORKER;
@@ -148,7 +148,7 @@ class PipelineTest : public testing::Test {
   std::unique_ptr<FileDecoder> files_;
   std::vector<std::unique_ptr<UploadChannel>> channels_;
   std::unique_ptr<Recorder> recorder_;
-  std::unique_ptr<Matcher> matcher_;
+  std::unique_ptr<UploadMatcher> matcher_;
   std::unique_ptr<ListenerSwitch> listener_;
   std::unique_ptr<DecoderPool> pool_;
   std::unique_ptr<LcoreSink> sink_;

@@ -8,9 +8,9 @@ for tool in nginx curl ip ethtool python3; do command -v $tool > /dev/null || ex
 
 run_dataplane=$1
 kind=$2
-client=sgport-$kind-c
-origin=sgport-$kind-o
-short=${kind:0:1}
+client=sgport-$kind-c-$$
+origin=sgport-$kind-o-$$
+short=${kind:0:1}$$
 work=$(mktemp -d /tmp/sgport.XXXXXX)
 failures=0
 pids=()
@@ -73,8 +73,8 @@ stop_dataplane() {
   wait "$dataplane" 2> /dev/null
 }
 
-ip netns add "$client"
-ip netns add "$origin"
+ip netns add "$client" || exit 1
+ip netns add "$origin" || exit 1
 if [ "$kind" = tap ]; then
   client_port=net_tap0,iface=sgp${short}ca
   origin_port=net_tap1,iface=sgp${short}oa

@@ -1,5 +1,7 @@
 """Uploads over a link that loses, reorders and duplicates frames, on the client's side."""
 
+import re
+
 import e2e
 from testbed import repertoire
 
@@ -23,6 +25,17 @@ class BadLink(e2e.TestbedCase):
         self.assert_expected(outcomes)
         self.assertEqual(self.gate.appliance.status()["dataplane"]["reasons"].get(
             "tcp_conflict", 0), 0, "a retransmission was taken for an overlap that differs")
+        self.assert_the_link_was_bad()
+
+    def assert_the_link_was_bad(self):
+        """The relay says at its end what it did to each direction."""
+        self.gate.network.delete_relay()
+        said = re.findall(r"(\d+) frames, (\d+) lost, \d+ duplicated, (\d+) reordered",
+                          (self.gate.folder / "relay.log").read_text())
+        self.assertEqual(len(said), 2)
+        for frames, lost, reordered in (map(int, counts) for counts in said):
+            self.assertGreater(lost, 0.01 * frames)
+            self.assertGreater(reordered, 0.01 * frames)
 
 
 if __name__ == "__main__":

@@ -63,6 +63,8 @@ class Banks(e2e.TestbedCase):
         outcome = self.gate.upload(Case("8 s", path, PASS))
         self.assertEqual(outcome.answer.status, 201)
         self.assertEqual((outcome.verdict["verdict"], outcome.verdict["checked"]), ("pass", "full"))
+        self.assertEqual((outcome.match["asset"]["title"], outcome.match["action"]),
+                         (self.banned.title, "track"))
 
     def test_a_suppressed_reference_stays_out_when_it_is_enrolled_again(self):
         blocked = Case("before", self.unwanted.path, BLOCK, self.unwanted.title)

@@ -1,5 +1,6 @@
 """Holds the repository to the rules of the house, and the rules to what they are for."""
 
+import shutil
 import subprocess
 import unittest
 from pathlib import Path
@@ -12,6 +13,8 @@ SOURCES = (".h", ".cc", ".def")
 
 def repository_files():
     """Paths of what is tracked, or would be."""
+    if not shutil.which("git"):
+        return files_on_disk()
     listed = subprocess.run(
         ["git", "-c", f"safe.directory={REPOSITORY}", "ls-files", "-z",
          "--cached", "--others", "--exclude-standard"],
@@ -19,6 +22,10 @@ def repository_files():
     if listed.returncode == 0:
         paths = set(listed.stdout.split("\0")) - {""}
         return {path for path in paths if (REPOSITORY / path).exists()}
+    return files_on_disk()
+
+
+def files_on_disk():
     return {str(path.relative_to(REPOSITORY)) for path in REPOSITORY.rglob("*")
             if path.is_file() and path.relative_to(REPOSITORY).parts[0] not in ("build", ".git")}
 
@@ -49,6 +56,9 @@ class Repository(unittest.TestCase):
 
     def test_readmes_name_files_that_are_there(self):
         self.hold(rules.check_named_files, self.files)
+
+    def test_no_two_types_have_one_name(self):
+        self.assertEqual(list(rules.check_type_names(self.texts)), [])
 
     def test_top_level_is_fixed(self):
         self.assertEqual(list(rules.check_top_level(self.files)), [])
@@ -101,6 +111,16 @@ class Rules(unittest.TestCase):
                             ("`search/scam.cc`", 1), ("`missing/`", 1), ("[x](gone.md)", 1),
                             ("`scan.*`", 0), ("`Content-Length` `a/b` `/run/soundgate/x.h`", 0)):
             self.expect(count, rules.check_named_files("index/README.md", text, files))
+
+    def test_type_names(self):
+        def header(namespace, head):
+            return f"// What it is.\nnamespace {namespace} {{\n{head} {{\n}};\n}}\n"
+
+        for other, count in ((header("soundgate", "struct A : B"), 1),
+                             (header("soundgate::decode", "class A"), 0),
+                             (header("soundgate", "class B final"), 0)):
+            texts = {"index/a.h": header("soundgate", "class A"), "control/a.h": other}
+            self.expect(count, rules.check_type_names(texts))
 
     def test_top_level(self):
         self.expect(0, rules.check_top_level({"README.md", "index/a.h"}))

@@ -110,6 +110,24 @@ def check_room_readmes(files):
             yield f"{room}: has no README.md"
 
 
+_NAMESPACE = re.compile(r"^namespace (\w+(?:::\w+)*) \{", re.M)
+_DEFINED = re.compile(r"^(?:class|struct) (\w+)(?: final)?(?: :[^;{]*)? \{", re.M)
+
+
+def check_type_names(texts):
+    """One type, one header: the linker would quietly make two of the same name into one."""
+    homes = {}
+    for path, text in sorted(texts.items()):
+        if not room_of(path) or not path.endswith(".h"):
+            continue
+        namespace = "::".join(_NAMESPACE.findall(text)) or "(global)"
+        for name in _DEFINED.findall(text):
+            homes.setdefault(f"{namespace}::{name}", []).append(path)
+    for name, paths in homes.items():
+        if len(paths) > 1:
+            yield f"{name}: defined in {' and '.join(paths)}"
+
+
 _NAMED = re.compile(r"`([\w.*-]+(?:/[\w.*-]+)*/?)`|\]\(([^)#:\s]+)\)")
 _EXTENSIONS = {".h", ".cc", ".def", ".md", ".py", ".sh", ".sql", ".cmake"}
 

@@ -65,5 +65,6 @@ def clean(tracks):
 
 
 def unreadable(workshop, track):
-    yield Case(f"corrupt: {track.name}", workshop.corrupt(track), UNCHECKED)
-    yield Case("not audio: a text file", workshop.text(), UNCHECKED)
+    yield Case(f"corrupt: {track.name}", workshop.corrupt(track), UNCHECKED,
+               reasons=("undecodable", "damaged", "truncated"))
+    yield Case("not audio: a text file", workshop.text(), UNCHECKED, reasons=("not_audio",))

@@ -15,6 +15,7 @@ class Case:
     expected: str  # PASS, BLOCK, or UNCHECKED: through, and recorded as not seen whole
     reference: str = ""  # title of the reference that it holds
     matched_seconds_min: float = 10
+    reasons: tuple = ()  # UNCHECKED: those that may be given
 
 
 @dataclass
@@ -68,6 +69,7 @@ def _judge_unchecked(outcome):
     yield from _judge_through(outcome)
     yield f"the verdict is {verdict['verdict']}", verdict["verdict"] not in ("pass", "flag")
     yield f"it was checked {verdict['checked']}", verdict["checked"] == "full"
+    yield f"the reason is {verdict['reason']}", verdict["reason"] not in outcome.case.reasons
 
 
 def _judge_blocked(outcome):

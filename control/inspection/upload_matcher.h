@@ -14,12 +14,12 @@
 
 namespace soundgate {
 
-class Matcher : public DecodeListener {
+class UploadMatcher : public DecodeListener {
  public:
   // on_verdict is called with the tag of an upload whose finding is ready.
   using OnVerdict = std::function<void(uint64_t tag)>;
-  Matcher(const Index& index, const FailPolicy& policy,
-          std::span<const std::unique_ptr<UploadChannel>> channels, OnVerdict on_verdict);
+  UploadMatcher(const Index& index, const FailPolicy& policy,
+                std::span<const std::unique_ptr<UploadChannel>> channels, OnVerdict on_verdict);
 
   void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) override;
   void on_end(uint64_t tag, const DecodeEnd& end) override;

@@ -1,25 +1,26 @@
-#include "control/inspection/matcher.h"
+#include "control/inspection/upload_matcher.h"
 
 #include "control/inspection/stream_tag.h"
 #include "control/policy/policy.h"
 
 namespace soundgate {
 
-Matcher::Matcher(const Index& index, const FailPolicy& policy,
-                 std::span<const std::unique_ptr<UploadChannel>> channels, OnVerdict on_verdict)
+UploadMatcher::UploadMatcher(const Index& index, const FailPolicy& policy,
+                             std::span<const std::unique_ptr<UploadChannel>> channels,
+                             OnVerdict on_verdict)
     : index_(index), policy_(policy), channels_(channels), on_verdict_(std::move(on_verdict)) {}
 
-UploadSlot* Matcher::slot_of_tag(uint64_t tag) const {
+UploadSlot* UploadMatcher::slot_of_tag(uint64_t tag) const {
   if (lcore_of(tag) >= channels_.size() || slot_of(tag) >= kUploadSlotsPerLcore) return nullptr;
   return &channels_[lcore_of(tag)]->slots[slot_of(tag)];
 }
 
-Recognition& Matcher::recognition_of(UploadSlot& slot) const {
+Recognition& UploadMatcher::recognition_of(UploadSlot& slot) const {
   if (!slot.recognition) slot.recognition = std::make_unique<Recognition>(index_.match());
   return *slot.recognition;
 }
 
-void Matcher::on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) {
+void UploadMatcher::on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) {
   UploadSlot* slot = slot_of_tag(tag);
   if (slot == nullptr) return;
   const std::lock_guard lock(slot->mutex);
@@ -27,7 +28,7 @@ void Matcher::on_items(uint64_t tag, uint32_t first_item, std::span<const Item> 
   recognition_of(*slot).append(first_item, items);
 }
 
-void Matcher::on_end(uint64_t tag, const DecodeEnd& end) {
+void UploadMatcher::on_end(uint64_t tag, const DecodeEnd& end) {
   UploadSlot* slot = slot_of_tag(tag);
   if (slot == nullptr) return;
   {
@@ -44,11 +45,11 @@ void Matcher::on_end(uint64_t tag, const DecodeEnd& end) {
   on_verdict_(tag);
 }
 
-void Matcher::decide(UploadSlot& slot, const DecodeEnd& end) const {
+void UploadMatcher::decide(UploadSlot& slot, const DecodeEnd& end) const {
   Finding finding;
   finding.end = end;
-  finding.index_version = index_.status().version;
   Recognition::Result result = recognition_of(slot).finish(end);
+  finding.index_version = result.index_version;
   slot.recognition.reset();
   finding.fingerprint = std::move(result.fingerprint);
   finding.verdict = judge(std::move(result.matches), end, policy_);
