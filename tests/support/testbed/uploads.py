@@ -119,7 +119,7 @@ class Table:
             f"{match['bank']}: {title(match)}" if match else
             "–" if reason == "no_match" else f"– ({reason})",
             f"{matched_seconds(match):.1f} s" if match else "–",
-            f"{wait:.0f} ms" if wait is not None else "–",
+            _shown(wait),
             arrival,
         ])
         return "\n".join([line, *(f"  ✗ {problem}" for problem in outcome.problems)])
@@ -127,6 +127,12 @@ class Table:
     def _line(self, cells):
         return "  ".join(_fitted(cell, width)
                          for cell, (_, width) in zip(cells, self._COLUMNS)).rstrip()
+
+
+def _shown(wait):
+    if wait is None:
+        return "–"
+    return f"{wait:.0f} ms" if wait >= 0 else "before it"  # nothing more had to be heard
 
 
 def _fitted(text, width):
