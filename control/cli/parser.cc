@@ -71,11 +71,16 @@ class Grammar {
     app_.add_flag("--quiet", invocation_.quiet, "No progress");
   }
 
+  CLI::Option* add_files(CLI::App& command, std::vector<std::string>& paths) {
+    // Else CLI11 takes "[a,b]" for a list, and looks for the files a and b.
+    return command.add_option("FILE", paths, "Files, directories, - for standard input")
+        ->allow_extra_args(false);
+  }
+
   void add_scan() {
     CLI::App* command =
         add(app_, "scan", "Say what each file would be taken for", scan_, scan_files);
-    command->add_option("FILE", scan_.paths, "Files, directories, - for standard input")
-        ->required();
+    add_files(*command, scan_.paths)->required();
     command->add_option("--fail-on", scan_.fail_on,
                         "Exit 10 where a match asks for this action or a stricter one, 11 where "
                         "something was left unchecked");
@@ -83,7 +88,7 @@ class Grammar {
 
   void add_enroll() {
     CLI::App* command = add(app_, "enroll", "Add references to a bank", enroll_, enroll_files);
-    command->add_option("FILE", enroll_.paths, "Files, directories, - for standard input");
+    add_files(*command, enroll_.paths);
     command->add_option("--bank", enroll_.bank, "Bank to add to")->required();
     command->add_option("--title", enroll_.title, "Default: the file's name");
     command->add_option("--content-id", enroll_.content_id, "Default: SHA-256 of the file's bytes");
