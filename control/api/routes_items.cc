@@ -3,6 +3,7 @@
 
 #include "control/api/router.h"
 #include "control/api/services.h"
+#include "control/decisions/verdict_json.h"
 #include "control/policy/fail_policy.h"
 #include "control/text.h"
 
@@ -24,7 +25,7 @@ Json item_json(const Reference& item) {
           {"duration_seconds", item.duration_seconds},
           {"indexed_seconds", item.indexed_seconds},
           {"enrolled", iso8601(item.enrolled)},
-          {"metadata", Json::parse(item.metadata_json, nullptr, false)},
+          {"metadata", parse_untrusted(item.metadata_json)},
           {"suppression", std::move(suppression)}};
 }
 
@@ -58,6 +59,7 @@ Result<Material> from_upload(const Services& services, const std::string& upload
   const Json path = json["request"]["path"];
   std::string title = path.is_string() ? path.get<std::string>() : upload_id;
   title.erase(0, title.rfind('/') + 1);
+  title = utf8_or_escaped(title);
   return Material{std::move(*fingerprint), upload_id, title.empty() ? upload_id : title, ""};
 }
 
@@ -79,8 +81,8 @@ Result<Material> from_body(const Services& services, const ApiCall& call) {
 Result<std::string> metadata_of(const ApiCall& call) {
   const std::string text = call.query("metadata");
   if (text.empty()) return "{}";
-  if (!Json::parse(text, nullptr, false).is_object()) {
-    return fail(ErrorCode::kInvalid, "metadata must be a JSON object");
+  if (!parse_untrusted(text).is_object()) {
+    return fail(ErrorCode::kInvalid, "metadata must be a JSON object, nested at most 64 deep");
   }
   return text;
 }
@@ -150,7 +152,12 @@ Result<ApiResponse> suppress(const Services& services, const ApiCall& call) {
 Result<ApiResponse> restore(const Services& services, const ApiCall& call) {
   auto done = lift(services.index.restore(call.part("bank"), call.part("id")));
   if (!done) return tl::unexpected(done.error());
-  return show(services, call);
+  auto shown = show(services, call);
+  if (shown || shown.error().code != ErrorCode::kNotFound) return shown;
+  // A suppression outlives its reference, so that enrolling it again does not bring it back.
+  return json_response({{"bank", call.part("bank")},
+                        {"content_id", call.part("id")},
+                        {"suppression", nullptr}});
 }
 
 }  // namespace

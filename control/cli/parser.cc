@@ -12,6 +12,10 @@ namespace {
 
 constexpr int kExitUsage = 2;
 
+// An empty --store is most likely a variable that was not set: falling back to the daemon would
+// change something else than was meant.
+std::string refuse_empty(const std::string& text) { return text.empty() ? "must not be empty" : ""; }
+
 // Adds commands to the parser; their options live as long as it does.
 class Grammar {
  public:
@@ -58,18 +62,25 @@ class Grammar {
     app_.set_version_flag("--version", std::string("soundgate ") + kVersion);
     auto* store =
         app_.add_option("--store", invocation_.store, "Work on this store; no daemon may have it");
+    store->check(refuse_empty, "");
     app_.add_option("--socket", invocation_.socket, "Talk to the daemon here")
         ->capture_default_str()
+        ->check(refuse_empty, "")
         ->excludes(store);
     app_.add_flag("--json", invocation_.json, "JSON on stdout, an object a line");
     app_.add_flag("--quiet", invocation_.quiet, "No progress");
   }
 
+  CLI::Option* add_files(CLI::App& command, std::vector<std::string>& paths) {
+    // Else CLI11 takes "[a,b]" for a list, and looks for the files a and b.
+    return command.add_option("FILE", paths, "Files, directories, - for standard input")
+        ->allow_extra_args(false);
+  }
+
   void add_scan() {
     CLI::App* command =
         add(app_, "scan", "Say what each file would be taken for", scan_, scan_files);
-    command->add_option("FILE", scan_.paths, "Files, directories, - for standard input")
-        ->required();
+    add_files(*command, scan_.paths)->required();
     command->add_option("--fail-on", scan_.fail_on,
                         "Exit 10 where a match asks for this action or a stricter one, 11 where "
                         "something was left unchecked");
@@ -77,7 +88,7 @@ class Grammar {
 
   void add_enroll() {
     CLI::App* command = add(app_, "enroll", "Add references to a bank", enroll_, enroll_files);
-    command->add_option("FILE", enroll_.paths, "Files, directories, - for standard input");
+    add_files(*command, enroll_.paths);
     command->add_option("--bank", enroll_.bank, "Bank to add to")->required();
     command->add_option("--title", enroll_.title, "Default: the file's name");
     command->add_option("--content-id", enroll_.content_id, "Default: SHA-256 of the file's bytes");

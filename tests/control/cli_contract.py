@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import pathlib
+import subprocess
 
 from cli_support import CliTest, can_switch_user, write_tune
 
@@ -72,6 +73,18 @@ class Contract(CliTest):
         _, err = self.run_cli("item", "suppress", self.bank, digest, "--reason", "x", exit=3)
         self.one_message(err, digest)
 
+    def test_restore_what_was_removed(self):
+        for form in ([], ["--json"]):
+            self.run_cli("enroll", "--bank", self.bank, self.tunes[0], "--content-id", "gone")
+            self.run_cli("item", "suppress", self.bank, "gone", "--reason", "wrong")
+            self.run_cli("item", "remove", self.bank, "gone")
+            out, _ = self.run_cli(*form, "item", "restore", self.bank, "gone")
+            if form:
+                self.assertEqual(json.loads(out), {"bank": self.bank, "content_id": "gone",
+                                                   "suppression": None})
+            else:
+                self.assertIn(f"restored {self.bank}/gone", out)
+
     def test_standard_input(self):
         tune = pathlib.Path(self.tunes[2]).read_bytes()
         item, = self.run_json("enroll", "--bank", self.bank, "-", "--title", "T", "--content-id", "a/b c",
@@ -98,6 +111,26 @@ class Contract(CliTest):
         self.assertEqual(out.count("\n"), 3)
         self.assertNotIn("\x1b", out)
         self.assertIn("c\\x1b[2J.wav", out)
+
+    def test_names_in_brackets(self):
+        name = self.folder / "[a,b]"
+        name.write_bytes(pathlib.Path(self.tunes[0]).read_bytes())
+        code, out, err = self.run_program(self.program("soundgate"), *self.backend(), "scan", "[a,b]",
+                                          self.tunes[1], cwd=self.folder)
+        self.assertEqual(code, 0, err)
+        self.assertRegex(out, r"  \[a,b\]\n.*tune 1.wav\n$")
+
+    def test_a_name_that_is_not_utf8(self):
+        name = os.fsencode(self.folder) + b"/B\xe4r.wav"
+        pathlib.Path(os.fsdecode(name)).write_bytes(pathlib.Path(self.tunes[0]).read_bytes())
+        arguments = [self.program("soundgate"), *map(str, self.backend()), "enroll", "--bank", self.bank]
+        done = subprocess.run([*arguments, name], capture_output=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"B\\xe4r.wav", done.stdout)
+        self.assertEqual(self.run_json("item", "list", self.bank)[0]["title"], "B\\xe4r.wav")
+        # What the index does not take is said with the file's name.
+        _, err = self.run_cli("enroll", "--bank", self.bank, "--title", "x" * 2000, self.tunes[0], exit=2)
+        self.one_message(err, self.tunes[0])
 
     def test_bad_files(self):
         folder = self.folder / f"bad-{self.bank}"
@@ -149,6 +182,19 @@ class Contract(CliTest):
         out, _ = self.run_cli("--help")
         self.assertIn("enroll", out)
 
+    def test_output_that_cannot_be_written(self):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([self.program("soundgate"), *map(str, self.backend()), "bank", "list"],
+                                  stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.one_message(done.stderr.decode(), "cannot write standard output")
+
+    def test_an_empty_place(self):
+        for option in ("--store", "--socket"):
+            code, _, err = self.run_program(self.program("soundgate"), option, "", "bank", "list")
+            self.assertEqual(code, 2)
+            self.one_message(err, option, "must not be empty")
+
     def test_decisions(self):
         self.assertEqual(self.run_json("decisions", "list"), [])
         _, err = self.run_cli("decisions", "show", "01NOPE", exit=3)
@@ -169,6 +215,11 @@ class Contract(CliTest):
         code, out, _ = self.run_program(self.program("soundgate"), "bank", "list", command, *backend, "--json")
         self.assertEqual(code, 0)
         json.loads(out.splitlines()[0])
+
+    def test_store_is_not_for_everybody(self):
+        store = self.folder / "store"
+        for path in [store, *store.rglob("*")]:
+            self.assertEqual(path.lstat().st_mode & 0o027, 0, f"{path}: {path.lstat().st_mode:o}")
 
     def test_unreadable_file(self):
         if not can_switch_user():

@@ -26,6 +26,11 @@ TEST(EscapeControls, BytesThatAreNotUtf8) {
   EXPECT_EQ(escape_controls("\xc0\x80\xed\xa0\x80"), "\\xc0\\x80\\xed\\xa0\\x80");
 }
 
+TEST(Utf8OrEscaped, OnlyWhatIsNotUtf8Changes) {
+  EXPECT_EQ(utf8_or_escaped("Bär\n"), "Bär\n");
+  EXPECT_EQ(utf8_or_escaped("B\xe4r\n"), "B\\xe4r\\n");
+}
+
 TEST(Times, MinutesAndSeconds) {
   EXPECT_EQ(minutes_seconds(0.4), "0:00");
   EXPECT_EQ(minutes_seconds(189.6), "3:10");
@@ -51,6 +56,15 @@ TEST(ParseTime, RefusesTheRest) {
   for (const char* text : {"", "soon", "-3h", "2026-13-01", "1e99d", "nan", "2026-11-22T09:27"}) {
     EXPECT_FALSE(parse_time(text, {}, -1)) << text;
   }
+}
+
+TEST(ParseTime, RefusesWhatTheClockCannotHold) {
+  for (const char* text : {"3200-01-01", "2262-01-01", "0001-01-01", "1e10", "-1"}) {
+    const auto time = parse_time(text, {}, 1);
+    ASSERT_FALSE(time) << text;
+    EXPECT_NE(time.error().find("is out of range"), std::string::npos) << time.error();
+  }
+  EXPECT_EQ(iso8601(*parse_time("2261-01-01", {}, 1)), "2261-01-01T00:00:00.000Z");
 }
 
 }  // namespace

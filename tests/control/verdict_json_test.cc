@@ -77,6 +77,13 @@ TEST(VerdictJson, Values) {
   EXPECT_TRUE(json["gate"].is_null());
 }
 
+TEST(VerdictJson, MetadataDoesNotReplaceTheReferencesOwnNames) {
+  Decision decision = sample();
+  decision.verdict.matches[0].match.metadata_json = R"({"id":"x","title":7,"artist":"A"})";
+  EXPECT_EQ(verdict_json(decision)["matches"][0]["asset"],
+            Json::parse(R"({"id":"id-1","title":"Title","artist":"A"})"));
+}
+
 TEST(VerdictJson, HostileTextStaysJson) {
   Decision decision = sample();
   decision.request.path = "/a\xff\n\"\x1b";
@@ -92,6 +99,17 @@ TEST(VerdictJson, AnUploadNobodyDecoded) {
   const Json json = verdict_json(decision);
   EXPECT_TRUE(json["decode"].is_null());
   EXPECT_EQ(json["coverage"]["mode"], "none");
+}
+
+TEST(ParseUntrusted, RefusesWhatIsNestedDeeply) {
+  const auto nested = [](size_t depth) {
+    return R"({"a":)" + std::string(depth - 1, '[') + std::string(depth - 1, ']') + "}";
+  };
+  EXPECT_TRUE(parse_untrusted(nested(64)).is_object());
+  EXPECT_TRUE(parse_untrusted(nested(66)).is_discarded());
+  EXPECT_TRUE(parse_untrusted(nested(100000)).is_discarded());
+  EXPECT_TRUE(parse_untrusted(std::string(200000, '[')).is_discarded());
+  EXPECT_TRUE(parse_untrusted("{").is_discarded());
 }
 
 }  // namespace
