@@ -165,16 +165,30 @@ void Engine::on_upload_timer(uint16_t slot) {
   }
   const bool complete = upload.phase == UploadPhase::kComplete;
   // A long tail that is held before the body is whole may keep the client from sending on.
-  const bool may_block_itself = upload.holds && flow.client.held_from < flow.client.parsed;
+  const bool may_block_itself =
+      upload.holds && !complete && flow.client.held_from < flow.client.parsed;
   const Tick waited = core_.now.tick - upload.progress;
-  const bool overdue = (complete && waited >= core_.config.hold_max) ||
-                       (may_block_itself && waited >= kTailStallMax);
-  if (overdue) {
+  if (complete && waited >= core_.config.hold_max) {
     gate_.fail(flow, DataplaneReason::hold_deadline);
     if (flow.phase == FlowPhase::kInspected) client_path_.resume(flow);
+  } else if (may_block_itself && waited >= kTailStallMax) {
+    on_stall(flow);
   } else if (waited >= kUploadIdleMax) {
     expire(flow);
   }
+}
+
+// Nothing that a client does by standing still may let go of its last byte. Of a body with a length
+// the rest of the tail goes on; of a chunked one nothing can, and no decision is to be expected.
+void Engine::on_stall(Flow& flow) {
+  Upload& upload = core_.uploads[flow.upload];
+  if (upload.tail == kNoOffset) {
+    gate_.abort(flow, DataplaneReason::client_gone);
+    refuser_.reset_both(flow);
+    return;
+  }
+  upload.tail = flow.client.parsed + flow.requests.body_bytes() - 1;
+  client_path_.resume(flow);
 }
 
 void Engine::scan_flows() {

@@ -46,6 +46,7 @@ class Engine {
   void after_segment(Flow& flow);
   void decide(const GateDecision& decision);
   void on_upload_timer(uint16_t slot);
+  void on_stall(Flow& flow);
   void scan_flows();
   void expire(Flow& flow);
   void count_held();

@@ -127,6 +127,10 @@ const char* characters(Bytes bytes) { return reinterpret_cast<const char*>(bytes
 
 bool is_line_break(std::byte byte) { return byte == std::byte{'\r'} || byte == std::byte{'\n'}; }
 
+// The parser reads a chunk extension up to its CR and takes an LF in it for text. nginx ends the
+// line there, so what follows would be data for one and framing for the other.
+bool has_line_feed(Bytes bytes) { return std::ranges::find(bytes, std::byte{'\n'}) != bytes.end(); }
+
 // RFC 9110 section 5.6.2.
 bool is_token(char c) {
   constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
@@ -204,6 +208,7 @@ RequestStream::Step RequestStream::head_complete(size_t used) {
   if (parser_.method == HTTP_CONNECT) chunked_ = false;
   body_bytes_ = has_length && parser_.method != HTTP_CONNECT ? parser_.content_length : 0;
   state_ = chunked_ ? State::kChunked : body_bytes_ > 0 ? State::kLength : State::kBoundary;
+  in_size_line_ = chunked_;
   if (chunked_) http_parser_execute(&parser_, &kChunkSettings, "\n", 1);
   return {used, Event::kHead, {}};
 }
@@ -262,11 +267,15 @@ RequestStream::Step RequestStream::read_chunked(Bytes input) {
   const bool in_front = reading.event == Event::kChunkEnd && (parser_.flags & F_TRAILING) != 0;
   const bool line_ended = reading.event != Event::kMore && !in_front;
   const bool ended_badly = line_ended && input[used - 1] != std::byte{'\n'};
-  if ((error != HPE_PAUSED && error != HPE_OK) || ended_badly) {
+  const bool bad_break =
+      in_size_line_ && has_line_feed(input.first(used - (reading.event == Event::kChunk ? 1 : 0)));
+  if ((error != HPE_PAUSED && error != HPE_OK) || ended_badly || bad_break) {
     Step step = failed(used, Event::kAmbiguous);
     step.body = reading.body;
     return step;
   }
+  if (reading.event == Event::kChunk) in_size_line_ = false;
+  if (reading.event == Event::kChunkEnd) in_size_line_ = !in_front;
   if (reading.event == Event::kEnd) state_ = State::kBoundary;
   return {used, reading.event, reading.body};
 }

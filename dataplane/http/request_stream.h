@@ -76,6 +76,7 @@ class RequestStream {
   uint32_t heads_ = 0;
   State state_ = State::kBoundary;
   bool chunked_ = false;
+  bool in_size_line_ = false;  // of a chunk
 };
 
 }  // namespace soundgate

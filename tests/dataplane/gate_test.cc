@@ -277,6 +277,36 @@ TEST(Gate, TheLastChunkIsHeldFromItsFirstZero) {
   EXPECT_EQ(harness.take_payload(Side::kOrigin), "00\r\n\r\n");
 }
 
+TEST(Gate, StandingStillInTheLastChunksLineReleasesNothing) {
+  Harness harness;
+  harness.open();
+  const std::string head = "PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  harness.client(0, head + "5\r\nhello\r\n0");
+  harness.seen.clear();
+  harness.wait(kTailStallMax + milliseconds(10));
+  EXPECT_EQ(only_report(harness).outcome, GateOutcome::kAborted);
+  EXPECT_TRUE(harness.take(Side::kOrigin).at(0).frame.has(kRst));
+  harness.client(head.size() + 11, "\r\n\r\n");
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), "");
+}
+
+TEST(Gate, ALongTailThatStandsStillGoesUpToItsLastByte) {
+  DataplaneConfig config = Harness::enforcing();
+  config.tail_bytes = 8;
+  Harness harness(config);
+  harness.open();
+  harness.client(0, kRequest.substr(0, kEnd - 4));
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), kRequest.substr(0, kEnd - 8));
+  harness.wait(kTailStallMax + milliseconds(10));
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), kRequest.substr(kEnd - 8, 4));
+  harness.client(kEnd - 4, kRequest.substr(kEnd - 4));
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), kRequest.substr(kEnd - 4, 3));
+  EXPECT_TRUE(harness.sink.records.at(0).finished);
+  EXPECT_TRUE(harness.sink.records[0].reports.empty());
+  harness.decide(false);
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), "9");
+}
+
 TEST(Gate, WhatIsNotReadYetIsReported) {
   Harness harness;
   harness.open();
