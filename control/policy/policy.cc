@@ -52,10 +52,11 @@ std::vector<JudgedMatch> judge_matches(std::vector<Match> matches) {
   return judged;
 }
 
-Checked checked_of(const DecodeEnd& end) {
-  const Checked checked = soundgate::checked_of(end.outcome);
-  // Resumed on another worker: decoded to the end, but not every second of it was seen.
-  return checked == Checked::kFull && end.gap_seconds > 0 ? Checked::kPartial : checked;
+// Resumed on another worker: decoded to the end, but not every second of it was seen. What the lost
+// worker took along is as unchecked as if nobody had resumed.
+DecodeOutcome cause_of(const DecodeEnd& end) {
+  const bool gap = end.outcome == DecodeOutcome::decoded && end.gap_seconds > 0;
+  return gap ? DecodeOutcome::decoder_lost : end.outcome;
 }
 
 }  // namespace
@@ -81,8 +82,9 @@ VerdictKind verdict_of(Action action) {
 }
 
 Verdict judge(std::vector<Match> matches, const DecodeEnd& end, const FailPolicy& policy) {
-  Verdict by_failure = failed(policy.of(end.outcome), outcome_name(end.outcome), checked_of(end));
-  if (end.outcome == DecodeOutcome::decoded) by_failure.reason = kReasonNoMatch;
+  const DecodeOutcome cause = cause_of(end);
+  Verdict by_failure = failed(policy.of(cause), outcome_name(cause), checked_of(cause));
+  if (cause == DecodeOutcome::decoded) by_failure.reason = kReasonNoMatch;
 
   Verdict verdict = std::move(by_failure);
   verdict.matches = judge_matches(std::move(matches));

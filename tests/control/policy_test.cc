@@ -110,7 +110,15 @@ TEST(Policy, AFailPolicyThatBlocksIsStricterThanAMatchThatFlags) {
 TEST(Policy, AGapMakesItPartial) {
   DecodeEnd end = end_of(DecodeOutcome::decoded);
   end.gap_seconds = 1.5;
-  EXPECT_EQ(judge({}, end, {}).checked, Checked::kPartial);
+  const Verdict flagged = judge({}, end, {});
+  EXPECT_EQ(flagged.checked, Checked::kPartial);
+  EXPECT_EQ(flagged.verdict, VerdictKind::kFlag);
+  EXPECT_EQ(flagged.reason, "decoder_lost");
+
+  FailPolicy policy;
+  ASSERT_TRUE(policy.set("decoder_lost", FailAction::kBlock));
+  EXPECT_EQ(judge({match_of(Action::kLabel, 20)}, end, policy).verdict, VerdictKind::kBlock);
+  EXPECT_EQ(judge({match_of(Action::kBlock, 20)}, end, {}).reason, "match");
 }
 
 TEST(Policy, UnaskedFollowsTheDataplanesReason) {
