@@ -39,7 +39,7 @@ static_assert(kLcoreCount * kLcoreStreamsPerWorker + kControlStreams * kSlotsPer
 inline constexpr size_t kFilePayloadBytesMin = size_t{32} << 20;
 
 inline constexpr size_t kReadPieceBytes = size_t{256} << 10;
-inline constexpr size_t kItemsMax = 24 * 3600 * 9;  // a day of items, gaps included
+inline constexpr size_t kUploadItemsMax = 24 * 3600 * 9;  // a day of items, gaps included
 
 inline constexpr int kConnectionsMax = 256;  // what control.connections_max may be at most
 inline constexpr size_t kRequestHeaderBytesMax = 16 << 10;

@@ -5,7 +5,7 @@
 namespace soundgate {
 
 void Recognition::append(uint32_t first_item, std::span<const Item> items) {
-  if (first_item < items_.size() || first_item + items.size() > kItemsMax) return;
+  if (first_item < items_.size() || first_item + items.size() > kUploadItemsMax) return;
   items_.resize(first_item, kSilenceItem);
   items_.insert(items_.end(), items.begin(), items.end());
   if (session_) session_->append(first_item, items);

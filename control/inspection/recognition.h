@@ -1,5 +1,5 @@
 // What is known of one stream while its items arrive: the items, and the matches they lead to.
-// Thread: one at a time.  Memory: kItemsMax items at most; what comes after is not looked at.
+// Thread: one at a time.  Memory: kUploadItemsMax items at most; what comes after is not looked at.
 #pragma once
 
 #include <cstdint>
