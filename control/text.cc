@@ -86,12 +86,14 @@ std::optional<double> parse_span(std::string_view text) {
   return *count * unit;
 }
 
-std::optional<WallTime> parse_date(const std::string& text) {
+// WallTime counts nanoseconds: it ends in the year 2262.
+constexpr double kEpochSecondsMax = 9.2e9;
+
+std::optional<double> parse_date(const std::string& text) {
   for (const char* format : {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d"}) {
     std::tm parts{};
     const char* end = strptime(text.c_str(), format, &parts);
-    if (end != nullptr && *end == '\0')
-      return std::chrono::system_clock::from_time_t(timegm(&parts));
+    if (end != nullptr && *end == '\0') return static_cast<double>(timegm(&parts));
   }
   return {};
 }
@@ -169,14 +171,17 @@ tl::expected<WallTime, std::string> parse_time(std::string_view text, WallTime n
   if (const auto span = parse_span(text); span && *span <= kSpanSecondsMax) {
     return now + microseconds(static_cast<int64_t>(*span * 1e6) * span_sign);
   }
-  constexpr double kEpochSecondsMax = 253402300800.0;  // the year 10000
-  if (const auto seconds = parse_number(text);
-      seconds && *seconds >= 0 && *seconds < kEpochSecondsMax) {
-    return from_epoch_seconds(*seconds);
+  const auto number = parse_number(text);
+  const auto seconds = number ? number : parse_date(std::string(text));
+  const std::string quoted = "'" + escape_controls(text) + "'";
+  if (!seconds) {
+    return tl::unexpected(quoted +
+                          " is not a time (2026-11-22T09:30:00Z, 2026-11-22, or 90s, 15m, 2h, 7d)");
   }
-  if (const auto date = parse_date(std::string(text))) return *date;
-  return tl::unexpected("'" + escape_controls(text) +
-                        "' is not a time (2026-11-22T09:30:00Z, 2026-11-22, or 90s, 15m, 2h, 7d)");
+  if (*seconds < 0 || *seconds > kEpochSecondsMax) {
+    return tl::unexpected(quoted + " is out of range: times go from 1970 to 2261");
+  }
+  return from_epoch_seconds(*seconds);
 }
 
 }  // namespace soundgate

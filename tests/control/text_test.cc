@@ -53,5 +53,14 @@ TEST(ParseTime, RefusesTheRest) {
   }
 }
 
+TEST(ParseTime, RefusesWhatTheClockCannotHold) {
+  for (const char* text : {"3200-01-01", "2262-01-01", "0001-01-01", "1e10", "-1"}) {
+    const auto time = parse_time(text, {}, 1);
+    ASSERT_FALSE(time) << text;
+    EXPECT_NE(time.error().find("is out of range"), std::string::npos) << time.error();
+  }
+  EXPECT_EQ(iso8601(*parse_time("2261-01-01", {}, 1)), "2261-01-01T00:00:00.000Z");
+}
+
 }  // namespace
 }  // namespace soundgate
