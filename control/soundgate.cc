@@ -1,5 +1,7 @@
 // soundgate: the command line. It talks to the daemon's socket or works on a store directly.
 // Data on stdout, messages on stderr; exit codes: control/README.md.
+#include <sys/stat.h>
+
 #include <csignal>
 #include <exception>
 
@@ -23,6 +25,7 @@ int run(int argc, char** argv) {
 }  // namespace soundgate
 
 int main(int argc, char** argv) {
+  umask(0027);  // a store tells what people upload: it is not for everybody to read
   std::signal(SIGPIPE, SIG_IGN);
   soundgate::set_log_level("warn");
   try {

@@ -1,5 +1,6 @@
 // soundgated: the appliance. One process from packets to decisions; see control/README.md.
 #include <getopt.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -99,6 +100,7 @@ int run(int argc, char** argv) {
 }  // namespace soundgate
 
 int main(int argc, char** argv) {
+  umask(0027);  // a store tells what people upload: it is not for everybody to read
   try {
     return soundgate::run(argc, argv);
   } catch (const std::exception& error) {

@@ -170,6 +170,11 @@ class Contract(CliTest):
         self.assertEqual(code, 0)
         json.loads(out.splitlines()[0])
 
+    def test_store_is_not_for_everybody(self):
+        store = self.folder / "store"
+        for path in [store, *store.rglob("*")]:
+            self.assertEqual(path.lstat().st_mode & 0o027, 0, f"{path}: {path.lstat().st_mode:o}")
+
     def test_unreadable_file(self):
         if not can_switch_user():
             self.skipTest("needs root, to be somebody who may not read")
