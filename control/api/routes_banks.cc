@@ -1,4 +1,6 @@
 // Banks: list, show, create, change, delete.
+#include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "control/api/router.h"
@@ -76,9 +78,13 @@ Result<ApiResponse> create(const Services& services, const ApiCall& call) {
   return show(services, bank.name, 201);
 }
 
-Result<ApiResponse> change(const Services& services, const ApiCall& call) {
+// one_at_a_time: settings are read, changed and written back, and connections have a thread each.
+Result<ApiResponse> change(const Services& services, std::mutex& one_at_a_time,
+                           const ApiCall& call) {
   const auto body = call.json({"action", "probes", "min_seconds", "paused"});
   if (!body) return tl::unexpected(body.error());
+  // Only now: a client that sends its body slowly keeps nobody waiting.
+  const std::lock_guard lock(one_at_a_time);
   auto bank = lift(services.index.bank(call.part("bank")));
   if (!bank) return tl::unexpected(bank.error());
   if (auto set = set_settings(*body, *bank); !set) return tl::unexpected(set.error());
@@ -97,14 +103,15 @@ Result<ApiResponse> remove(const Services& services, const ApiCall& call) {
 
 void add_bank_routes(Router& router, const Services& services) {
   const Services* s = &services;
+  const auto changes = std::make_shared<std::mutex>();
   router.add({"GET", "/v1/banks", Role::kViewer, {}, [s](const ApiCall&) { return list(*s); }});
   router.add(
       {"POST", "/v1/banks", Role::kAdmin, {}, [s](const ApiCall& c) { return create(*s, c); }});
   router.add({"GET", "/v1/banks/{bank}", Role::kViewer, {}, [s](const ApiCall& c) {
                 return show(*s, c.part("bank"));
               }});
-  router.add({"PATCH", "/v1/banks/{bank}", Role::kAdmin, {}, [s](const ApiCall& c) {
-                return change(*s, c);
+  router.add({"PATCH", "/v1/banks/{bank}", Role::kAdmin, {}, [s, changes](const ApiCall& c) {
+                return change(*s, *changes, c);
               }});
   router.add({"DELETE", "/v1/banks/{bank}", Role::kAdmin, {"force"}, [s](const ApiCall& c) {
                 return remove(*s, c);

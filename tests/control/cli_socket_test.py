@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import tempfile
+import threading
 
 import cli_support
 from cli_contract import NOBODY, Contract
@@ -68,6 +69,24 @@ class SocketTest(Contract):
         code, _, err = self.run_program(self.program("soundgate"), "--store", self.folder / "store", "status")
         self.assertEqual(code, 4)
         self.one_message(err, "in use", self.daemon.process.pid)
+
+    def test_changes_of_a_bank_do_not_undo_each_other(self):
+        def change(settings):
+            for value in settings:
+                status, text = self.ask("PATCH", f"/v1/banks/{self.bank}", json.dumps(value))
+                self.assertEqual(status, 200)
+                bank = json.loads(text)
+                lost.extend(key for key in value if bank[key] != value[key])
+
+        lost = []
+        actions = [{"action": action} for action in ("track", "label") * 15]
+        seconds = [{"min_seconds": i} for i in range(30)]
+        threads = [threading.Thread(target=change, args=(s,)) for s in (actions, seconds)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(lost, [])
 
     def test_second_daemon(self):
         done = subprocess.run(self.daemon.command, capture_output=True, timeout=30, check=False)
