@@ -12,6 +12,10 @@ namespace {
 
 constexpr int kExitUsage = 2;
 
+// An empty --store is most likely a variable that was not set: falling back to the daemon would
+// change something else than was meant.
+std::string refuse_empty(const std::string& text) { return text.empty() ? "must not be empty" : ""; }
+
 // Adds commands to the parser; their options live as long as it does.
 class Grammar {
  public:
@@ -58,8 +62,10 @@ class Grammar {
     app_.set_version_flag("--version", std::string("soundgate ") + kVersion);
     auto* store =
         app_.add_option("--store", invocation_.store, "Work on this store; no daemon may have it");
+    store->check(refuse_empty, "");
     app_.add_option("--socket", invocation_.socket, "Talk to the daemon here")
         ->capture_default_str()
+        ->check(refuse_empty, "")
         ->excludes(store);
     app_.add_flag("--json", invocation_.json, "JSON on stdout, an object a line");
     app_.add_flag("--quiet", invocation_.quiet, "No progress");

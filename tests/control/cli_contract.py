@@ -149,6 +149,12 @@ class Contract(CliTest):
         out, _ = self.run_cli("--help")
         self.assertIn("enroll", out)
 
+    def test_an_empty_place(self):
+        for option in ("--store", "--socket"):
+            code, _, err = self.run_program(self.program("soundgate"), option, "", "bank", "list")
+            self.assertEqual(code, 2)
+            self.one_message(err, option, "must not be empty")
+
     def test_decisions(self):
         self.assertEqual(self.run_json("decisions", "list"), [])
         _, err = self.run_cli("decisions", "show", "01NOPE", exit=3)
