@@ -99,6 +99,14 @@ class Contract(CliTest):
         self.assertNotIn("\x1b", out)
         self.assertIn("c\\x1b[2J.wav", out)
 
+    def test_names_in_brackets(self):
+        name = self.folder / "[a,b]"
+        name.write_bytes(pathlib.Path(self.tunes[0]).read_bytes())
+        code, out, err = self.run_program(self.program("soundgate"), *self.backend(), "scan", "[a,b]",
+                                          self.tunes[1], cwd=self.folder)
+        self.assertEqual(code, 0, err)
+        self.assertRegex(out, r"  \./\[a,b\]\n.*tune 1.wav\n$")
+
     def test_bad_files(self):
         folder = self.folder / f"bad-{self.bank}"
         folder.mkdir()

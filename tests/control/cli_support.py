@@ -62,10 +62,10 @@ class CliTest(unittest.TestCase):
     def program(self, name):
         return str(pathlib.Path(ARGUMENTS.programs) / name)
 
-    def run_program(self, *arguments, stdin=b"", user=None):
+    def run_program(self, *arguments, stdin=b"", user=None, **options):
         other = {"user": user, "group": user, "extra_groups": []} if user else {}
         done = subprocess.run([str(a) for a in arguments], input=stdin, capture_output=True,
-                              timeout=60, check=False, **other)
+                              timeout=60, check=False, **other, **options)
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     def run_cli(self, *arguments, exit=0, **options):
