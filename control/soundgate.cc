@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <csignal>
+#include <cstdio>
 #include <exception>
 
 #include "control/cli/output.h"
@@ -11,6 +12,13 @@
 
 namespace soundgate {
 namespace {
+
+// What was written is on its way only now: a full disk must not look like success.
+int with_output_written(int exit) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit;
+  print_message("cannot write standard output");
+  return 1;
+}
 
 int run(int argc, char** argv) {
   Invocation invocation;
@@ -29,7 +37,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   soundgate::set_log_level("warn");
   try {
-    return soundgate::run(argc, argv);
+    return soundgate::with_output_written(soundgate::run(argc, argv));
   } catch (const std::exception& error) {
     soundgate::print_message(error.what());
     return 1;

@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import pathlib
+import subprocess
 
 from cli_support import CliTest, can_switch_user, write_tune
 
@@ -156,6 +157,13 @@ class Contract(CliTest):
             self.one_message(err)
         out, _ = self.run_cli("--help")
         self.assertIn("enroll", out)
+
+    def test_output_that_cannot_be_written(self):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([self.program("soundgate"), *map(str, self.backend()), "bank", "list"],
+                                  stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.one_message(done.stderr.decode(), "cannot write standard output")
 
     def test_an_empty_place(self):
         for option in ("--store", "--socket"):
