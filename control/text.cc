@@ -118,6 +118,15 @@ std::string escape_controls(std::string_view text) {
   return out;
 }
 
+std::string utf8_or_escaped(std::string_view text) {
+  for (std::string_view rest = text; !rest.empty();) {
+    const size_t bytes = decode_utf8(rest).bytes;
+    if (bytes == 0) return escape_controls(text);
+    rest.remove_prefix(bytes);
+  }
+  return std::string(text);
+}
+
 size_t column_count(std::string_view text) {
   size_t count = 0;
   for (const char c : text) count += (static_cast<uint8_t>(c) & 0xc0) != 0x80;

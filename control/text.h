@@ -13,6 +13,9 @@ namespace soundgate {
 // \u202e: what comes from outside can neither move a terminal's cursor nor forge a log line.
 std::string escape_controls(std::string_view text);
 
+// As it is where it is UTF-8, else escaped: for what must be text, and came from a file's name.
+std::string utf8_or_escaped(std::string_view text);
+
 // How many columns text takes on a terminal, taking every character for one column wide.
 size_t column_count(std::string_view text);
 

@@ -58,6 +58,7 @@ Result<Material> from_upload(const Services& services, const std::string& upload
   const Json path = json["request"]["path"];
   std::string title = path.is_string() ? path.get<std::string>() : upload_id;
   title.erase(0, title.rfind('/') + 1);
+  title = utf8_or_escaped(title);
   return Material{std::move(*fingerprint), upload_id, title.empty() ? upload_id : title, ""};
 }
 

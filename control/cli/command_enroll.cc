@@ -61,12 +61,8 @@ Result<Json> enroll_file(Backend& backend, const EnrollOptions& options, const I
   const std::string title = options.title.empty() ? title_of(file.path) : options.title;
   BackendRequest request = enroll_request(options, title);
   request.body = source->get();
-  auto item = backend.call(request);
-  // What the daemon says of a body, it says without knowing whose it is.
-  if (!item && item.error().code == ErrorCode::kUnusable) {
-    item.error().message = escape_controls(file.path) + ": " + item.error().message;
-  }
-  return item;
+  return backend.call(request).map_error(
+      [&](const Error& error) { return about_file(error, file.path); });
 }
 
 Result<void> check(const EnrollOptions& options, const InputFiles& input) {

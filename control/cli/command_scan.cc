@@ -44,7 +44,8 @@ struct Tally {
 Result<Json> scan_file(Backend& backend, const std::string& path) {
   auto source = open_file(path);
   if (!source) return tl::unexpected(source.error());
-  return backend.call({.method = "POST", .path = {"v1", "scan"}, .body = source->get()});
+  return backend.call({.method = "POST", .path = {"v1", "scan"}, .body = source->get()})
+      .map_error([&](const Error& error) { return about_file(error, path); });
 }
 
 void print_verdict(const Invocation& invocation, const std::string& path, const Json& verdict) {

@@ -91,7 +91,13 @@ Result<std::unique_ptr<ByteSource>> open_file(const std::string& path) {
 }
 
 std::string title_of(const std::string& path) {
-  return path == "-" ? "standard input" : fs::path(path).filename().string();
+  return path == "-" ? "standard input" : utf8_or_escaped(fs::path(path).filename().string());
+}
+
+Error about_file(Error error, const std::string& path) {
+  const std::string name = escape_controls(path == "-" ? "standard input" : path);
+  if (error.message.find(name) == std::string::npos) error.message = name + ": " + error.message;
+  return error;
 }
 
 }  // namespace soundgate

@@ -26,6 +26,10 @@ InputFiles list_files(const std::vector<std::string>& arguments);
 // Error: "cannot open PATH: Permission denied".
 Result<std::unique_ptr<ByteSource>> open_file(const std::string& path);
 
-std::string title_of(const std::string& path);  // the file's name
+// The file's name; escaped where it is not UTF-8, for titles are text.
+std::string title_of(const std::string& path);
+
+// What the daemon says of a body, it says without knowing whose it is: with the path, if it lacks.
+Error about_file(Error error, const std::string& path);
 
 }  // namespace soundgate

@@ -108,6 +108,18 @@ class Contract(CliTest):
         self.assertEqual(code, 0, err)
         self.assertRegex(out, r"  \./\[a,b\]\n.*tune 1.wav\n$")
 
+    def test_a_name_that_is_not_utf8(self):
+        name = os.fsencode(self.folder) + b"/B\xe4r.wav"
+        pathlib.Path(os.fsdecode(name)).write_bytes(pathlib.Path(self.tunes[0]).read_bytes())
+        arguments = [self.program("soundgate"), *map(str, self.backend()), "enroll", "--bank", self.bank]
+        done = subprocess.run([*arguments, name], capture_output=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"B\\xe4r.wav", done.stdout)
+        self.assertEqual(self.run_json("item", "list", self.bank)[0]["title"], "B\\xe4r.wav")
+        # What the index does not take is said with the file's name.
+        _, err = self.run_cli("enroll", "--bank", self.bank, "--title", "x" * 2000, self.tunes[0], exit=2)
+        self.one_message(err, self.tunes[0])
+
     def test_bad_files(self):
         folder = self.folder / f"bad-{self.bank}"
         folder.mkdir()

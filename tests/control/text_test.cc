@@ -26,6 +26,11 @@ TEST(EscapeControls, BytesThatAreNotUtf8) {
   EXPECT_EQ(escape_controls("\xc0\x80\xed\xa0\x80"), "\\xc0\\x80\\xed\\xa0\\x80");
 }
 
+TEST(Utf8OrEscaped, OnlyWhatIsNotUtf8Changes) {
+  EXPECT_EQ(utf8_or_escaped("Bär\n"), "Bär\n");
+  EXPECT_EQ(utf8_or_escaped("B\xe4r\n"), "B\\xe4r\\n");
+}
+
 TEST(Times, MinutesAndSeconds) {
   EXPECT_EQ(minutes_seconds(0.4), "0:00");
   EXPECT_EQ(minutes_seconds(189.6), "3:10");
