@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "control/cli/output.h"
 #include "control/policy/fail_policy.h"
@@ -159,14 +160,21 @@ void add_undo(const Json& verdict, const std::string& options, std::vector<std::
                     field(verdict, "reason") + " = \"pass\" in the configuration.");
     return;
   }
-  const Json& match = child(verdict, "matches")[0];
-  const std::string bank = field(match, "bank");
+  std::set<std::string> banks;
   lines.emplace_back("To undo, so that the same upload passes next time:");
-  lines.push_back("  soundgate item suppress " + bank + " " +
-                  shell_quoted(field(match, "bank_content_id")) + " --reason 'false match in " +
-                  field(verdict, "upload_id") + "'" + options);
-  lines.emplace_back("To let every match of this bank through:");
-  lines.push_back("  soundgate bank set " + bank + " --action track" + options);
+  for (const Json& match : child(verdict, "matches")) {
+    if (parse_action(field(match, "action")).value_or(Action::kBlock) < Action::kLabel) continue;
+    const std::string bank = field(match, "bank");
+    banks.insert(bank);
+    lines.push_back("  soundgate item suppress " + bank + " " +
+                    shell_quoted(field(match, "bank_content_id")) + " --reason 'false match in " +
+                    field(verdict, "upload_id") + "'" + options);
+  }
+  lines.emplace_back(banks.size() == 1 ? "To let every match of this bank through:"
+                                       : "To let every match of these banks through:");
+  for (const std::string& bank : banks) {
+    lines.push_back("  soundgate bank set " + bank + " --action track" + options);
+  }
 }
 
 }  // namespace

@@ -51,6 +51,26 @@ TEST(Explain, ABlockedUpload) {
   EXPECT_THAT(lines, Contains("  soundgate bank set spam --action track --store /s"));
 }
 
+TEST(Explain, UndoingTakesEveryMatchThatKeepsItFromPassing) {
+  Decision decision = blocked();
+  const auto add = [&](const char* bank, const char* content_id, Action action) {
+    Match match = decision.verdict.matches[0].match;
+    match.bank = {.name = bank, .action = action};
+    match.content_id = content_id;
+    decision.verdict.matches.push_back({match, action});
+  };
+  add("spam", "second", Action::kBlock);
+  add("music", "third", Action::kLabel);
+  add("news", "fourth", Action::kTrack);
+  const auto lines = explain(verdict_json(decision), "");
+  EXPECT_THAT(lines, Contains(HasSubstr("item suppress spam 'it'\\''s'")));
+  EXPECT_THAT(lines, Contains(HasSubstr("item suppress spam second")));
+  EXPECT_THAT(lines, Contains(HasSubstr("item suppress music third")));
+  EXPECT_THAT(lines, Not(Contains(HasSubstr("item suppress news"))));
+  EXPECT_THAT(lines, Contains(HasSubstr("bank set spam")).Times(1));
+  EXPECT_THAT(lines, Contains(HasSubstr("bank set music")));
+}
+
 TEST(Explain, AnUploadThatWasNotChecked) {
   Decision decision = blocked();
   decision.verdict = {VerdictKind::kFlag, Action::kLabel, "hold_deadline", Checked::kNone, {}};
