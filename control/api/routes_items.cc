@@ -151,7 +151,11 @@ Result<ApiResponse> suppress(const Services& services, const ApiCall& call) {
 Result<ApiResponse> restore(const Services& services, const ApiCall& call) {
   auto done = lift(services.index.restore(call.part("bank"), call.part("id")));
   if (!done) return tl::unexpected(done.error());
-  return show(services, call);
+  auto shown = show(services, call);
+  if (shown || shown.error().code != ErrorCode::kNotFound) return shown;
+  // A suppression outlives its reference, so that enrolling it again does not bring it back.
+  return json_response(
+      {{"bank", call.part("bank")}, {"content_id", call.part("id")}, {"suppression", nullptr}});
 }
 
 }  // namespace

@@ -100,7 +100,11 @@ Result<int> restore_item(const Invocation& invocation, const ItemOptions& option
   if (!backend) return tl::unexpected(backend.error());
   BackendRequest request = item_request("DELETE", options);
   request.path.emplace_back("suppression");
-  return finish(invocation, (*backend)->call(request));
+  const auto item = (*backend)->call(request);
+  if (!item || invocation.json || item->contains("title")) return finish(invocation, item);
+  print_line("restored " + escape_controls(options.bank + "/" + options.content_id) +
+             "; the reference itself was removed");
+  return 0;
 }
 
 }  // namespace soundgate

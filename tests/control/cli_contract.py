@@ -73,6 +73,18 @@ class Contract(CliTest):
         _, err = self.run_cli("item", "suppress", self.bank, digest, "--reason", "x", exit=3)
         self.one_message(err, digest)
 
+    def test_restore_what_was_removed(self):
+        for form in ([], ["--json"]):
+            self.run_cli("enroll", "--bank", self.bank, self.tunes[0], "--content-id", "gone")
+            self.run_cli("item", "suppress", self.bank, "gone", "--reason", "wrong")
+            self.run_cli("item", "remove", self.bank, "gone")
+            out, _ = self.run_cli(*form, "item", "restore", self.bank, "gone")
+            if form:
+                self.assertEqual(json.loads(out), {"bank": self.bank, "content_id": "gone",
+                                                   "suppression": None})
+            else:
+                self.assertIn(f"restored {self.bank}/gone", out)
+
     def test_standard_input(self):
         tune = pathlib.Path(self.tunes[2]).read_bytes()
         item, = self.run_json("enroll", "--bank", self.bank, "-", "--title", "T", "--content-id", "a/b c",
