@@ -44,6 +44,7 @@ inline constexpr size_t kUploadItemsMax = 24 * 3600 * 9;  // a day of items, gap
 inline constexpr int kConnectionsMax = 256;  // what control.connections_max may be at most
 inline constexpr size_t kRequestHeaderBytesMax = 16 << 10;
 inline constexpr size_t kRequestJsonBytesMax = 256 << 10;
+inline constexpr int kJsonDepthMax = 64;  // writing and copying JSON takes stack for each level
 inline constexpr size_t kBodyBytesMax = size_t{4} << 30;  // of an audio file sent over the socket
 inline constexpr std::chrono::seconds kConnectionIdleMax{30};
 

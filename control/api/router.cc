@@ -115,8 +115,10 @@ std::string ApiCall::query(const std::string& name) const {
 Result<Json> ApiCall::json(std::initializer_list<std::string_view> keys) const {
   auto text = read_text(request.body);
   if (!text) return tl::unexpected(text.error());
-  Json value = Json::parse(*text, nullptr, false);
-  if (!value.is_object()) return fail(ErrorCode::kInvalid, "the body must be a JSON object");
+  Json value = parse_untrusted(*text);
+  if (!value.is_object()) {
+    return fail(ErrorCode::kInvalid, "the body must be a JSON object, nested at most 64 deep");
+  }
   for (const auto& [key, unused] : value.items()) {
     if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
     return fail(ErrorCode::kInvalid, "there is no key '" + escape_controls(key) + "' here");

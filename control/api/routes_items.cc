@@ -3,6 +3,7 @@
 
 #include "control/api/router.h"
 #include "control/api/services.h"
+#include "control/decisions/verdict_json.h"
 #include "control/policy/fail_policy.h"
 #include "control/text.h"
 
@@ -24,7 +25,7 @@ Json item_json(const Reference& item) {
           {"duration_seconds", item.duration_seconds},
           {"indexed_seconds", item.indexed_seconds},
           {"enrolled", iso8601(item.enrolled)},
-          {"metadata", Json::parse(item.metadata_json, nullptr, false)},
+          {"metadata", parse_untrusted(item.metadata_json)},
           {"suppression", std::move(suppression)}};
 }
 
@@ -80,8 +81,8 @@ Result<Material> from_body(const Services& services, const ApiCall& call) {
 Result<std::string> metadata_of(const ApiCall& call) {
   const std::string text = call.query("metadata");
   if (text.empty()) return "{}";
-  if (!Json::parse(text, nullptr, false).is_object()) {
-    return fail(ErrorCode::kInvalid, "metadata must be a JSON object");
+  if (!parse_untrusted(text).is_object()) {
+    return fail(ErrorCode::kInvalid, "metadata must be a JSON object, nested at most 64 deep");
   }
   return text;
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "control/limits.h"
 #include "control/policy/fail_policy.h"
 #include "control/text.h"
 
@@ -28,7 +29,7 @@ double percentage(double part, double whole) {
 
 Json asset_json(const Match& match) {
   Json asset = {{"id", match.content_id}, {"title", match.title}};
-  const Json metadata = Json::parse(match.metadata_json, nullptr, false);
+  const Json metadata = parse_untrusted(match.metadata_json);
   if (!metadata.is_object()) return asset;
   for (const auto& [key, value] : metadata.items()) asset[key] = value;
   return asset;
@@ -147,6 +148,16 @@ Json verdict_json(const Decision& decision) {
 
 std::string dump(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json parse_untrusted(std::string_view text) {
+  bool too_deep = false;
+  const auto keep = [&](int depth, Json::parse_event_t, const Json&) {
+    too_deep = too_deep || depth > kJsonDepthMax;
+    return !too_deep;
+  };
+  Json value = Json::parse(text, keep, false);
+  return too_deep ? Json(Json::value_t::discarded) : value;
 }
 
 }  // namespace soundgate

@@ -14,6 +14,10 @@ nlohmann::ordered_json verdict_json(const Decision& decision);
 // Text of a JSON value. Bytes that are not UTF-8 become U+FFFD: paths may hold anything.
 std::string dump(const nlohmann::ordered_json& value);
 
+// The value of JSON text from outside; discarded where it is none, or nested deeper than
+// kJsonDepthMax.
+nlohmann::ordered_json parse_untrusted(std::string_view text);
+
 std::string_view name(GateOutcome outcome);  // "released", "blocked", "released_unasked", …
 std::string_view name(Mode mode);            // "observe", "enforce"
 

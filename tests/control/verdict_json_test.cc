@@ -94,5 +94,16 @@ TEST(VerdictJson, AnUploadNobodyDecoded) {
   EXPECT_EQ(json["coverage"]["mode"], "none");
 }
 
+TEST(ParseUntrusted, RefusesWhatIsNestedDeeply) {
+  const auto nested = [](size_t depth) {
+    return R"({"a":)" + std::string(depth - 1, '[') + std::string(depth - 1, ']') + "}";
+  };
+  EXPECT_TRUE(parse_untrusted(nested(64)).is_object());
+  EXPECT_TRUE(parse_untrusted(nested(66)).is_discarded());
+  EXPECT_TRUE(parse_untrusted(nested(100000)).is_discarded());
+  EXPECT_TRUE(parse_untrusted(std::string(200000, '[')).is_discarded());
+  EXPECT_TRUE(parse_untrusted("{").is_discarded());
+}
+
 }  // namespace
 }  // namespace soundgate
