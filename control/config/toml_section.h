@@ -13,6 +13,8 @@
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
+#include "control/text.h"
+
 namespace soundgate {
 
 // The first mistake of a file.
@@ -24,7 +26,7 @@ class TomlErrors {
     if (!message_.empty()) return;
     message_ = file_;
     if (where.begin.line > 0) message_ += ":" + std::to_string(where.begin.line);
-    message_ += ": " + what;
+    message_ += ": " + escape_controls(what);  // keys and values are quoted in it
   }
   const std::string& message() const { return message_; }
   bool none() const { return message_.empty(); }

@@ -67,6 +67,12 @@ TEST_F(ConfigTest, RefusesWhatIsNotKnown) {
             ":2: key fail_policy.overload: must be \"pass\", \"flag\" or \"block\", is \"drop\"");
 }
 
+TEST_F(ConfigTest, WhatIsQuotedMovesNoCursor) {
+  EXPECT_EQ(error_of("\"a\\u001b[2J\" = 1\n"), ":1: key a\\x1b[2J: there is no such key");
+  EXPECT_EQ(error_of("[mode]\ndefault = \"\\u001b\"\n"),
+            ":2: key mode.default: must be \"observe\" or \"enforce\", is \"\\x1b\"");
+}
+
 TEST_F(ConfigTest, SyntaxAndMissingFiles) {
   EXPECT_THAT(error_of("store = \n"), HasSubstr(":1: "));
   const auto missing = load_config("/nonexistent/soundgate.toml");
