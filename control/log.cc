@@ -32,15 +32,16 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::err;
 }
 
+// Backslashes first: "\\n" in the log was two characters, "\n" a line's end.
 std::string quoted_if_needed(const std::string& value) {
-  std::string safe = escape_controls(value);
-  if (!safe.empty() && safe.find_first_of(" \"=") == std::string::npos) return safe;
-  std::string out = "\"";
-  for (const char c : safe) {
-    if (c == '"') out += '\\';
-    out += c;
+  std::string escaped;
+  for (const char c : value) {
+    if (c == '"' || c == '\\') escaped += '\\';
+    escaped += c;
   }
-  return out + '"';
+  escaped = escape_controls(escaped);
+  const bool plain = !escaped.empty() && escaped.find_first_of(" \"=\\") == std::string::npos;
+  return plain ? escaped : '"' + escaped + '"';
 }
 
 }  // namespace
