@@ -31,7 +31,9 @@ Json asset_json(const Match& match) {
   Json asset = {{"id", match.content_id}, {"title", match.title}};
   const Json metadata = parse_untrusted(match.metadata_json);
   if (!metadata.is_object()) return asset;
-  for (const auto& [key, value] : metadata.items()) asset[key] = value;
+  for (const auto& [key, value] : metadata.items()) {
+    if (!asset.contains(key)) asset[key] = value;  // id and title are the reference's own
+  }
   return asset;
 }
 

@@ -77,6 +77,13 @@ TEST(VerdictJson, Values) {
   EXPECT_TRUE(json["gate"].is_null());
 }
 
+TEST(VerdictJson, MetadataDoesNotReplaceTheReferencesOwnNames) {
+  Decision decision = sample();
+  decision.verdict.matches[0].match.metadata_json = R"({"id":"x","title":7,"artist":"A"})";
+  EXPECT_EQ(verdict_json(decision)["matches"][0]["asset"],
+            Json::parse(R"({"id":"id-1","title":"Title","artist":"A"})"));
+}
+
 TEST(VerdictJson, HostileTextStaysJson) {
   Decision decision = sample();
   decision.request.path = "/a\xff\n\"\x1b";
