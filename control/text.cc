@@ -184,8 +184,8 @@ tl::expected<WallTime, std::string> parse_time(std::string_view text, WallTime n
   const auto seconds = number ? number : parse_date(std::string(text));
   const std::string quoted = "'" + escape_controls(text) + "'";
   if (!seconds) {
-    return tl::unexpected(
-        quoted + " is not a time (2026-11-22T09:30:00Z, 2026-11-22, or 90s, 15m, 2h, 7d)");
+    return tl::unexpected(quoted +
+                          " is not a time (2026-11-22T09:30:00Z, 2026-11-22, or 90s, 15m, 2h, 7d)");
   }
   if (*seconds < 0 || *seconds > kEpochSecondsMax) {
     return tl::unexpected(quoted + " is out of range: times go from 1970 to 2261");

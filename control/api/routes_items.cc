@@ -155,9 +155,8 @@ Result<ApiResponse> restore(const Services& services, const ApiCall& call) {
   auto shown = show(services, call);
   if (shown || shown.error().code != ErrorCode::kNotFound) return shown;
   // A suppression outlives its reference, so that enrolling it again does not bring it back.
-  return json_response({{"bank", call.part("bank")},
-                        {"content_id", call.part("id")},
-                        {"suppression", nullptr}});
+  return json_response(
+      {{"bank", call.part("bank")}, {"content_id", call.part("id")}, {"suppression", nullptr}});
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "control/cli/parser.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "control/cli/commands.h"
 #include "control/cli/output.h"
@@ -14,7 +15,9 @@ constexpr int kExitUsage = 2;
 
 // An empty --store is most likely a variable that was not set: falling back to the daemon would
 // change something else than was meant.
-std::string refuse_empty(const std::string& text) { return text.empty() ? "must not be empty" : ""; }
+std::string refuse_empty(const std::string& text) {
+  return text.empty() ? "must not be empty" : "";
+}
 
 // Adds commands to the parser; their options live as long as it does.
 class Grammar {
@@ -71,16 +74,11 @@ class Grammar {
     app_.add_flag("--quiet", invocation_.quiet, "No progress");
   }
 
-  CLI::Option* add_files(CLI::App& command, std::vector<std::string>& paths) {
-    // Else CLI11 takes "[a,b]" for a list, and looks for the files a and b.
-    return command.add_option("FILE", paths, "Files, directories, - for standard input")
-        ->allow_extra_args(false);
-  }
-
   void add_scan() {
     CLI::App* command =
         add(app_, "scan", "Say what each file would be taken for", scan_, scan_files);
-    add_files(*command, scan_.paths)->required();
+    command->add_option("FILE", scan_.paths, "Files, directories, - for standard input")
+        ->required();
     command->add_option("--fail-on", scan_.fail_on,
                         "Exit 10 where a match asks for this action or a stricter one, 11 where "
                         "something was left unchecked");
@@ -88,7 +86,7 @@ class Grammar {
 
   void add_enroll() {
     CLI::App* command = add(app_, "enroll", "Add references to a bank", enroll_, enroll_files);
-    add_files(*command, enroll_.paths);
+    command->add_option("FILE", enroll_.paths, "Files, directories, - for standard input");
     command->add_option("--bank", enroll_.bank, "Bank to add to")->required();
     command->add_option("--title", enroll_.title, "Default: the file's name");
     command->add_option("--content-id", enroll_.content_id, "Default: SHA-256 of the file's bytes");
@@ -188,6 +186,26 @@ class Grammar {
   std::string config_file_;
 };
 
+bool takes_value(const std::string& argument) {
+  if (argument == "--" || argument == "--json" || argument == "--quiet") return false;
+  return argument.starts_with("--") && argument.find('=') == std::string::npos;
+}
+
+// CLI11 takes a FILE of the shape [a,b] for a list, and would have us look for a and b: ./[a,b] is
+// the same file. Other commands have no lists, and ids in brackets.
+std::vector<std::string> with_names_in_brackets_kept(std::vector<std::string> arguments) {
+  std::string command;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    std::string& argument = arguments[i];
+    if (argument.starts_with('-') || (i > 0 && takes_value(arguments[i - 1]))) continue;
+    if (command.empty()) command = argument;
+    const bool names_files = command == "scan" || command == "enroll";
+    const bool in_brackets = argument.starts_with('[') && argument.ends_with(']');
+    if (names_files && in_brackets) argument.insert(0, "./");
+  }
+  return arguments;
+}
+
 }  // namespace
 
 std::optional<int> parse_arguments(int argc, char** argv, Invocation& invocation) {
@@ -197,7 +215,9 @@ std::optional<int> parse_arguments(int argc, char** argv, Invocation& invocation
   static Grammar grammar(app, invocation);
   grammar.add_all();
   try {
-    app.parse(argc, argv);
+    auto arguments = with_names_in_brackets_kept({argv + 1, argv + argc});
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+    app.parse(std::move(arguments));
     return {};
   } catch (const CLI::Success& success) {
     return app.exit(success);  // --help, --version

@@ -154,8 +154,10 @@ std::string dump(const Json& value) {
 
 Json parse_untrusted(std::string_view text) {
   bool too_deep = false;
-  const auto keep = [&](int depth, Json::parse_event_t, const Json&) {
-    too_deep = too_deep || depth > kJsonDepthMax;
+  const auto keep = [&](int depth, Json::parse_event_t event, const Json&) {
+    const bool opens =
+        event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
+    too_deep = too_deep || (opens && depth >= kJsonDepthMax);
     return !too_deep;
   };
   Json value = Json::parse(text, keep, false);

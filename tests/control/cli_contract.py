@@ -118,7 +118,7 @@ class Contract(CliTest):
         code, out, err = self.run_program(self.program("soundgate"), *self.backend(), "scan", "[a,b]",
                                           self.tunes[1], cwd=self.folder)
         self.assertEqual(code, 0, err)
-        self.assertRegex(out, r"  \[a,b\]\n.*tune 1.wav\n$")
+        self.assertRegex(out, r"  \./\[a,b\]\n.*tune 1.wav\n$")
 
     def test_a_name_that_is_not_utf8(self):
         name = os.fsencode(self.folder) + b"/B\xe4r.wav"

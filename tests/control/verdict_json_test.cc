@@ -106,7 +106,7 @@ TEST(ParseUntrusted, RefusesWhatIsNestedDeeply) {
     return R"({"a":)" + std::string(depth - 1, '[') + std::string(depth - 1, ']') + "}";
   };
   EXPECT_TRUE(parse_untrusted(nested(64)).is_object());
-  EXPECT_TRUE(parse_untrusted(nested(66)).is_discarded());
+  EXPECT_TRUE(parse_untrusted(nested(65)).is_discarded());
   EXPECT_TRUE(parse_untrusted(nested(100000)).is_discarded());
   EXPECT_TRUE(parse_untrusted(std::string(200000, '[')).is_discarded());
   EXPECT_TRUE(parse_untrusted("{").is_discarded());
