@@ -11,10 +11,11 @@ namespace soundgate {
 using namespace std::chrono_literals;
 
 // Frames.
-inline constexpr size_t kFrameBytesMax = 2048;     // one receive buffer; longer ones are dropped
-inline constexpr size_t kExtensionHeadersMax = 8;  // of IPv6, before a frame counts as "other"
-inline constexpr size_t kBurstFrames = 32;         // received or sent at a time
-inline constexpr size_t kSendAttemptsMax = 64;     // of one burst, before its rest is dropped
+inline constexpr size_t kFrameBytesMax = 2048;  // one receive buffer; longer ones are dropped
+inline constexpr size_t kExtensionHeadersMax =
+    8;                                      // of IPv6; longer chains are dropped in enforce mode
+inline constexpr size_t kBurstFrames = 32;  // received or sent at a time
+inline constexpr size_t kSendAttemptsMax = 64;  // of one burst, before its rest is dropped
 
 // Connections.
 inline constexpr size_t kFlowsMax = 65'536;
