@@ -115,6 +115,10 @@ TEST(RequestStream, RefusesWhatCanBeReadInTwoWays) {
     const Reading reading = read_in_any_pieces(line + headers + "hello");
     EXPECT_EQ(reading.events.back(), 'A') << headers;
   }
+  const std::string connect = "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n";
+  EXPECT_EQ(read_in_any_pieces(connect + "Content-Length: 5\r\n\r\nhello").events, "A");
+  EXPECT_EQ(read_in_any_pieces(connect + "Transfer-Encoding: chunked\r\n\r\n0\r\n").events, "A");
+  EXPECT_EQ(read_in_any_pieces(connect + "Content-Length: 0\r\n\r\n").events, "H");
   EXPECT_EQ(read_in_any_pieces("PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n").events, "A");
 }
 
