@@ -38,6 +38,7 @@ inline constexpr size_t kHeaderValueBytesMax = 256;  // longer ones are cut
 inline constexpr size_t kHeaderNameBytesMax = 64;
 inline constexpr size_t kFirstLineBytesMax = 256;  // looked at to tell odd HTTP from not HTTP
 inline constexpr uint32_t kRequestsOutstandingMax = 64;
+inline constexpr uint64_t kBodyBytesMax = uint64_t{1} << 62;  // longer ones are http_ambiguous
 
 // Uploads.
 inline constexpr size_t kUploadsMax = 4'096;

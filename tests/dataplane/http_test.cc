@@ -107,6 +107,8 @@ TEST(RequestStream, RefusesWhatCanBeReadInTwoWays) {
         "Transfer-Encoding: gzip\r\n\r\n", "Transfer-Encoding: chunked, gzip\r\n\r\n",
         "Content-Length: -1\r\n\r\n", "Content-Length: 5 6\r\n\r\n", "Content-Length: 0x5\r\n\r\n",
         "Content-Length: 99999999999999999999999\r\n\r\n",
+        "Content-Length: 9223372036854775808\r\n\r\n",
+        "Content-Length: 4611686018427387905\r\n\r\n",
         "Transfer-Encoding: chunked\r\n\r\n5;\nhello\r\n0\r\n\r\n",
         "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5 x\nhello\r\n0\r\n\r\n",
         "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", "Transfer-Encoding : chunked\r\n\r\n",
