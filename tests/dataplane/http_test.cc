@@ -205,13 +205,29 @@ TEST(InspectRules, PathsAreComparedAsTheOriginUnderstandsThem) {
   EXPECT_EQ(path("/a%zz"), "/a%zz");
   EXPECT_EQ(path("http://up.example/x?y"), "/x");
   EXPECT_EQ(path("http://up.example"), "/");
+  EXPECT_EQ(path("http://up.example?x=/upload"), "/");
+}
+
+TEST(InspectRules, HostsAreComparedAsTheOriginUnderstandsThem) {
+  EXPECT_EQ(effective_host("/x", "up.example"), "up.example");
+  EXPECT_EQ(effective_host("/x", "up.example:80 \t"), "up.example");
+  EXPECT_EQ(effective_host("/x", "up.example.:80"), "up.example");
+  EXPECT_EQ(effective_host("/x", "up.example:80:1"), "up.example");
+  EXPECT_EQ(effective_host("/x", "[2001:db8::7]:80"), "[2001:db8::7]");
+  EXPECT_EQ(effective_host("/x?y=http://other", "up.example"), "up.example");
+  EXPECT_EQ(effective_host("http://up.example:80/x", "other"), "up.example");
+  EXPECT_EQ(effective_host("http://a@b@up.example?/x", "other"), "up.example");
+  EXPECT_EQ(effective_host("http://up.example#@other/", "other"), "up.example");
+  EXPECT_EQ(effective_host("http:///x", "up.example"), "up.example");
+  EXPECT_EQ(effective_host("/x", " \t"), "");
+  EXPECT_EQ(trimmed("\t a b "), "a b");
 }
 
 TEST(InspectRules, AllPartsOfARuleMustMatch) {
   const InspectRules rules({InspectRule{{80}, {"*.example"}, {"/up/*"}, {"PUT"}, 100}});
   EXPECT_TRUE(rules.concerns_port(80));
   EXPECT_FALSE(rules.concerns_port(81));
-  const RequestFacts good{80, "a.example:80", "/up/x", "PUT", 100};
+  const RequestFacts good{80, "a.example", "/up/x", "PUT", 100};
   EXPECT_TRUE(rules.match(good));
   for (int part = 0; part < 5; ++part) {
     RequestFacts facts = good;
