@@ -116,8 +116,10 @@ void RequestReader::judge(Flow& flow, const RequestHead* head) {
   }
   const int64_t body_bytes = requests.chunked() ? -1 : static_cast<int64_t>(requests.body_bytes());
   if (!matches(flow, *head, body_bytes)) return;
+  // The header alone is the client's word: origins store the body of a PUT whatever it says.
   const bool multipart =
-      starts_with_ignoring_case(trimmed(head->content_type.view()), "multipart/");
+      requests.method() == HTTP_POST &&
+      starts_with_ignoring_case(trimmed(head->content_type.view()), "multipart/form-data");
   if (multipart || requests.method() == HTTP_PATCH) {
     gate_.begin_unchecked(flow, *head, body_bytes, DataplaneReason::http_unsupported);
   } else {
