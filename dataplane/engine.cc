@@ -74,6 +74,9 @@ void Engine::on_client_frame(Frame& frame) {
       refuser_.on_client_segment(*flow, frame);
       break;
     case FlowPhase::kOpening:
+      // An acknowledgment would open a connection whose SYN-ACK we have not taken for it.
+      if (frame.has(kRst)) core_.io.forward(Side::kOrigin, frame.bytes.size());
+      break;
     case FlowPhase::kEnded:
       if (frame.payload_bytes == 0) core_.io.forward(Side::kOrigin, frame.bytes.size());
       break;

@@ -76,7 +76,21 @@ void Handshake::on_origin_syn(Flow* flow, Frame& frame) {
   const bool accepts =
       flow && frame.has(kAck) && flow->syn_pending && frame.acknowledgment == flow->pending_first;
   if (accepts) accept(*flow, frame);
-  forward(Side::kClient, frame);
+  if (!accepts && frame.has(kAck) && opens_unseen(flow, frame)) {
+    core_.counters.segments_refused.add();
+  } else {
+    forward(Side::kClient, frame);
+  }
+}
+
+// The answer to a SYN that we do not know of: with it the client could open a connection that is
+// not followed. Where the SYN had no room in the table, it was let pass, and so is its answer.
+bool Handshake::opens_unseen(const Flow* flow, const Frame& frame) const {
+  if (!core_.enforcing()) return false;
+  if (!flow) return !core_.flows.full();
+  const bool is_copy =
+      flow->phase != FlowPhase::kOpening && frame.acknowledgment == flow->client.first;
+  return !is_copy;
 }
 
 // From here on it is a new connection, whatever the entry was before.

@@ -20,6 +20,7 @@ class Handshake {
  private:
   void expect(Flow& flow, const Frame& frame);
   void accept(Flow& flow, const Frame& frame);
+  bool opens_unseen(const Flow* flow, const Frame& frame) const;
   void forward(Side to, Frame& frame);
 
   Core& core_;

@@ -106,6 +106,35 @@ TEST(Connection, ForgedSynsAndResetsDoNotEndTheInspection) {
   EXPECT_TRUE(harness.sink.records[0].reports.empty());
 }
 
+TEST(Connection, NoneOpensWithASynAckThatWasNotTaken) {
+  Harness harness;
+  harness.client(static_cast<uint64_t>(-1), "", kSyn);
+  harness.client(999, "", kSyn);  // the origin answers the first one
+  harness.take(Side::kOrigin);
+  harness.origin(static_cast<uint64_t>(-1), "", 0, kSyn | kAck);
+  EXPECT_TRUE(harness.take(Side::kClient).empty());
+  harness.client(0, "");
+  EXPECT_TRUE(harness.take(Side::kOrigin).empty());
+  harness.client(0, "", kRst);
+  EXPECT_EQ(harness.take(Side::kOrigin).size(), 1u);
+  ++harness.key.client_port;  // nothing is known of this one
+  harness.origin(static_cast<uint64_t>(-1), "", 0, kSyn | kAck);
+  EXPECT_TRUE(harness.take(Side::kClient).empty());
+}
+
+TEST(Connection, AnOriginsResetCountsWhereItIsNextInOrder) {
+  Harness harness;
+  harness.open();
+  harness.client(0, kRequest.substr(0, kEnd - 4));
+  harness.origin(7, "", 0, kRst);  // it goes on to the client, who does not believe it
+  EXPECT_EQ(harness.take(Side::kClient).size(), 1u);
+  harness.client(kEnd - 4, kRequest.substr(kEnd - 4));
+  EXPECT_TRUE(harness.sink.records.at(0).finished);
+  EXPECT_TRUE(harness.sink.records[0].reports.empty());
+  harness.origin(0, "", 0, kRst);
+  EXPECT_EQ(harness.sink.records[0].reports.at(0).reason, DataplaneReason::origin_gone);
+}
+
 TEST(Connection, PortsAreUsedAgain) {
   Harness harness;
   harness.open();
