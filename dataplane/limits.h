@@ -21,6 +21,7 @@ inline constexpr size_t kSendAttemptsMax = 64;  // of one burst, before its rest
 inline constexpr size_t kFlowsMax = 65'536;
 inline constexpr auto kFlowIdleMax = 1h;         // then an idle connection is forgotten
 inline constexpr auto kFlowClosedIdleMax = 60s;  // the same for one that has ended, or not opened
+inline constexpr auto kFlowOpeningMax = 10s;     // for either end to answer while it opens
 inline constexpr auto kUploadIdleMax = 5min;     // an upload that stands still is ended
 inline constexpr size_t kFlowsScannedPerTick = 64;  // for expiry
 

@@ -76,9 +76,9 @@ void ClientPath::note_header(Flow& flow, const Frame& frame) {
   }
   const uint64_t seen = offset_of(frame.acknowledgment, origin.first, origin.acknowledged);
   const uint64_t fin = origin.fin == origin.next ? 1 : 0;
-  if (before(origin.acknowledged, seen) && !before(origin.next + fin, seen)) {
-    origin.acknowledged = seen;
-  }
+  if (before(seen, origin.acknowledged) || before(origin.next + fin, seen)) return;
+  origin.acknowledged = seen;
+  flow.confirmed = true;
 }
 
 // A client's reset may be meant for bytes that we hold: the origin gets one where it will believe
