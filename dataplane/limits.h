@@ -30,6 +30,8 @@ inline constexpr size_t kBufferBytes = 2'000;
 inline constexpr size_t kBuffersMax = 32'768;
 inline constexpr size_t kFlowBuffersMax = 4'096;  // of one direction of one connection
 inline constexpr size_t kFlowPoolShare = 4;       // a flow takes at most 1/4 of what is free
+inline constexpr size_t kPoolReserveShare = 8;    // 1/8 is kept for bytes that are next in order,
+inline constexpr size_t kFlowReserveBytesMax = 2 * kBufferBytes;  // where so few are on their way
 inline constexpr uint64_t kFlowReachBytesMax = 8u << 20;  // ahead of what the origin acknowledged
 
 // HTTP.
