@@ -49,6 +49,10 @@ struct Core {
   FailAction fail_action(DataplaneReason reason) const {
     return fail_policy[static_cast<size_t>(reason)];
   }
+  // Whether a connection for which the table has no room is kept from opening.
+  bool table_full_blocks() const {
+    return enforcing() && fail_action(DataplaneReason::flow_table_full) == FailAction::kBlock;
+  }
   bool enforcing() const { return mode.load(std::memory_order_relaxed) == Mode::kEnforce; }
   Upload* upload_of(const Flow& flow) {
     return flow.upload == Flow::kNoUpload ? nullptr : &uploads[flow.upload];

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "dataplane/flow/flow_life.h"
+#include "dataplane/tcp/transmitter.h"
 
 namespace soundgate {
 
@@ -74,6 +75,9 @@ void Engine::on_client_frame(Frame& frame) {
       refuser_.on_client_segment(*flow, frame);
       break;
     case FlowPhase::kOpening:
+      // An acknowledgment would open a connection whose SYN-ACK we have not taken for it.
+      if (frame.has(kRst)) core_.io.forward(Side::kOrigin, frame.bytes.size());
+      break;
     case FlowPhase::kEnded:
       if (frame.payload_bytes == 0) core_.io.forward(Side::kOrigin, frame.bytes.size());
       break;
@@ -207,10 +211,16 @@ void Engine::scan_flows() {
     if (flow.phase == FlowPhase::kMidstream) {
       oldest_midstream_ = std::min(oldest_midstream_, flow.since);
     }
-    const bool over = flow.phase == FlowPhase::kEnded || flow.phase == FlowPhase::kRefused ||
-                      flow.phase == FlowPhase::kOpening || flow.closing;
-    const Tick idle = core_.now.tick - std::max(flow.last_seen, flow.since);
-    if (idle >= (over ? Tick(kFlowClosedIdleMax) : Tick(kFlowIdleMax))) expire(flow);
+    const bool opening = flow.phase == FlowPhase::kOpening;
+    const bool unconfirmed = flow.phase == FlowPhase::kInspected && !flow.confirmed;
+    const bool over =
+        flow.phase == FlowPhase::kEnded || flow.phase == FlowPhase::kRefused || flow.closing;
+    // The origin's repeated SYN-ACKs do not keep a connection that the client never confirms.
+    const Tick seen = unconfirmed ? flow.since : std::max(flow.last_seen, flow.since);
+    const Tick idle_max = opening || unconfirmed ? Tick(kFlowOpeningMax)
+                          : over                 ? Tick(kFlowClosedIdleMax)
+                                                 : Tick(kFlowIdleMax);
+    if (core_.now.tick - seen >= idle_max) expire(flow);
   }
 }
 
@@ -224,6 +234,8 @@ void Engine::expire(Flow& flow) {
     refuser_.reset_both(flow);
     return;
   }
+  const bool half_open = flow.phase == FlowPhase::kInspected && !flow.confirmed;
+  if (half_open && core_.enforcing()) reset_origin(core_, flow);  // else it could open unseen
   gate_.abort(flow, DataplaneReason::client_gone);
   forget(core_, flow);
 }

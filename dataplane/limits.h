@@ -11,15 +11,17 @@ namespace soundgate {
 using namespace std::chrono_literals;
 
 // Frames.
-inline constexpr size_t kFrameBytesMax = 2048;     // one receive buffer; longer ones are dropped
-inline constexpr size_t kExtensionHeadersMax = 8;  // of IPv6, before a frame counts as "other"
-inline constexpr size_t kBurstFrames = 32;         // received or sent at a time
-inline constexpr size_t kSendAttemptsMax = 64;     // of one burst, before its rest is dropped
+inline constexpr size_t kFrameBytesMax = 2048;  // one receive buffer; longer ones are dropped
+inline constexpr size_t kExtensionHeadersMax =
+    8;                                      // of IPv6; longer chains are dropped in enforce mode
+inline constexpr size_t kBurstFrames = 32;  // received or sent at a time
+inline constexpr size_t kSendAttemptsMax = 64;  // of one burst, before its rest is dropped
 
 // Connections.
 inline constexpr size_t kFlowsMax = 65'536;
 inline constexpr auto kFlowIdleMax = 1h;         // then an idle connection is forgotten
 inline constexpr auto kFlowClosedIdleMax = 60s;  // the same for one that has ended, or not opened
+inline constexpr auto kFlowOpeningMax = 10s;     // for either end to answer while it opens
 inline constexpr auto kUploadIdleMax = 5min;     // an upload that stands still is ended
 inline constexpr size_t kFlowsScannedPerTick = 64;  // for expiry
 
@@ -28,6 +30,8 @@ inline constexpr size_t kBufferBytes = 2'000;
 inline constexpr size_t kBuffersMax = 32'768;
 inline constexpr size_t kFlowBuffersMax = 4'096;  // of one direction of one connection
 inline constexpr size_t kFlowPoolShare = 4;       // a flow takes at most 1/4 of what is free
+inline constexpr size_t kPoolReserveShare = 8;    // 1/8 is kept for bytes that are next in order,
+inline constexpr size_t kFlowReserveBytesMax = 2 * kBufferBytes;  // where so few are on their way
 inline constexpr uint64_t kFlowReachBytesMax = 8u << 20;  // ahead of what the origin acknowledged
 
 // HTTP.
@@ -37,6 +41,7 @@ inline constexpr size_t kHeaderValueBytesMax = 256;  // longer ones are cut
 inline constexpr size_t kHeaderNameBytesMax = 64;
 inline constexpr size_t kFirstLineBytesMax = 256;  // looked at to tell odd HTTP from not HTTP
 inline constexpr uint32_t kRequestsOutstandingMax = 64;
+inline constexpr uint64_t kBodyBytesMax = uint64_t{1} << 62;  // longer ones are http_ambiguous
 
 // Uploads.
 inline constexpr size_t kUploadsMax = 4'096;

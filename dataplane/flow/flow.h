@@ -71,7 +71,8 @@ struct Flow {
   FlowKey key;
   uint32_t chain = 0;  // the next entry of the same bucket, or of the free list
   FlowPhase phase = FlowPhase::kFree;
-  bool closing = false;  // a FIN or RST was seen on a connection that is not followed
+  bool closing = false;    // a FIN or RST was seen on a connection that is not followed
+  bool confirmed = false;  // the client has acknowledged the SYN-ACK
   bool uses_timestamps = false;
   bool syn_pending = false;    // a SYN for a new connection on these ports is on its way
   uint32_t pending_first = 0;  // ClientHalf::first, if the origin accepts that SYN

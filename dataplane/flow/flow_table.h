@@ -25,6 +25,7 @@ class FlowTable {
   uint32_t index_of(const Flow& flow) const { return static_cast<uint32_t>(&flow - flows_.data()); }
   Flow& operator[](uint32_t index) { return flows_[index]; }
   uint32_t touched() const { return touched_; }  // entries from here on were never used
+  bool full() const { return first_free_ == kNone && touched_ == flows_.size(); }
   size_t count() const { return flows_.size(); }
 
  private:

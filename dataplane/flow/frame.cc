@@ -54,25 +54,28 @@ IpPayload parse_ipv6(Frame& frame) {
   std::ranges::copy(ip.subspan(8, 16), frame.source.begin());
   std::ranges::copy(ip.subspan(24, 16), frame.destination.begin());
 
+  // TCP may follow behind what can be seen: origins read longer chains than we do.
+  const IpPayload cut_short = {FrameKind::kTcpFragment, end, end};
   uint8_t next = load8(ip, 6);
   size_t at = kIpv6Bytes;
   FrameKind kind = FrameKind::kTcp;
   for (size_t count = 0; count < kExtensionHeadersMax && next != kProtocolTcp; ++count) {
-    if (at + 8 > end) return {};
+    if (next != kFragmentHeader && !is_extension_header(next)) return {};
+    if (at + 8 > end) return cut_short;
     if (next == kFragmentHeader) {
       const uint16_t fragment = load16(ip, at + 2);
       if ((fragment & 0xFFF8) != 0) return {};
       if ((fragment & 1) != 0) kind = FrameKind::kTcpFragment;
       next = load8(ip, at);
       at += 8;
-    } else if (is_extension_header(next)) {
+    } else {
       next = load8(ip, at);
       at += (load8(ip, at + 1) + 1u) * 8u;
-    } else {
-      return {};
     }
   }
-  if (next != kProtocolTcp || at > end) return {};
+  const bool goes_on = next == kFragmentHeader || is_extension_header(next);
+  if (next != kProtocolTcp && !goes_on) return {};
+  if (goes_on || at > end) return cut_short;
   return {kind, at, end};
 }
 

@@ -1,7 +1,8 @@
 // Finds the TCP segment in an Ethernet frame.
 // Input: a frame, any bytes, of any length. Output: where its parts are; nothing is copied.
 // Understood: one VLAN tag or none; IPv4 with options; IPv6 with up to kExtensionHeadersMax
-// extension headers. Everything else is kOther, and not for us to judge.
+// extension headers; where more follow, or the frame ends among them, it is a kTcpFragment without
+// ports. Everything else is kOther, and not for us to judge.
 // Source: RFC 791, RFC 8200, RFC 9293 section 3.1, IEEE 802.1Q.
 #pragma once
 

@@ -72,12 +72,12 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes
   start.mode = upload.holds ? Mode::kEnforce : Mode::kObserve;
   start.first_byte = flow.request_began;
   start.method = flow.requests.method_name();
-  start.host = head.host.view();
+  start.host = trimmed(head.host.view());
   start.path = head.target.view().substr(0, head.target.view().find('?'));
   start.client = client.view();
-  start.request_id = head.request_id.view();
-  start.uploader = head.uploader.view();
-  start.content_type = head.content_type.view();
+  start.request_id = trimmed(head.request_id.view());
+  start.uploader = trimmed(head.uploader.view());
+  start.content_type = trimmed(head.content_type.view());
   start.body_bytes = body_bytes;
   const SinkResult result = core_.sink.begin(start);
   upload.wanted = result == SinkResult::kTaken;

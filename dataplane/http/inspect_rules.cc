@@ -17,19 +17,33 @@ int hex_value(char c) {
   return small >= 'a' && small <= 'f' ? small - 'a' + 10 : -1;
 }
 
+// Where an absolute-form target has its authority; npos in origin-form.
+size_t authority_begin(std::string_view target) {
+  const size_t scheme = target.starts_with('/') ? std::string_view::npos : target.find("://");
+  return scheme == std::string_view::npos ? scheme : scheme + 3;
+}
+
+// "user@a.example:80" has the host "a.example".
+std::string_view authority_of(std::string_view target) {
+  const size_t begin = authority_begin(target);
+  if (begin == std::string_view::npos) return {};
+  const std::string_view rest = target.substr(begin);
+  const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
+  return authority.substr(authority.rfind('@') + 1);
+}
+
 // The host without its port: "a.example:80", "[2001:db8::7]:80".
 std::string_view without_port(std::string_view host) {
-  const size_t colon = host.rfind(':');
-  const bool is_port =
-      colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos;
-  return is_port ? host.substr(0, colon) : host;
+  const size_t address_end = host.starts_with('[') ? host.find(']') : 0;
+  return host.substr(0, host.find(':', address_end));
 }
 
 std::string_view path_part(std::string_view target) {
-  const size_t scheme = target.find("://");
-  if (!target.starts_with('/') && scheme != std::string_view::npos) {
-    const size_t slash = target.find('/', scheme + 3);
-    target = slash == std::string_view::npos ? "/" : target.substr(slash);
+  const size_t begin = authority_begin(target);
+  if (begin != std::string_view::npos) {
+    const size_t end = target.find_first_of("/?#", begin);
+    const bool has_path = end != std::string_view::npos && target[end] == '/';
+    target = has_path ? target.substr(end) : "/";
   }
   return target.substr(0, target.find_first_of("?#"));
 }
@@ -83,7 +97,7 @@ bool rule_matches(const InspectRule& rule, const RequestFacts& facts) {
     return false;
   }
   if (facts.body_bytes >= 0 && facts.body_bytes < rule.body_bytes_min) return false;
-  return any_glob_matches(rule.hosts, without_port(facts.host), true) &&
+  return any_glob_matches(rule.hosts, facts.host, true) &&
          any_glob_matches(rule.paths, facts.path, false);
 }
 
@@ -110,6 +124,19 @@ bool glob_matches(std::string_view pattern, std::string_view text, bool ignore_c
   }
   while (p < pattern.size() && pattern[p] == '*') ++p;
   return p == pattern.size();
+}
+
+std::string_view trimmed(std::string_view value) {
+  constexpr std::string_view kBlanks = " \t";
+  const size_t begin = std::min(value.find_first_not_of(kBlanks), value.size());
+  return value.substr(begin, value.find_last_not_of(kBlanks) + 1 - begin);
+}
+
+std::string_view effective_host(std::string_view target, std::string_view header) {
+  const std::string_view authority = authority_of(target);
+  std::string_view host = without_port(trimmed(authority.empty() ? header : authority));
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return host;
 }
 
 std::string_view normal_path(std::string_view target, std::span<char> out) {

@@ -20,9 +20,16 @@ bool glob_matches(std::string_view pattern, std::string_view text, bool ignore_c
 // resolved into `out`. Returns the part of `out` that was used.
 std::string_view normal_path(std::string_view target, std::span<char> out);
 
+// Without the blanks (space, tab) around it.
+std::string_view trimmed(std::string_view value);
+
+// The host that an origin takes the request to be for: an absolute-form target's before the Host
+// header's (RFC 9112 section 3.2.2), without port, blanks around it, and the root's dot.
+std::string_view effective_host(std::string_view target, std::string_view header);
+
 struct RequestFacts {
   uint16_t port = 0;      // the origin's
-  std::string_view host;  // as the header has it
+  std::string_view host;  // effective_host()
   std::string_view path;  // normal_path()
   std::string_view method;
   int64_t body_bytes = -1;  // -1: not said

@@ -116,7 +116,10 @@ void RequestReader::judge(Flow& flow, const RequestHead* head) {
   }
   const int64_t body_bytes = requests.chunked() ? -1 : static_cast<int64_t>(requests.body_bytes());
   if (!matches(flow, *head, body_bytes)) return;
-  const bool multipart = starts_with_ignoring_case(head->content_type.view(), "multipart/");
+  // The header alone is the client's word: origins store the body of a PUT whatever it says.
+  const bool multipart =
+      requests.method() == HTTP_POST &&
+      starts_with_ignoring_case(trimmed(head->content_type.view()), "multipart/form-data");
   if (multipart || requests.method() == HTTP_PATCH) {
     gate_.begin_unchecked(flow, *head, body_bytes, DataplaneReason::http_unsupported);
   } else {
@@ -128,7 +131,7 @@ bool RequestReader::matches(const Flow& flow, const RequestHead& head, int64_t b
   std::array<char, kTargetBytesMax> path;
   RequestFacts facts;
   facts.port = flow.key.origin_port;
-  facts.host = head.host.view();
+  facts.host = effective_host(head.target.view(), head.host.view());
   facts.path = normal_path(head.target.view(), path);
   facts.method = flow.requests.method_name();
   facts.body_bytes = body_bytes;

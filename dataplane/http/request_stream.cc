@@ -204,9 +204,12 @@ RequestStream::Step RequestStream::head_complete(size_t used) {
   const bool has_length = (parser_.flags & F_CONTENTLENGTH) != 0;
   if (parser_.uses_transfer_encoding && !chunked_) return failed(used, Event::kAmbiguous);
   if (chunked_ && (has_length || parser_.http_minor == 0)) return failed(used, Event::kAmbiguous);
+  if (has_length && parser_.content_length > kBodyBytesMax) return failed(used, Event::kAmbiguous);
+  // Origins that refuse a CONNECT read its body or do not: what follows would be either.
+  const bool has_body = chunked_ || (has_length && parser_.content_length > 0);
+  if (parser_.method == HTTP_CONNECT && has_body) return failed(used, Event::kAmbiguous);
   ++heads_;
-  if (parser_.method == HTTP_CONNECT) chunked_ = false;
-  body_bytes_ = has_length && parser_.method != HTTP_CONNECT ? parser_.content_length : 0;
+  body_bytes_ = has_length ? parser_.content_length : 0;
   state_ = chunked_ ? State::kChunked : body_bytes_ > 0 ? State::kLength : State::kBoundary;
   in_size_line_ = chunked_;
   if (chunked_) http_parser_execute(&parser_, &kChunkSettings, "\n", 1);

@@ -40,14 +40,14 @@ size_t ByteQueue::impose_on(const BufferPool& pool, uint64_t offset, MutableByte
   return differing;
 }
 
-bool ByteQueue::insert(BufferPool& pool, uint64_t offset, Bytes bytes) {
+bool ByteQueue::insert(BufferPool& pool, uint64_t offset, Bytes bytes, Claim claim) {
   uint32_t index = find(pool, offset);
   while (!bytes.empty()) {
     const bool in_gap = index == BufferPool::kNone || pool[index].offset > offset;
     size_t step = bytes.size();
     if (in_gap) {
       if (index != BufferPool::kNone) step = std::min(step, pool[index].offset - offset);
-      if (!fill_gap(pool, index, offset, bytes.first(step))) return false;
+      if (!fill_gap(pool, index, offset, bytes.first(step), claim)) return false;
     } else {
       step = std::min(step, pool[index].end() - offset);
       index = pool[index].next;
@@ -59,12 +59,13 @@ bool ByteQueue::insert(BufferPool& pool, uint64_t offset, Bytes bytes) {
 }
 
 // Puts bytes that nobody has into the gap in front of the buffer `before` (kNone: at the end).
-bool ByteQueue::fill_gap(BufferPool& pool, uint32_t before, uint64_t offset, Bytes bytes) {
+bool ByteQueue::fill_gap(BufferPool& pool, uint32_t before, uint64_t offset, Bytes bytes,
+                         Claim claim) {
   uint32_t index = before == BufferPool::kNone ? last_ : pool[before].previous;
   while (!bytes.empty()) {
     const bool extends = index != BufferPool::kNone && pool[index].end() == offset &&
                          pool[index].bytes < kBufferBytes;
-    if (!extends) index = append_buffer(pool, before, offset);
+    if (!extends) index = append_buffer(pool, before, offset, claim);
     if (index == BufferPool::kNone) return false;
     Buffer& buffer = pool[index];
     const size_t step = std::min(bytes.size(), kBufferBytes - buffer.bytes);
@@ -76,9 +77,16 @@ bool ByteQueue::fill_gap(BufferPool& pool, uint32_t before, uint64_t offset, Byt
   return true;
 }
 
-uint32_t ByteQueue::append_buffer(BufferPool& pool, uint32_t before, uint64_t offset) {
-  const size_t allowed = std::min(kFlowBuffersMax, pool.free_count() / kFlowPoolShare + 1);
-  if (buffer_count_ >= allowed) return BufferPool::kNone;
+bool ByteQueue::may_take(const BufferPool& pool, Claim claim) const {
+  if (claim == Claim::kReserve) return true;
+  const size_t reserve = pool.count() / kPoolReserveShare;
+  if (pool.free_count() <= reserve) return false;
+  const size_t share = (pool.free_count() - reserve) / kFlowPoolShare + 1;
+  return buffer_count_ < std::min(kFlowBuffersMax, share);
+}
+
+uint32_t ByteQueue::append_buffer(BufferPool& pool, uint32_t before, uint64_t offset, Claim claim) {
+  if (!may_take(pool, claim)) return BufferPool::kNone;
   const uint32_t index = pool.take();
   if (index == BufferPool::kNone) return index;
   Buffer& buffer = pool[index];

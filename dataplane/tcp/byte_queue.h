@@ -1,7 +1,8 @@
 // The bytes of one direction of a connection that are still of interest, by stream offset:
 // received out of order, forwarded but not acknowledged, or held. Gaps are allowed. The first
 // bytes that came for an offset stay: later ones that differ are overwritten with them.
-// Bounded: kFlowBuffersMax buffers, and a share of what the pool has left.
+// Bounded: kFlowBuffersMax buffers, and a share of what the pool has left. A part of the pool is a
+// reserve for bytes without which a connection cannot go on.
 // Thread: the owning lcore.  Memory: the pool's buffers; clear() gives them back, and must have
 // been called before the object goes.
 #pragma once
@@ -14,13 +15,16 @@ namespace soundgate {
 
 class ByteQueue {
  public:
+  enum class Claim : uint8_t { kShare, kReserve };
+
   // Where the queue has bytes for a part of `bytes`, that part becomes what the queue has.
   // Returns how many bytes differed.
   size_t impose_on(const BufferPool& pool, uint64_t offset, MutableBytes bytes) const;
 
   // Stores what it does not have yet. False when there was no room for all of it; what was stored
   // stays, as the first bytes for their offsets.
-  [[nodiscard]] bool insert(BufferPool& pool, uint64_t offset, Bytes bytes);
+  [[nodiscard]] bool insert(BufferPool& pool, uint64_t offset, Bytes bytes,
+                            Claim claim = Claim::kShare);
 
   void release_below(BufferPool& pool, uint64_t offset);
   void clear(BufferPool& pool);
@@ -39,8 +43,9 @@ class ByteQueue {
  private:
   // The first buffer that ends after the offset, or kNone.
   uint32_t find(const BufferPool& pool, uint64_t offset) const;
-  bool fill_gap(BufferPool& pool, uint32_t before, uint64_t offset, Bytes bytes);
-  uint32_t append_buffer(BufferPool& pool, uint32_t before, uint64_t offset);
+  bool fill_gap(BufferPool& pool, uint32_t before, uint64_t offset, Bytes bytes, Claim claim);
+  bool may_take(const BufferPool& pool, Claim claim) const;
+  uint32_t append_buffer(BufferPool& pool, uint32_t before, uint64_t offset, Claim claim);
   void unlink(BufferPool& pool, uint32_t index);
 
   uint32_t first_ = BufferPool::kNone;

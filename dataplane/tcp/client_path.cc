@@ -38,6 +38,15 @@ void send_stored(Core& core, Flow& flow, uint64_t end) {
   }
 }
 
+// Without the bytes that are next in order nothing of the flow can go on, nor be given back. Those
+// whose predecessors the origin has not acknowledged can wait.
+ByteQueue::Claim claim_of(const Flow& flow, uint64_t offset) {
+  const ClientHalf& client = flow.client;
+  const bool next_in_order = !before(client.parsed, offset);
+  const bool few_on_their_way = client.parsed - client.acknowledged < kFlowReserveBytesMax;
+  return next_in_order && few_on_their_way ? ByteQueue::Claim::kReserve : ByteQueue::Claim::kShare;
+}
+
 }  // namespace
 
 void let_go(Core& core, Flow& flow, FlowPhase phase) {
@@ -76,9 +85,9 @@ void ClientPath::note_header(Flow& flow, const Frame& frame) {
   }
   const uint64_t seen = offset_of(frame.acknowledgment, origin.first, origin.acknowledged);
   const uint64_t fin = origin.fin == origin.next ? 1 : 0;
-  if (before(origin.acknowledged, seen) && !before(origin.next + fin, seen)) {
-    origin.acknowledged = seen;
-  }
+  if (before(seen, origin.acknowledged) || before(origin.next + fin, seen)) return;
+  origin.acknowledged = seen;
+  flow.confirmed = true;
 }
 
 // A client's reset may be meant for bytes that we hold: the origin gets one where it will believe
@@ -147,7 +156,7 @@ bool ClientPath::store(Flow& flow, const Frame& frame, const Extent& extent) {
     core_.counters.conflicting_bytes.add(differing);
     core_.counters.count(DataplaneReason::tcp_conflict);
   }
-  return flow.client.bytes.insert(core_.buffers, extent.begin, fresh);
+  return flow.client.bytes.insert(core_.buffers, extent.begin, fresh, claim_of(flow, extent.begin));
 }
 
 // In enforce mode the segment is dropped: the sender slows down and tries again. In observe mode

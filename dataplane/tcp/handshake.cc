@@ -52,16 +52,26 @@ void Handshake::on_client_syn(Flow* flow, Frame& frame) {
   if (!flow) {
     flow = core_.flows.insert(flow_key(frame, Side::kClient));
     if (!flow) {
-      core_.counters.count(DataplaneReason::flow_table_full);
-      core_.io.forward(Side::kOrigin, frame.bytes.size());
+      no_entry(frame);
       return;
     }
     core_.counters.flows_opened.add();
+    flow->link.bytes = static_cast<uint8_t>(frame.ip_offset);
+    std::copy_n(frame.bytes.begin(), frame.ip_offset, flow->link.data.begin());
     enter_phase(core_, *flow, FlowPhase::kOpening);
   }
   flow->last_seen = core_.now.tick;
   expect(*flow, frame);
   forward(Side::kOrigin, frame);
+}
+
+void Handshake::no_entry(const Frame& frame) {
+  core_.counters.count(DataplaneReason::flow_table_full);
+  if (core_.table_full_blocks()) {
+    core_.counters.segments_refused.add();
+  } else {
+    core_.io.forward(Side::kOrigin, frame.bytes.size());
+  }
 }
 
 void Handshake::expect(Flow& flow, const Frame& frame) {
@@ -76,7 +86,21 @@ void Handshake::on_origin_syn(Flow* flow, Frame& frame) {
   const bool accepts =
       flow && frame.has(kAck) && flow->syn_pending && frame.acknowledgment == flow->pending_first;
   if (accepts) accept(*flow, frame);
-  forward(Side::kClient, frame);
+  if (!accepts && frame.has(kAck) && opens_unseen(flow, frame)) {
+    core_.counters.segments_refused.add();
+  } else {
+    forward(Side::kClient, frame);
+  }
+}
+
+// The answer to a SYN that we do not know of: with it the client could open a connection that is
+// not followed. Where the SYN had no room in the table, it was let pass, and so is its answer.
+bool Handshake::opens_unseen(const Flow* flow, const Frame& frame) const {
+  if (!core_.enforcing()) return false;
+  if (!flow) return !core_.flows.full() || core_.table_full_blocks();
+  const bool is_copy =
+      flow->phase != FlowPhase::kOpening && frame.acknowledgment == flow->client.first;
+  return !is_copy;
 }
 
 // From here on it is a new connection, whatever the entry was before.
@@ -89,7 +113,7 @@ void Handshake::accept(Flow& flow, const Frame& frame) {
   flow.origin = OriginHalf{};
   flow.requests = RequestStream();
   flow.responses = ResponseStream();
-  flow.syn_pending = flow.closing = false;
+  flow.syn_pending = flow.closing = flow.confirmed = false;
   flow.client.first = flow.pending_first;
   flow.origin.first = frame.sequence + 1;
   flow.uses_timestamps = flow.pending_timestamps && options.timestamps;

@@ -18,8 +18,10 @@ class Handshake {
   void on_origin_syn(Flow* flow, Frame& frame);
 
  private:
+  void no_entry(const Frame& frame);
   void expect(Flow& flow, const Frame& frame);
   void accept(Flow& flow, const Frame& frame);
+  bool opens_unseen(const Flow* flow, const Frame& frame) const;
   void forward(Side to, Frame& frame);
 
   Core& core_;

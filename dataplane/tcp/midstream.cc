@@ -56,7 +56,11 @@ Flow* Midstream::open(const Frame& frame) {
   Flow* flow = unknown_past ? core_.flows.insert(flow_key(frame, Side::kClient)) : nullptr;
   if (!flow) {
     if (unknown_past) core_.counters.count(DataplaneReason::flow_table_full);
-    core_.io.forward(Side::kOrigin, frame.bytes.size());
+    if (unknown_past && core_.table_full_blocks()) {
+      core_.counters.segments_refused.add();
+    } else {
+      core_.io.forward(Side::kOrigin, frame.bytes.size());
+    }
     return nullptr;
   }
   core_.counters.flows_opened.add();

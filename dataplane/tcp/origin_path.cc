@@ -5,9 +5,22 @@
 
 namespace soundgate {
 
+namespace {
+
+// A client can have the origin send resets, with numbers that the client chose, for segments that
+// are not of the connection. Only one that is next in order ends it (RFC 9293 section 3.10.7.4).
+bool is_believed(const Flow& flow, const Frame& reset) {
+  const OriginHalf& origin = flow.origin;
+  const uint64_t next = origin.next + (origin.fin == origin.next ? 1 : 0);
+  return reset.sequence == sequence_of(next, origin.first);
+}
+
+}  // namespace
+
 void OriginPath::on_segment(Flow& flow, const Frame& frame) {
   core_.io.forward(Side::kClient, frame.bytes.size());
   if (frame.has(kRst)) {
+    if (!is_believed(flow, frame)) return;
     gate_.abort(flow, DataplaneReason::origin_gone);
     stop_following(core_, flow);
     enter_phase(core_, flow, FlowPhase::kEnded);

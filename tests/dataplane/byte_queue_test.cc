@@ -75,6 +75,19 @@ TEST(ByteQueue, SaysWhenThereIsNoRoom) {
   EXPECT_EQ(pool.free_count(), 8u);
 }
 
+TEST(ByteQueue, ThePoolKeepsAReserveForWhatIsNextInOrder) {
+  BufferPool pool(16);
+  std::vector<ByteQueue> queues(17);
+  const std::vector<std::byte> bytes(kBufferBytes);
+  size_t stored = 0;
+  while (queues[stored].insert(pool, 0, bytes)) ++stored;
+  EXPECT_EQ(pool.free_count(), 16 / kPoolReserveShare);
+  EXPECT_FALSE(queues[0].insert(pool, kBufferBytes, bytes));
+  EXPECT_TRUE(queues[0].insert(pool, kBufferBytes, bytes, ByteQueue::Claim::kReserve));
+  for (ByteQueue& queue : queues) queue.clear(pool);
+  EXPECT_EQ(pool.free_count(), pool.count());
+}
+
 TEST(Sequence, OffsetsSurviveTheWrap) {
   const uint32_t first = 0xFFFF'FF00;
   EXPECT_EQ(offset_of(first, first, 0), 0u);

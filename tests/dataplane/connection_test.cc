@@ -106,6 +106,35 @@ TEST(Connection, ForgedSynsAndResetsDoNotEndTheInspection) {
   EXPECT_TRUE(harness.sink.records[0].reports.empty());
 }
 
+TEST(Connection, NoneOpensWithASynAckThatWasNotTaken) {
+  Harness harness;
+  harness.client(static_cast<uint64_t>(-1), "", kSyn);
+  harness.client(999, "", kSyn);  // the origin answers the first one
+  harness.take(Side::kOrigin);
+  harness.origin(static_cast<uint64_t>(-1), "", 0, kSyn | kAck);
+  EXPECT_TRUE(harness.take(Side::kClient).empty());
+  harness.client(0, "");
+  EXPECT_TRUE(harness.take(Side::kOrigin).empty());
+  harness.client(0, "", kRst);
+  EXPECT_EQ(harness.take(Side::kOrigin).size(), 1u);
+  ++harness.key.client_port;  // nothing is known of this one
+  harness.origin(static_cast<uint64_t>(-1), "", 0, kSyn | kAck);
+  EXPECT_TRUE(harness.take(Side::kClient).empty());
+}
+
+TEST(Connection, AnOriginsResetCountsWhereItIsNextInOrder) {
+  Harness harness;
+  harness.open();
+  harness.client(0, kRequest.substr(0, kEnd - 4));
+  harness.origin(7, "", 0, kRst);  // it goes on to the client, who does not believe it
+  EXPECT_EQ(harness.take(Side::kClient).size(), 1u);
+  harness.client(kEnd - 4, kRequest.substr(kEnd - 4));
+  EXPECT_TRUE(harness.sink.records.at(0).finished);
+  EXPECT_TRUE(harness.sink.records[0].reports.empty());
+  harness.origin(0, "", 0, kRst);
+  EXPECT_EQ(harness.sink.records[0].reports.at(0).reason, DataplaneReason::origin_gone);
+}
+
 TEST(Connection, PortsAreUsedAgain) {
   Harness harness;
   harness.open();
@@ -201,6 +230,39 @@ TEST(Connection, AFullTableLetsConnectionsPassCounted) {
   }
   EXPECT_EQ(harness.take(Side::kOrigin).size(), 9u);
   EXPECT_EQ(harness.reason(DataplaneReason::flow_table_full), 1u);
+}
+
+TEST(Connection, AFullTableCanKeepConnectionsFromOpening) {
+  DataplaneConfig config = Harness::enforcing();
+  config.fail_policy = default_fail_policy();
+  config.fail_policy[static_cast<size_t>(DataplaneReason::flow_table_full)] = FailAction::kBlock;
+  Harness harness(config);
+  for (uint16_t i = 0; i < 9; ++i) {
+    harness.key.client_port = static_cast<uint16_t>(50'000 + i);
+    harness.client(static_cast<uint64_t>(-1), "", kSyn);
+  }
+  EXPECT_EQ(harness.take(Side::kOrigin).size(), 8u);
+  harness.origin(static_cast<uint64_t>(-1), "", 0, kSyn | kAck);
+  EXPECT_TRUE(harness.take(Side::kClient).empty());
+  harness.client(0, kRequest);
+  EXPECT_TRUE(harness.take(Side::kOrigin).empty());
+}
+
+TEST(Connection, HalfOpenConnectionsDoNotFillTheTableForLong) {
+  Harness harness;
+  harness.client(static_cast<uint64_t>(-1), "", kSyn);
+  harness.origin(static_cast<uint64_t>(-1), "", 0, kSyn | kAck);
+  harness.client(0, "", kAck, 77);  // acknowledges what was never sent: not the real client
+  harness.seen.clear();
+  harness.wait(kFlowOpeningMax + milliseconds(10));
+  EXPECT_EQ(harness.engine().counters().flows_open.get(), 0u);
+  const auto to_origin = harness.take(Side::kOrigin);
+  ASSERT_EQ(to_origin.size(), 1u);
+  EXPECT_TRUE(to_origin[0].frame.has(kRst));
+  EXPECT_EQ(to_origin[0].frame.sequence, Harness::kClientFirst);
+  harness.open();
+  harness.wait(kFlowOpeningMax + milliseconds(10));
+  EXPECT_EQ(harness.engine().counters().flows_open.get(), 1u);
 }
 
 TEST(Connection, MoreBytesThanThereIsRoomForAreNotForwarded) {

@@ -199,4 +199,8 @@ inline std::string put_request(std::string_view body, std::string_view headers =
          "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
 }
 
+inline std::string post_request(std::string_view body, std::string_view headers = "") {
+  return "POST" + put_request(body, headers).substr(3);
+}
+
 }  // namespace soundgate::test

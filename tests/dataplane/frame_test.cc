@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dataplane/flow/checksum.h"
+#include "dataplane/limits.h"
 #include "dataplane/tcp/segment_writer.h"
 #include "dataplane/tcp/tcp_options.h"
 
@@ -108,6 +109,32 @@ TEST(Frame, FragmentsAreNotSegments) {
   EXPECT_EQ(parse_frame(bytes).destination_port, 80);
   store16(bytes, 14 + 6, 0x0010);
   EXPECT_EQ(parse_frame(bytes).kind, FrameKind::kOther);
+}
+
+// A frame whose segment comes behind this many headers of 8 bytes, without options.
+std::vector<std::byte> behind_extension_headers(size_t count) {
+  constexpr size_t kIpv6End = 14 + 40;
+  auto bytes = sample_frame({true, false}, {});
+  for (size_t i = 0; i < count; ++i) {
+    const auto header = bytes_of({i == 0 ? 6 : 60, 0, 1, 4, 0, 0, 0, 0});
+    bytes.insert(bytes.begin() + kIpv6End, header.begin(), header.end());
+  }
+  if (count > 0) store8(bytes, 14 + 6, 60);
+  store16(bytes, 14 + 4, static_cast<uint16_t>(bytes.size() - kIpv6End));
+  return bytes;
+}
+
+TEST(Frame, ALongOrCutChainOfExtensionHeadersMayHideASegment) {
+  auto seen = behind_extension_headers(kExtensionHeadersMax);
+  EXPECT_EQ(parse_frame(seen).kind, FrameKind::kTcp);
+  EXPECT_EQ(parse_frame(seen).destination_port, 80);
+  auto hidden = behind_extension_headers(kExtensionHeadersMax + 1);
+  EXPECT_EQ(parse_frame(hidden).kind, FrameKind::kTcpFragment);
+  EXPECT_EQ(parse_frame(hidden).destination_port, 0);
+  store16(seen, 14 + 4, 12);  // ends within the second header
+  EXPECT_EQ(parse_frame(seen).kind, FrameKind::kTcpFragment);
+  store8(seen, 14 + 6, 59);  // no next header
+  EXPECT_EQ(parse_frame(seen).kind, FrameKind::kOther);
 }
 
 TEST(Frame, AnyBytesAreTaken) {

@@ -311,12 +311,26 @@ TEST(Gate, WhatIsNotReadYetIsReported) {
   Harness harness;
   harness.open();
   const std::string request =
-      put_request("--b\r\n\r\nx\r\n--b--", "Content-Type: Multipart/form-data; boundary=b\r\n");
+      post_request("--b\r\n\r\nx\r\n--b--", "Content-Type: Multipart/form-data; boundary=b\r\n");
   harness.client(0, request + kRequest);  // the next one is inspected all the same
   ASSERT_EQ(harness.sink.records.size(), 2u);
   EXPECT_EQ(harness.sink.records[0].reports.at(0).reason, DataplaneReason::http_unsupported);
   EXPECT_EQ(harness.sink.records[1].body, "0123456789");
   EXPECT_EQ(harness.take_payload(Side::kOrigin), request + kRequest.substr(0, kEnd - 1));
+}
+
+TEST(Gate, AContentTypeDoesNotSwitchTheInspectionOff) {
+  for (const bool post : {false, true}) {
+    Harness harness;
+    harness.open();
+    const std::string type = post ? "multipart/mixed" : "multipart/form-data";
+    const std::string headers = "Content-Type: " + type + "; boundary=b\r\n";
+    const std::string request =
+        post ? post_request("0123456789", headers) : put_request("0123456789", headers);
+    harness.client(0, request);
+    EXPECT_EQ(harness.sink.records.at(0).body, "0123456789");
+    EXPECT_EQ(harness.take_payload(Side::kOrigin), request.substr(0, request.size() - 1));
+  }
 }
 
 TEST(Gate, AmbiguityIsRefused) {

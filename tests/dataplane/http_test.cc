@@ -107,6 +107,8 @@ TEST(RequestStream, RefusesWhatCanBeReadInTwoWays) {
         "Transfer-Encoding: gzip\r\n\r\n", "Transfer-Encoding: chunked, gzip\r\n\r\n",
         "Content-Length: -1\r\n\r\n", "Content-Length: 5 6\r\n\r\n", "Content-Length: 0x5\r\n\r\n",
         "Content-Length: 99999999999999999999999\r\n\r\n",
+        "Content-Length: 9223372036854775808\r\n\r\n",
+        "Content-Length: 4611686018427387905\r\n\r\n",
         "Transfer-Encoding: chunked\r\n\r\n5;\nhello\r\n0\r\n\r\n",
         "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5 x\nhello\r\n0\r\n\r\n",
         "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", "Transfer-Encoding : chunked\r\n\r\n",
@@ -115,6 +117,10 @@ TEST(RequestStream, RefusesWhatCanBeReadInTwoWays) {
     const Reading reading = read_in_any_pieces(line + headers + "hello");
     EXPECT_EQ(reading.events.back(), 'A') << headers;
   }
+  const std::string connect = "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n";
+  EXPECT_EQ(read_in_any_pieces(connect + "Content-Length: 5\r\n\r\nhello").events, "A");
+  EXPECT_EQ(read_in_any_pieces(connect + "Transfer-Encoding: chunked\r\n\r\n0\r\n").events, "A");
+  EXPECT_EQ(read_in_any_pieces(connect + "Content-Length: 0\r\n\r\n").events, "H");
   EXPECT_EQ(read_in_any_pieces("PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n").events, "A");
 }
 
@@ -199,13 +205,29 @@ TEST(InspectRules, PathsAreComparedAsTheOriginUnderstandsThem) {
   EXPECT_EQ(path("/a%zz"), "/a%zz");
   EXPECT_EQ(path("http://up.example/x?y"), "/x");
   EXPECT_EQ(path("http://up.example"), "/");
+  EXPECT_EQ(path("http://up.example?x=/upload"), "/");
+}
+
+TEST(InspectRules, HostsAreComparedAsTheOriginUnderstandsThem) {
+  EXPECT_EQ(effective_host("/x", "up.example"), "up.example");
+  EXPECT_EQ(effective_host("/x", "up.example:80 \t"), "up.example");
+  EXPECT_EQ(effective_host("/x", "up.example.:80"), "up.example");
+  EXPECT_EQ(effective_host("/x", "up.example:80:1"), "up.example");
+  EXPECT_EQ(effective_host("/x", "[2001:db8::7]:80"), "[2001:db8::7]");
+  EXPECT_EQ(effective_host("/x?y=http://other", "up.example"), "up.example");
+  EXPECT_EQ(effective_host("http://up.example:80/x", "other"), "up.example");
+  EXPECT_EQ(effective_host("http://a@b@up.example?/x", "other"), "up.example");
+  EXPECT_EQ(effective_host("http://up.example#@other/", "other"), "up.example");
+  EXPECT_EQ(effective_host("http:///x", "up.example"), "up.example");
+  EXPECT_EQ(effective_host("/x", " \t"), "");
+  EXPECT_EQ(trimmed("\t a b "), "a b");
 }
 
 TEST(InspectRules, AllPartsOfARuleMustMatch) {
   const InspectRules rules({InspectRule{{80}, {"*.example"}, {"/up/*"}, {"PUT"}, 100}});
   EXPECT_TRUE(rules.concerns_port(80));
   EXPECT_FALSE(rules.concerns_port(81));
-  const RequestFacts good{80, "a.example:80", "/up/x", "PUT", 100};
+  const RequestFacts good{80, "a.example", "/up/x", "PUT", 100};
   EXPECT_TRUE(rules.match(good));
   for (int part = 0; part < 5; ++part) {
     RequestFacts facts = good;
