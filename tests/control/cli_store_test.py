@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import pathlib
 
 import cli_support
@@ -31,6 +32,7 @@ class StoreTest(Contract):
         holder = subprocess.Popen([self.program("soundgate"), *map(str, self.backend()), "scan", "-"],
                                   stdin=reader, stdout=subprocess.DEVNULL)
         try:
+            time.sleep(0.5)  # a question that comes too early may itself keep the holder out
             for _ in range(100):
                 code, _, err = self.run_program(self.program("soundgate"), *self.backend(), "status")
                 if str(holder.pid) in err:  # it has the store, and has said who it is
