@@ -1,7 +1,8 @@
 #!/bin/bash
 # Sets the machine up, builds everything, and runs every test. ctest's summary comes last.
 #   sudo tests/run.sh [--long] [ctest's arguments…]
-# --long adds what takes hours: fuzzing, the large corpora. Ends within 20 minutes without it.
+# --long adds what takes long or wants a quiet machine: the large corpora, the sanitizers' build, and
+# the cost of a scan against fpcalc.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,7 +11,7 @@ if ((EUID != 0)); then
   exit 1
 fi
 
-leave_out=(--label-exclude '^long$')
+leave_out=(--label-exclude '^(long|perf|sanitized)$')
 if [[ ${1:-} == --long ]]; then
   leave_out=()
   shift
