@@ -41,13 +41,14 @@ class Testbed:
     def __init__(self, *, port_kind="af_packet", relay=(), settings=None):
         if os.geteuid() != 0:
             raise PermissionError("the testbed makes network namespaces: run it as root")
+        binaries = program("soundgated").parent
         self._relay = [program("soundgate-relay"), *relay] if relay else None
         self.folder = Path(tempfile.mkdtemp(prefix="sgbed-"))
         self.network = Network(port_kind)
         self.origin = Origin(self.network, self.folder)
         self.client = Client(self.network)
         self.appliance = Appliance(self.network, self.folder, REPOSITORY,
-                                   program("soundgated").parent, settings or {})
+                                   binaries, settings or {})
         self.soundgate = self.appliance.command
         self._numbers = itertools.count(1)
 
