@@ -34,6 +34,9 @@ packages=(
 
   # Real audio, made into uploads of every kind; fpcalc to compare with.
   ffmpeg sox libchromaprint-tools
+
+  # The quality suite: speech, music that a game keeps in a zip, arithmetic; and plots.
+  espeak-ng unzip python3-numpy python3-matplotlib
 )
 
 log() { echo "setup: $*" >&2; }

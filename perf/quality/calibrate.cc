@@ -1,17 +1,25 @@
-// Shows what matching decides on, before it decides: for each upload of a corpus, every candidate
-// with its votes, and the stretch that aligning it gives, whatever its score. What thresholds and
-// gates are chosen on (index/README.md).
+// Shows what matching decides on, before it decides: for each upload of a corpus, its heaviest
+// candidates, and the stretch that aligning each gives, whatever its score. What thresholds and gates
+// are chosen on (index/README.md).
 // usage: quality_calibrate CORPUS > candidates.tsv
-// Columns: role, kind, upload, reference, "same" or "other", weight, rank among the upload's
-//   candidates, seconds, score, bit error rate, accepted (0 or 1).
+// Columns: role, kind, upload, its family, reference, "same" (what it was made of), "family" or
+//   "other", weight, rank, seconds, seconds of the upload, score, bit error rate, shifted z, rival z.
+#include <algorithm>
+#include <bit>
+#include <atomic>
+#include <cmath>
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "index/align/aligner.h"
+#include "index/align/path.h"
 #include "index/limits.h"
 #include "index/search/snapshot_edit.h"
 #include "perf/quality/corpus.h"
@@ -19,47 +27,122 @@
 namespace soundgate::quality {
 namespace {
 
+constexpr size_t kShownMax = 40;
+
+struct Shifted { double z, rival, mean, sigma; };
+
+__attribute__((target("popcnt"))) Shifted shifted(const Query& query, std::span<const Item> reference,
+                                                  const Alignment& a) {
+  // straight line from (query_begin, reference_begin) to (query_end, reference_end)
+  const size_t n = a.query_end - a.query_begin, m = reference.size();
+  std::vector<uint32_t> offsets(n);
+  const double slope = static_cast<double>(a.reference_end - a.reference_begin) / static_cast<double>(n);
+  for (size_t i = 0; i < n; ++i) offsets[i] = a.reference_begin + static_cast<uint32_t>(slope * static_cast<double>(i));
+  std::vector<double> d;
+  double at = 1e9;
+  std::vector<Item> twice(reference.begin(), reference.end());
+  twice.insert(twice.end(), reference.begin(), reference.end());
+  twice.insert(twice.end(), reference.begin(), reference.end());
+  const Item* q = query.items().data() + a.query_begin;
+  for (size_t shift = 0; shift < m; ++shift) {
+    uint32_t sum = 0;
+    for (size_t i = 0; i < n; ++i) sum += static_cast<uint32_t>(__builtin_popcount(q[i] ^ twice[offsets[i] % m + shift]));
+    const double rate = sum / (32.0 * static_cast<double>(n));
+    const size_t off = std::min(shift, m - shift);
+    if (off <= 2) at = std::min(at, rate);
+    else if (off > 16) d.push_back(rate);
+  }
+  if (d.size() < 20) return {0, 0, 0, 0};
+  double mean = 0, var = 0;
+  for (double x : d) mean += x;
+  mean /= static_cast<double>(d.size());
+  for (double x : d) var += (x - mean) * (x - mean);
+  const double sigma = std::sqrt(var / static_cast<double>(d.size()));
+  const double least = *std::ranges::min_element(d);
+  return {(mean - at) / sigma, (mean - least) / sigma, mean, sigma};
+}
+
 std::shared_ptr<const Snapshot> snapshot_of(const std::vector<Row>& rows) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->banks[1] = Bank{.id = 1, .name = "music"};
+  std::vector<ReferenceEntry> entries;
   for (const Row& row : rows) {
-    if (row.role != "reference") continue;
+    if (!row.is_reference()) continue;
     ReferenceEntry entry;
     entry.bank_id = 1;
     entry.reference.content_id = row.name;
+    entry.reference.title = row.family;
     entry.items = std::make_shared<const std::vector<Item>>(row.items);
-    add_reference(*snapshot, std::move(entry));
+    entries.push_back(std::move(entry));
   }
+  add_references(*snapshot, std::move(entries));
   return snapshot;
 }
 
 std::vector<Candidate> candidates_of(const Snapshot& snapshot, const std::vector<Item>& items) {
+  Candidates candidates;
   QueryWindows queries;
+  const auto search = [&] {
+    std::vector<WindowHit> hits;
+    for (const auto& segment : snapshot.segments) segment->search(queries, 0, hits);
+    candidates.add(hits);
+    queries = {};
+  };
   for (uint32_t first = 0; first + kWindowItems <= items.size(); first += kQueryStride) {
     const WindowItems window = std::span(items).subspan(first).first<kWindowItems>();
     if (!is_informative(window)) continue;
     queries.windows.push_back(pack_window(window));
     queries.items.push_back(first);
+    if (queries.items.size() == kSearchBatchWindows) search();
   }
-  std::vector<WindowHit> hits;
-  for (const auto& segment : snapshot.segments) segment->search(queries, 0, hits);
-  Candidates candidates;
-  candidates.add(hits);
+  search();
   return candidates.take();
 }
 
-void show(const Snapshot& snapshot, const Row& row) {
+void show(const Snapshot& snapshot, const Row& row, std::mutex& output) {
   Query query;
   query.append(0, row.items);
+  std::set<std::string> made_of;
+  for (const Part& part : row.parts) made_of.insert(part.reference);
   size_t rank = 0;
+  std::string text;
   for (const Candidate& candidate : candidates_of(snapshot, row.items)) {
     const ReferenceEntry& entry = *snapshot.references.at(candidate.slot);
+    const std::string& reference = entry.reference.content_id;
+    const char* relation = made_of.contains(reference)                    ? "same"
+                           : ("," + row.family + ",").find("," + entry.reference.title + ",") != std::string::npos
+                               ? "family"
+                               : "other";
+    const bool shown = ++rank <= kShownMax;
+    if (*relation == 'f' || (*relation == 'o' && !shown)) continue;
     const Alignment alignment = align(query, *entry.items, candidate);
-    const bool same = entry.reference.content_id == row.reference;
-    std::printf("%s\t%s\t%s\t%s\t%s\t%u\t%zu\t%.2f\t%.4f\t%.4f\t%d\n", row.role.c_str(),
-                row.kind.c_str(), row.name.c_str(), entry.reference.content_id.c_str(),
-                same ? "same" : "other", candidate.weight, rank++, alignment.proving_seconds(),
-                alignment.score, alignment.bit_error_rate, is_accepted(alignment) ? 1 : 0);
+    if (alignment.query_begin == alignment.query_end) continue;
+    const Shifted s = shifted(query, *entry.items, alignment);
+    char line[1024];
+    std::snprintf(line, sizeof(line),
+                  "%s\t%s\t%s\t%s\t%s\t%s\t%u\t%zu\t%.2f\t%.2f\t%.4f\t%.4f\t%.3f\t%.3f\t%.4f\t%.4f\n", row.role.c_str(),
+                  row.kind.c_str(), row.name.c_str(), row.family.c_str(), reference.c_str(), relation,
+                  candidate.weight, rank, alignment.proving_seconds(),
+                  static_cast<double>(row.items.size()) * kItemSeconds, alignment.score,
+                  alignment.bit_error_rate, s.z, s.rival, s.mean, s.sigma);
+    text += line;
+  }
+  const std::lock_guard lock(output);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void run(const char* corpus) {
+  const auto rows = read_corpus(corpus);
+  const auto snapshot = snapshot_of(rows);
+  std::atomic<size_t> next = 0;
+  std::mutex output;
+  std::vector<std::jthread> threads;
+  for (unsigned i = 0; i < std::thread::hardware_concurrency(); ++i) {
+    threads.emplace_back([&] {
+      for (size_t r = next++; r < rows.size(); r = next++) {
+        if (!rows[r].is_reference()) show(*snapshot, rows[r], output);
+      }
+    });
   }
 }
 
@@ -72,11 +155,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    const auto rows = soundgate::quality::read_corpus(argv[1]);
-    const auto snapshot = soundgate::quality::snapshot_of(rows);
-    for (const auto& row : rows) {
-      if (row.role != "reference") soundgate::quality::show(*snapshot, row);
-    }
+    soundgate::quality::run(argv[1]);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "quality_calibrate: %s\n", error.what());
     return 1;

@@ -1,8 +1,7 @@
 #include "perf/quality/corpus.h"
 
-#include <cstdlib>
 #include <fstream>
-#include <sstream>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 
 namespace soundgate::quality {
@@ -11,40 +10,38 @@ namespace {
 constexpr double kItemSpanSeconds = 2.72;
 
 std::vector<Item> read_items(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::vector<Item> items;
-  std::string number;
-  while (std::getline(file, number, ',')) {
-    items.push_back(static_cast<Item>(std::stoul(number)));
-  }
-  if (items.empty()) throw std::runtime_error(path.string() + ": no items");
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  std::vector<Item> items(file ? static_cast<size_t>(file.tellg()) / sizeof(Item) : 0);
+  file.seekg(0);
+  file.read(reinterpret_cast<char*>(items.data()),
+            static_cast<std::streamsize>(items.size() * sizeof(Item)));
+  if (!file || items.empty()) throw std::runtime_error(path.string() + ": no items");
   return items;
 }
 
-Row read_row(const std::string& line) {
-  std::istringstream cells(line);
+Row row_of(const nlohmann::json& json) {
   Row row;
-  std::string times[4];
-  cells >> row.role >> row.kind >> row.name >> row.reference;
-  for (std::string& time : times) cells >> time;
-  if (!cells) throw std::runtime_error("manifest.tsv: a line of eight cells is wanted: " + line);
-  row.reference_start = std::strtod(times[0].c_str(), nullptr);
-  row.reference_end = std::strtod(times[1].c_str(), nullptr);
-  row.query_start = std::strtod(times[2].c_str(), nullptr);
-  row.query_end = std::strtod(times[3].c_str(), nullptr);
+  row.role = json.at("role");
+  row.kind = json.at("kind");
+  row.name = json.at("name");
+  row.family = json.at("family");
+  for (const auto& part : json.at("parts")) {
+    row.parts.push_back({part.at("reference"), part.at("reference_start"), part.at("reference_end"),
+                         part.at("upload_start"), part.at("upload_end")});
+  }
   return row;
 }
 
 }  // namespace
 
 std::vector<Row> read_corpus(const std::filesystem::path& directory) {
-  std::ifstream manifest(directory / "manifest.tsv");
-  if (!manifest) throw std::runtime_error("cannot read " + (directory / "manifest.tsv").string());
+  const auto path = directory / "manifest.jsonl";
+  std::ifstream manifest(path);
+  if (!manifest) throw std::runtime_error("cannot read " + path.string());
   std::vector<Row> rows;
-  std::string line;
-  while (std::getline(manifest, line)) {
-    rows.push_back(read_row(line));
-    rows.back().items = read_items(directory / "items" / (rows.back().name + ".txt"));
+  for (std::string line; std::getline(manifest, line);) {
+    rows.push_back(row_of(nlohmann::json::parse(line)));
+    rows.back().items = read_items(directory / "items" / (rows.back().name + ".u32"));
   }
   return rows;
 }

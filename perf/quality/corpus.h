@@ -1,4 +1,4 @@
-// The fingerprints that make_variants.py made: its manifest, and the items of each row.
+// What make_corpus.py made: its manifest, and the items of each row.
 // Errors: std::runtime_error, with the file's name.
 #pragma once
 
@@ -10,14 +10,21 @@
 
 namespace soundgate::quality {
 
+// A stretch of a reference inside an upload. Seconds.
+struct Part {
+  std::string reference;
+  double reference_start = 0, reference_end = 0, upload_start = 0, upload_end = 0;
+};
+
 struct Row {
-  std::string role;  // "reference", "other", "upload"
-  std::string kind;  // "whole", "trim_15s", …
+  std::string role;    // "reference", "distractor", "impostor", "upload"
+  std::string kind;    // "whole", "mp3_32k", …
   std::string name;
-  std::string reference;  // of uploads: what they were made of; otherwise "-"
-  // Of uploads, in seconds: the stretch of the reference, and where in the upload it is.
-  double reference_start = 0, reference_end = 0, query_start = 0, query_end = 0;
+  std::string family;  // of an upload of several families: all, with commas between
+  std::vector<Part> parts;
   std::vector<Item> items;
+
+  bool is_reference() const { return role == "reference" || role == "distractor"; }
 };
 
 std::vector<Row> read_corpus(const std::filesystem::path& directory);

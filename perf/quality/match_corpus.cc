@@ -1,46 +1,33 @@
-// Enrols the references of a corpus into a store, matches its uploads, and says per kind how many
-// were found, how far off the segments' ends are, and what it cost; then, which of the other
-// tracks matched. Exits 1 where an upload of a kind named by --must was missed or an other matched.
-// usage: quality_match CORPUS [--must KIND,…] [--verbose] [--copies N]
-// --copies N enrols each reference N times (altered beyond recognition): a larger index.
+// Matches every impostor and upload of a corpus against its references and distractors, and writes
+// what was found, a JSON object a line; report.py says what it is worth.
+// usage: quality_match CORPUS soundgate|acoustid|acoustid-whole
+// Output: {name, cpu_seconds, matches[]: {reference, score, threshold, segments[]: {upload_start,
+//   upload_end, reference_start, reference_end, speed, confidence}}}; AcoustID's have no segments.
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <filesystem>
-#include <map>
-#include <random>
-#include <set>
-#include <sstream>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "index/index.h"
+#include "perf/quality/acoustid.h"
 #include "perf/quality/corpus.h"
 
 namespace soundgate::quality {
 namespace {
 
-struct Options {
-  std::filesystem::path corpus;
-  std::set<std::string> must;
-  bool verbose = false;
-  int copies = 1;
-};
-
-struct Tally {
-  int uploads = 0;
-  int found = 0;
-  int also_others = 0;               // matches of references that it was not made of
-  std::vector<double> scores;        // of the right reference
-  std::vector<double> margins;       // score - threshold
-  std::vector<double> start_errors;  // seconds, of the first segment in the upload
-  std::vector<double> end_errors;    // seconds, of the last one
-  std::vector<double> edge_errors;   // their sizes
-  std::vector<double> speeds;
-};
+using nlohmann::json;
+using Search = std::function<json(const std::vector<Item>&)>;
 
 double cpu_seconds() {
   rusage usage{};
@@ -51,157 +38,129 @@ double cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-Options parse(int argc, char** argv) {
-  Options options;
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument == "--verbose") {
-      options.verbose = true;
-    } else if (argument == "--must" && i + 1 < argc) {
-      std::istringstream kinds(argv[++i]);
-      for (std::string kind; std::getline(kinds, kind, ',');) options.must.insert(kind);
-    } else if (argument == "--copies" && i + 1 < argc) {
-      options.copies = std::max(1, std::atoi(argv[++i]));
-    } else {
-      options.corpus = argument;
-    }
-  }
-  return options;
+template <class T>
+T value_of(IndexResult<T> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
-double quantile(std::vector<double> values, double share) {
-  if (values.empty()) return 0;
-  std::ranges::sort(values);
-  return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1))];
+json json_of(const MatchSegment& segment) {
+  return {{"upload_start", segment.query_start},     {"upload_end", segment.query_end},
+          {"reference_start", segment.asset_start},  {"reference_end", segment.asset_end},
+          {"speed", segment.audio_speed},            {"confidence", segment.confidence}};
 }
 
 // The items as they arrive: a second at a time.
-std::vector<Match> match(const Index& index, const std::vector<Item>& items) {
+json search_index(const Index& index, const std::vector<Item>& items) {
   const auto session = index.match();
   for (size_t i = 0; i < items.size(); i += 8) {
     const size_t count = std::min<size_t>(8, items.size() - i);
     session->append(static_cast<uint32_t>(i), std::span(items).subspan(i, count));
   }
-  return session->finish();
+  json matches = json::array();
+  for (const Match& match : session->finish()) {
+    json segments = json::array();
+    for (const MatchSegment& segment : match.segments) segments.push_back(json_of(segment));
+    matches.push_back({{"reference", match.content_id},
+                       {"score", match.score},
+                       {"threshold", match.threshold},
+                       {"segments", std::move(segments)}});
+  }
+  return matches;
 }
 
-void enrol(Index& index, const Row& row, const Options& options) {
-  EnrollRequest request{"music", row.name, row.name, "{}", fingerprint_of(row)};
-  const auto enrolled = index.enroll(request);
-  if (!enrolled) throw std::runtime_error(enrolled.error().message);
-  if (options.verbose && !enrolled->warnings.empty()) {
-    std::printf("enrolled %s:", row.name.c_str());
-    for (const std::string& warning : enrolled->warnings) std::printf(" [%s]", warning.c_str());
-    std::printf(" %.0f of %.0f s indexed\n", enrolled->indexed_seconds, enrolled->duration_seconds);
-  }
-  // Backwards and with some bits turned, neighbours stay as like as they were, and nothing else is.
-  std::mt19937 random(static_cast<unsigned>(row.items.size()));
-  for (int copy = 1; copy < options.copies; ++copy) {
-    request.fingerprint.items.assign(row.items.rbegin(), row.items.rend());
-    const auto mask = static_cast<Item>(random());
-    for (Item& item : request.fingerprint.items) item ^= mask;
-    request.content_id = row.name + "." + std::to_string(copy);
-    if (const auto made = index.enroll(request); !made) {
-      throw std::runtime_error(made.error().message);
-    }
-  }
-}
+// A store of its own, which goes with it.
+class TemporaryStore {
+ public:
+  TemporaryStore() { std::filesystem::remove_all(path_); }
+  ~TemporaryStore() { std::filesystem::remove_all(path_); }
+  TemporaryStore(const TemporaryStore&) = delete;
+  TemporaryStore& operator=(const TemporaryStore&) = delete;
+  const std::filesystem::path& path() const { return path_; }
 
-void count(Tally& tally, const Row& row, const std::vector<Match>& matches, bool verbose) {
-  ++tally.uploads;
-  bool found = false;
-  for (const Match& match : matches) {
-    if (match.content_id != row.reference) {
-      ++tally.also_others;
-      if (verbose) {
-        std::printf("  %s also matches %s, score %.2f of %.2f, %.0f s\n", row.name.c_str(),
-                    match.content_id.c_str(), match.score, match.threshold,
-                    match.query_match_seconds);
-      }
-      continue;
-    }
-    found = true;
-    tally.scores.push_back(match.score);
-    tally.margins.push_back(match.score - match.threshold);
-    const MatchSegment& first = match.segments.front();
-    const MatchSegment& last = match.segments.back();
-    tally.start_errors.push_back(first.query_start - row.query_start);
-    tally.end_errors.push_back(last.query_end - row.query_end);
-    tally.edge_errors.push_back(std::abs(tally.start_errors.back()));
-    tally.edge_errors.push_back(std::abs(tally.end_errors.back()));
-    tally.speeds.push_back(first.audio_speed);
-  }
-  tally.found += found;
-  if (!found && verbose) std::printf("  missed %s\n", row.name.c_str());
-}
-
-int run(const Options& options) {
-  const std::vector<Row> rows = read_corpus(options.corpus);
-  const auto store =
+ private:
+  std::filesystem::path path_ =
       std::filesystem::temp_directory_path() / ("quality." + std::to_string(getpid()));
-  const auto index = Index::open(store, {.create = true, .owner = "quality_match"});
-  if (!index) throw std::runtime_error(index.error().message);
+};
+
+Search soundgate_search(const std::vector<Row>& rows) {
+  struct Store {
+    TemporaryStore directory;
+    std::unique_ptr<Index> index;
+  };
+  auto store = std::make_shared<Store>();
+  store->index = value_of(
+      Index::open(store->directory.path(), {.create = true, .owner = "quality_match"}));
   Bank bank;
   bank.name = "music";
-  if (const auto made = (*index)->create_bank(bank); !made) {
-    throw std::runtime_error(made.error().message);
-  }
+  value_of(store->index->create_bank(bank));
   for (const Row& row : rows) {
-    if (row.role == "reference") enrol(**index, row, options);
+    if (!row.is_reference()) continue;
+    value_of(store->index->enroll({"music", row.name, row.name, "{}", fingerprint_of(row)}));
   }
-  const IndexStatus status = (*index)->status();
-  std::printf("%ld references, %ld windows, %.0f s of audio\n", status.reference_count,
-              status.window_count, status.reference_seconds);
+  const IndexStatus status = store->index->status();
+  std::fprintf(stderr, "quality: %ld references, %ld windows, %.0f s of audio\n",
+               status.reference_count, status.window_count, status.reference_seconds);
+  return [store](const std::vector<Item>& items) { return search_index(*store->index, items); };
+}
 
-  std::map<std::string, Tally> tallies;
-  int others = 0, false_matches = 0;
-  double cpu = 0, audio_seconds = 0;
+Search acoustid_search(const std::vector<Row>& rows, AcoustId::Options options) {
+  auto acoustid = std::make_shared<AcoustId>(options);
+  auto names = std::make_shared<std::vector<std::string>>();
   for (const Row& row : rows) {
-    if (row.role == "reference") continue;
-    const double before = cpu_seconds();
-    const std::vector<Match> matches = match(**index, row.items);
-    cpu += cpu_seconds() - before;
-    audio_seconds += static_cast<double>(row.items.size()) * kItemSeconds;
-    if (row.role == "upload") {
-      count(tallies[row.kind], row, matches, options.verbose);
-      continue;
-    }
-    ++others;
-    false_matches += !matches.empty();
-    for (const Match& found : matches) {
-      std::printf("FALSE MATCH %s: %s, score %.2f of %.2f, %.0f s at %.0f s, asset %.0f s\n",
-                  row.name.c_str(), found.content_id.c_str(), found.score, found.threshold,
-                  found.query_match_seconds, found.segments.front().query_start,
-                  found.segments.front().asset_start);
-    }
+    if (!row.is_reference()) continue;
+    acoustid->add(row.items);
+    names->push_back(row.name);
   }
+  return [acoustid, names](const std::vector<Item>& items) {
+    json matches = json::array();
+    for (const AcoustId::Match& match : acoustid->search(items)) {
+      matches.push_back({{"reference", (*names)[match.reference]}, {"score", match.score}});
+    }
+    return matches;
+  };
+}
 
-  bool failed = false;
-  std::printf("%-18s %8s  %-18s %-10s %-24s %-6s %s\n", "kind", "found", "score min/median",
-              "margin min", "start, end median; p95", "speed", "also others");
-  for (const auto& [kind, tally] : tallies) {
-    std::printf("%-18s %4d/%d  %7.2f %6.2f     %6.2f      %6.2f %6.2f %6.2f s   %.3f  %d\n",
-                kind.c_str(), tally.found, tally.uploads, quantile(tally.scores, 0),
-                quantile(tally.scores, .5), quantile(tally.margins, 0),
-                quantile(tally.start_errors, .5), quantile(tally.end_errors, .5),
-                quantile(tally.edge_errors, .95), quantile(tally.speeds, .5), tally.also_others);
-    if (options.must.contains(kind) && tally.found < tally.uploads) failed = true;
-  }
-  std::printf("others that match: %d of %d\n", false_matches, others);
-  std::printf("CPU: %.2f ms per 200 s of upload\n", 1000 * cpu * 200 / audio_seconds);
-  std::filesystem::remove_all(store);
-  if (!options.must.empty() && false_matches > 0) failed = true;
-  return failed ? 1 : 0;
+Search search_of(const std::string& method, const std::vector<Row>& rows) {
+  if (method == "soundgate") return soundgate_search(rows);
+  if (method == "acoustid") return acoustid_search(rows, {.as_deployed = true});
+  if (method == "acoustid-whole") return acoustid_search(rows, {.as_deployed = false});
+  throw std::runtime_error("there is no method " + method);
+}
+
+void run(const std::filesystem::path& corpus, const std::string& method) {
+  const std::vector<Row> rows = read_corpus(corpus);
+  const Search search = search_of(method, rows);
+  std::atomic<size_t> next = 0;
+  std::mutex output;
+  const auto work = [&] {
+    for (size_t i = next++; i < rows.size(); i = next++) {
+      if (rows[i].is_reference()) continue;
+      const double before = cpu_seconds();
+      json line = {{"matches", search(rows[i].items)}};
+      line["cpu_seconds"] = cpu_seconds() - before;
+      line["name"] = rows[i].name;
+      const std::string text = line.dump() + "\n";
+      const std::lock_guard lock(output);
+      std::fwrite(text.data(), 1, text.size(), stdout);
+    }
+  };
+  std::vector<std::jthread> threads;
+  for (unsigned i = 0; i < std::thread::hardware_concurrency(); ++i) threads.emplace_back(work);
 }
 
 }  // namespace
 }  // namespace soundgate::quality
 
 int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: quality_match CORPUS soundgate|acoustid|acoustid-whole\n");
+    return 2;
+  }
   try {
-    return soundgate::quality::run(soundgate::quality::parse(argc, argv));
+    soundgate::quality::run(argv[1], argv[2]);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "quality_match: %s\n", error.what());
-    return 2;
+    return 1;
   }
 }

@@ -2,6 +2,7 @@
 # Fetches real music to test with: Debian's packages of freely licensed games, unpacked, not
 # installed.
 #   tests/support/fetch_corpus.sh [DIR [PACKAGE…]]     default: build/corpus, and all packages below
+#   tests/support/fetch_corpus.sh --large [DIR]        those of the quality suite too
 # Makes DIR/PACKAGE/*.ogg|mp3|… of the tracks of 30 s or more, and DIR/manifest.tsv with a line
 #   family <TAB> seconds <TAB> path below DIR
 # for each track that DIR holds. Tracks of one family may share loops and stems.
@@ -30,6 +31,19 @@ corpus='
   supertux       supertux-data
   warzone2100    warzone2100-music
   wesnoth        wesnoth-1.16-music
+'
+# What the quality suite (perf/quality) adds: some 130 tracks from 800 MB.
+large_corpus='
+  extremetux     extremetuxracer-data
+  hedgewars      hedgewars-data
+  horizons       unknown-horizons
+  hyperrogue     hyperrogue-music
+  lincity        lincity-ng-data
+  marsshooter    marsshooter-data
+  nexuiz         nexuiz-music
+  openclonk      openclonk-data
+  planetblupi    planetblupi-music-ogg
+  warmux         warmux-data
 '
 seconds_min=30
 attempts_max=4
@@ -82,6 +96,7 @@ fetch_package() {
   mkdir -p "$work/tree" "$work/tracks"
   (cd "$work" && download "$package")
   dpkg -x "$work/$package"_*.deb "$work/tree"
+  find "$work/tree" -name '*.pk3' -execdir unzip -qo {} \; # music in a zip of the game's own
 
   while IFS= read -r -d '' track; do
     seconds=$(seconds_of "$track")
@@ -96,6 +111,10 @@ fetch_package() {
   rm -rf "$work"
 }
 
+if [[ ${1:-} == --large ]]; then
+  corpus+=$large_corpus
+  shift
+fi
 dir=${1:-$(dirname "$0")/../../build/corpus}
 shift $(($# > 0))
 packages=("$@")
