@@ -1,8 +1,7 @@
 #!/bin/bash
 # Sets the machine up, builds everything, and runs every test. ctest's summary comes last.
 #   sudo tests/run.sh [--long] [ctest's arguments…]
-# --long adds what takes long or wants a quiet machine: the large corpora, the sanitizers' build, and
-# the cost of a scan against fpcalc.
+# --long adds what takes long: the large corpora, and the sanitizers' build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,7 +10,7 @@ if ((EUID != 0)); then
   exit 1
 fi
 
-leave_out=(--label-exclude '^(long|perf|sanitized)$')
+leave_out=(--label-exclude '^(long|sanitized)$')
 if [[ ${1:-} == --long ]]; then
   leave_out=()
   shift
