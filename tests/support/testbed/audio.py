@@ -15,6 +15,8 @@ CODECS = {
     "vorbis": ("ogg", "-c:a", "libvorbis", "-q:a", "4"),
 }
 
+EMBEDDED_AFTER_SECONDS = 30  # of the other track
+
 
 class Workshop:
     """Thread: any, where no two make the same file."""
@@ -38,7 +40,7 @@ class Workshop:
     def embed(self, inner, start, seconds, outer, codec="mp3 128k"):
         """A part of one track between two parts of another, which goes on where it was left."""
         extension, *encoder = CODECS[codec]
-        lead = 30
+        lead = EMBEDDED_AFTER_SECONDS
         graph = (f"[0:a]atrim=0:{lead},{_SAME_FORMAT}[a];"
                  f"[1:a]atrim={start}:{start + seconds},{_SAME_FORMAT}[b];"
                  f"[0:a]atrim={lead}:{2 * lead},{_SAME_FORMAT}[c];"
