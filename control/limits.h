@@ -52,6 +52,7 @@ inline constexpr std::chrono::seconds kConnectionIdleMax{30};
 
 inline constexpr int kDecisionsListMax = 100000;
 inline constexpr int kDecisionsListDefault = 1000;
+inline constexpr size_t kDecisionsPageBytes = 4 << 20;  // of rows in one answer, and one row more
 
 // How long a row may wait for the recorder when nothing else wakes it.
 inline constexpr std::chrono::milliseconds kRecorderPeriod{20};
