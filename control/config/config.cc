@@ -1,5 +1,7 @@
 #include "control/config/config.h"
 
+#include <grp.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
@@ -20,6 +22,15 @@ constexpr int64_t kMibMax = int64_t{1} << 20;
 constexpr int64_t kBodyBytesMinMax = int64_t{1} << 50;
 
 constexpr size_t kConfigBytesMax = 1 << 20;
+
+// Group names come from wherever the machine keeps them: /etc/group, a directory service.
+std::optional<unsigned> group_id(const std::string& name) {
+  group entry{};
+  group* found = nullptr;
+  std::vector<char> texts(1 << 16);
+  getgrnam_r(name.c_str(), &entry, texts.data(), texts.size(), &found);
+  return found != nullptr ? std::optional<unsigned>(entry.gr_gid) : std::nullopt;
+}
 
 // Such a pattern would match no path, and what it was meant for would pass unseen.
 bool can_match_a_path(const std::string& glob) {
@@ -107,6 +118,24 @@ class Reader {
     s.text("socket", socket);
     config_.socket = socket;
     s.integer("connections_max", config_.connections_max, 1, kConnectionsMax);
+    std::string group;
+    s.text("group", group);
+    if (!group.empty()) config_.socket_group = known_group(s, "group", group);
+    read_groups(s, "curators", config_.role_groups.curators);
+    read_groups(s, "operators", config_.role_groups.operators);
+    read_groups(s, "admins", config_.role_groups.admins);
+  }
+
+  unsigned known_group(TomlSection& s, const char* key, const std::string& name) {
+    const auto id = group_id(name);
+    if (!id) s.fail(key, *s.get(key), "there is no group \"" + name + "\"");
+    return id.value_or(static_cast<unsigned>(-1));
+  }
+
+  void read_groups(TomlSection& s, const char* key, std::vector<unsigned>& target) {
+    std::vector<std::string> names;
+    s.texts(key, names);
+    for (const std::string& name : names) target.push_back(known_group(s, key, name));
   }
 
   // Every text of a list must be one that can mean something.

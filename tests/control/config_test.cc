@@ -83,6 +83,17 @@ TEST_F(ConfigTest, RefusesWhatCouldNeverWork) {
             ":1: key store: must be a text without control characters");
 }
 
+TEST_F(ConfigTest, GroupsAreThoseOfTheMachine) {
+  EXPECT_EQ(error_of("[control]\ncurators = [\"no-such-group\"]\n"),
+            ":2: key control.curators: there is no group \"no-such-group\"");
+  EXPECT_EQ(error_of("[control]\ngroup = \"no-such-group\"\n"),
+            ":2: key control.group: there is no group \"no-such-group\"");
+  const auto config = load("[control]\ngroup = \"root\"\nadmins = [\"root\"]\n");
+  ASSERT_TRUE(config) << config.error();
+  EXPECT_EQ(config->socket_group, 0u);
+  EXPECT_EQ(config->role_groups.admins, std::vector<unsigned>{0});
+}
+
 TEST_F(ConfigTest, WhatIsQuotedMovesNoCursor) {
   EXPECT_EQ(error_of("\"a\\u001b[2J\" = 1\n"), ":1: key a\\x1b[2J: there is no such key");
   EXPECT_EQ(error_of("[mode]\ndefault = \"\\u001b\"\n"),
@@ -121,6 +132,9 @@ TEST_F(ConfigTest, TheSampleHoldsTheDefaults) {
   EXPECT_EQ(sample->store, defaults.store);
   EXPECT_EQ(sample->socket, defaults.socket);
   EXPECT_EQ(sample->connections_max, defaults.connections_max);
+  EXPECT_EQ(sample->socket_group, defaults.socket_group);
+  EXPECT_TRUE(sample->role_groups.curators.empty() && sample->role_groups.operators.empty() &&
+              sample->role_groups.admins.empty());
   EXPECT_EQ(sample->mode, defaults.mode);
   EXPECT_EQ(sample->log_level, defaults.log_level);
   EXPECT_EQ(sample->decisions.keep_items_days, defaults.decisions.keep_items_days);
