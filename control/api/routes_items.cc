@@ -168,15 +168,15 @@ void add_item_routes(Router& router, const Services& services) {
   router.add({"GET", items, Role::kViewer, {}, [s](const ApiCall& c) { return list(*s, c); }});
   router.add({"POST",
               items,
-              Role::kAdmin,
+              Role::kCurator,
               {"title", "content_id", "metadata", "upload"},
               [s](const ApiCall& c) { return enroll(*s, c); }});
   router.add({"GET", item, Role::kViewer, {}, [s](const ApiCall& c) { return show(*s, c); }});
-  router.add({"DELETE", item, Role::kAdmin, {}, [s](const ApiCall& c) { return remove(*s, c); }});
-  router.add({"PUT", item + "/suppression", Role::kAdmin, {}, [s](const ApiCall& c) {
+  router.add({"DELETE", item, Role::kCurator, {}, [s](const ApiCall& c) { return remove(*s, c); }});
+  router.add({"PUT", item + "/suppression", Role::kCurator, {}, [s](const ApiCall& c) {
                 return suppress(*s, c);
               }});
-  router.add({"DELETE", item + "/suppression", Role::kAdmin, {}, [s](const ApiCall& c) {
+  router.add({"DELETE", item + "/suppression", Role::kCurator, {}, [s](const ApiCall& c) {
                 return restore(*s, c);
               }});
 }

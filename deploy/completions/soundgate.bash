@@ -51,7 +51,7 @@ _soundgate() {
       ;;
   esac
   if [[ $current == -* ]]; then
-    words="--store --socket --json --quiet --help"
+    words="--store --socket --json --quiet --help --version"
     case $command in
       scan) words+=" --fail-on" ;;
       enroll) words+=" --bank --title --content-id --metadata --upload" ;;

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import subprocess
+import unicodedata
 
 from cli_support import CliTest, can_switch_user, write_tune
 
@@ -181,6 +182,41 @@ class Contract(CliTest):
             self.one_message(err)
         out, _ = self.run_cli("--help")
         self.assertIn("enroll", out)
+
+    def test_empty_values(self):
+        tune = self.tunes[0]
+        for arguments in (["scan", "--fail-on", "", tune], ["scan", ""],
+                          ["enroll", "--bank", self.bank, "--content-id", "", tune],
+                          ["enroll", "--bank", self.bank, "--upload", "", tune],
+                          ["bank", "set", self.bank, "--action", ""], ["bank", "pause", ""],
+                          ["item", "show", self.bank, ""],
+                          ["item", "suppress", self.bank, "x", "--reason", "r", "--until", ""],
+                          ["decisions", "list", "--request-id", ""], ["decisions", "show", ""]):
+            _, err = self.run_cli(*arguments, exit=2)
+            self.one_message(err, "must not be empty")
+
+    def test_an_id_that_begins_with_a_dash(self):
+        self.run_cli("enroll", "--bank", self.bank, "--content-id=-x", self.tunes[0])
+        self.run_cli("item", "suppress", "--reason", "wrong", "--", self.bank, "-x")
+        self.assertEqual(self.run_json("item", "show", "--", self.bank, "-x")[0]["suppression"]["reason"],
+                         "wrong")
+
+    def test_wide_titles_line_up(self):
+        titles = ["曲の名前", "plain", "e\u0301tude"]
+        for i, title in enumerate(titles):
+            self.run_cli("enroll", "--bank", self.bank, "--title", title, "--content-id", i, self.tunes[i])
+        lines = self.run_cli("item", "list", self.bank)[0].splitlines()
+        columns = [sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c)
+                       for c in line[:line.index("0:30")]) for line in lines[1:]]
+        self.assertEqual(columns, [lines[0].index("LENGTH")] * 3)
+
+    def test_json_moves_no_cursor(self):
+        name = self.folder / "a\u009b2J\u202e.wav"
+        name.write_text("no sound")
+        out, _ = self.run_cli("--json", "scan", name)
+        self.assertNotIn("\u009b", out)
+        self.assertNotIn("\u202e", out)
+        self.assertEqual(json.loads(out)["path"], str(name))
 
     def test_output_that_cannot_be_written(self):
         with open("/dev/full", "wb") as full:

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """soundgate --socket: the contract, and what the daemon does for itself."""
+import grp
 import http.client
 import json
 import os
@@ -136,6 +137,60 @@ class SocketTest(Contract):
             self.assertEqual(code, 1)
             self.one_message(err, "nobody may not POST /v1/banks")
             self.daemon.socket.chmod(0o660)
+
+    def as_nobody(self, *command, groups=()):
+        """Runs something as nobody, in these groups."""
+        numbers = [grp.getgrnam(name).gr_gid for name in groups]
+        return subprocess.run([str(part) for part in command], capture_output=True, timeout=60, check=False,
+                              text=True, user=NOBODY, group=NOBODY, extra_groups=numbers)
+
+    def test_roles(self):
+        if not cli_support.can_switch_user():
+            self.skipTest("needs root, to be somebody else")
+        with tempfile.TemporaryDirectory(prefix="sgcli-nobody-") as folder:
+            os.chmod(folder, 0o755)
+            shutil.copy(self.program("soundgate"), folder)
+            self.folder.chmod(0o755)
+            self.daemon.socket.chmod(0o666)
+            soundgate = [pathlib.Path(folder) / "soundgate", *self.backend()]
+            curate = [*soundgate, "bank", "create", "roles-mine"]
+            switch = [*soundgate, "mode", "observe", "--reason", "roles"]
+            delete = [*soundgate, "bank", "delete", "roles-mine"]
+            for groups, allowed in (([], []), ([cli_support.CURATORS], [curate]),
+                                    ([cli_support.OPERATORS], [switch]),
+                                    ([cli_support.ADMINS, cli_support.CURATORS], [switch, delete])):
+                for command in (curate, switch, delete):
+                    done = self.as_nobody(*command, groups=groups)
+                    if command in allowed:
+                        self.assertEqual(done.returncode, 0, done.stderr)
+                    elif "may not" not in done.stderr:
+                        # An operator curates too: what is there already is what stops it.
+                        self.assertIn("roles-mine", done.stderr)
+            self.daemon.socket.chmod(0o660)
+
+    def test_lookers_do_not_lock_out_operators(self):
+        if not cli_support.can_switch_user():
+            self.skipTest("needs root, to be somebody else")
+        hold = ("import socket, sys\n"
+                "held = [socket.socket(socket.AF_UNIX) for _ in range(20)]\n"
+                "for one in held: one.connect(sys.argv[1])\n"
+                "print('held', flush=True)\n"
+                "sys.stdin.read()\n")
+        self.folder.chmod(0o755)
+        self.daemon.socket.chmod(0o666)
+        looker = subprocess.Popen(["python3", "-c", hold, str(self.daemon.socket)], user=NOBODY, group=NOBODY,
+                                  extra_groups=[], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            self.assertEqual(looker.stdout.readline(), b"held\n")
+            self.run_cli("mode", "observe", "--reason", "they must not keep me out")
+        finally:
+            looker.communicate()
+            self.daemon.socket.chmod(0o660)
+
+    def test_a_head_that_is_too_large(self):
+        metadata = json.dumps({"text": "x" * 20000})
+        _, err = self.run_cli("enroll", "--bank", self.bank, "--metadata", metadata, self.tunes[0], exit=2)
+        self.one_message(err, "larger than 16 KiB", "metadata")
 
     def test_health_and_metrics(self):
         self.assertEqual(self.ask("GET", "/livez")[0], 200)

@@ -13,6 +13,8 @@ import unittest
 import wave
 
 ARGUMENTS = None
+# Groups that every Debian machine has.
+CURATORS, OPERATORS, ADMINS = "games", "operator", "staff"
 
 
 def main():
@@ -93,7 +95,9 @@ class Daemon:
     def __init__(self, programs, folder):
         self.socket = folder / "control.sock"
         self.config = folder / "soundgate.toml"
-        self.config.write_text(f'store = "{folder}/store"\n[control]\nsocket = "{self.socket}"\n')
+        self.config.write_text(f'store = "{folder}/store"\n[control]\nsocket = "{self.socket}"\n'
+                               f'curators = ["{CURATORS}"]\noperators = ["{OPERATORS}"]\n'
+                               f'admins = ["{ADMINS}"]\n')
         self.command = [str(pathlib.Path(programs) / "soundgated"), "--config", str(self.config)]
         self.log_path = folder / "log"
         self.process = None

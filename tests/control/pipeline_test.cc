@@ -135,7 +135,7 @@ class PipelineTest : public testing::Test {
     std::vector<std::string> rows;
     for (int tries = 0; tries < 1000 && rows.size() < count; ++tries) {
       usleep(10000);
-      rows = store_->list({}).value();
+      rows = store_->page({}).value().rows;
     }
     return rows;
   }
