@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 
 // Frames.
 inline constexpr size_t kFrameBytesMax = 2048;  // one receive buffer; longer ones are dropped
+inline constexpr size_t kVlanTagsMax = 2;       // TCP behind more is dropped in enforce mode
 inline constexpr size_t kExtensionHeadersMax =
     8;                                      // of IPv6; longer chains are dropped in enforce mode
 inline constexpr size_t kBurstFrames = 32;  // received or sent at a time
