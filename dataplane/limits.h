@@ -36,7 +36,8 @@ inline constexpr size_t kFlowReserveBytesMax = 2 * kBufferBytes;  // where so fe
 inline constexpr uint64_t kFlowReachBytesMax = 8u << 20;  // ahead of what the origin acknowledged
 
 // HTTP.
-inline constexpr size_t kHeadsMax = 1'024;           // request heads in progress
+inline constexpr size_t kHeadsMax = 1'024;  // request heads that came in part
+inline constexpr auto kHeadAgeMin = 1s;     // younger ones are not ended to make room for others
 inline constexpr size_t kTargetBytesMax = 8'192;     // longer ones are http_ambiguous
 inline constexpr size_t kHeaderValueBytesMax = 256;  // longer ones are cut
 inline constexpr size_t kHeaderNameBytesMax = 64;
@@ -71,6 +72,7 @@ static_assert(kFlowBuffersMax * kBufferBytes <= kFlowReachBytesMax);
 static_assert(kFlowReachBytesMax < (1u << 30), "sequence numbers must stay comparable");
 static_assert(kFlowBuffersMax <= kBuffersMax / kFlowPoolShare);
 static_assert(kUploadsMax < 0xFFFF, "an upload's slot is 16 bits of its key");
+static_assert(kHeadsMax < 0xFFFF, "a flow names its head in 16 bits");
 static_assert(kSegmentBytesMax + 120 <= kFrameBytesMax, "our own segments fit a frame");
 static_assert(kBlockMessageBytesMax * 2 + 320 <= kBlockResponseBytesMax);
 
