@@ -20,11 +20,13 @@ inline constexpr size_t kSendAttemptsMax = 64;  // of one burst, before its rest
 
 // Connections.
 inline constexpr size_t kFlowsMax = 65'536;
+inline constexpr size_t kFlowBytesMax = 640;     // of one entry of the table
 inline constexpr auto kFlowIdleMax = 1h;         // then an idle connection is forgotten
 inline constexpr auto kFlowClosedIdleMax = 60s;  // the same for one that has ended, or not opened
 inline constexpr auto kFlowOpeningMax = 10s;     // for either end to answer while it opens
 inline constexpr auto kUploadIdleMax = 5min;     // an upload that stands still is ended
 inline constexpr size_t kFlowsScannedPerTick = 64;  // for expiry
+inline constexpr size_t kFlowsScannedForRoom = 64;  // for an entry to reuse, when the table is full
 
 // Stored bytes: out of order, forwarded but not acknowledged, held.
 inline constexpr size_t kBufferBytes = 2'000;
@@ -34,6 +36,7 @@ inline constexpr size_t kFlowPoolShare = 4;       // a flow takes at most 1/4 of
 inline constexpr size_t kPoolReserveShare = 8;    // 1/8 is kept for bytes that are next in order,
 inline constexpr size_t kFlowReserveBytesMax = 2 * kBufferBytes;  // where so few are on their way
 inline constexpr uint64_t kFlowReachBytesMax = 8u << 20;  // ahead of what the origin acknowledged
+inline constexpr auto kFlowStuckMax = 10s;  // with bytes stored, while others find no room
 
 // HTTP.
 inline constexpr size_t kHeadsMax = 1'024;  // request heads that came in part
@@ -78,7 +81,7 @@ static_assert(kBlockMessageBytesMax * 2 + 320 <= kBlockResponseBytesMax);
 
 inline constexpr size_t kMemoryBytesMax = kBuffersMax * (kBufferBytes + 48) +
                                           kHeadsMax * (kTargetBytesMax + 8 * kHeaderValueBytesMax) +
-                                          kFlowsMax * 640 + kUploadsMax * 256;
+                                          kFlowsMax * kFlowBytesMax + kUploadsMax * 256;
 static_assert(kMemoryBytesMax <= 192u << 20);
 
 }  // namespace soundgate

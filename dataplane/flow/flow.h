@@ -10,6 +10,7 @@
 #include "dataplane/flow/flow_key.h"
 #include "dataplane/http/request_stream.h"
 #include "dataplane/http/response_stream.h"
+#include "dataplane/limits.h"
 #include "dataplane/tcp/byte_queue.h"
 #include "dataplane/tcp/segment_writer.h"
 #include "dataplane/tcp/sequence.h"
@@ -93,6 +94,8 @@ struct Flow {
   RequestStream requests;
   ResponseStream responses;
 };
+
+static_assert(sizeof(Flow) <= kFlowBytesMax);
 
 // What the origin waits for next, as far as we can know: RST and FIN of ours aim at it.
 inline uint64_t origin_expects(const Flow& flow) {

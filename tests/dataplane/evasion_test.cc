@@ -220,5 +220,135 @@ TEST(Evasion, BehindMoreTagsNothingPasses) {
   EXPECT_EQ(harness.engine().counters().segments_refused.get(), 1u);
 }
 
+TEST(Evasion, AnAnswerToConnectThatIsNoTunnelSwitchesNothing) {
+  Harness harness;
+  harness.open();
+  const std::string connect = "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n";
+  const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+  harness.client(0, connect);
+  harness.origin(0, answer, connect.size());
+  harness.seen.clear();
+  harness.client(connect.size(), kRequest, kAck, answer.size());
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), kButTheLast);
+}
+
+// The origin may have missed the reset: only a SYN-ACK of its own shows that the old connection is
+// over.
+TEST(Evasion, ASynDoesNotFreeWhatWasRefused) {
+  Harness harness;
+  harness.open();
+  harness.client(0, kRequest);
+  harness.decide(true);
+  harness.client(5'000'000, "", kSyn);
+  harness.seen.clear();
+  harness.origin(0, "", kEnd - 3);  // a challenge
+  const auto answer = harness.take(Side::kOrigin);
+  ASSERT_EQ(answer.size(), 1u);
+  EXPECT_TRUE(answer[0].frame.has(kRst));
+  EXPECT_EQ(answer[0].frame.sequence, Harness::kClientFirst + static_cast<uint32_t>(kEnd - 3));
+  harness.wait(kFlowOpeningMax + milliseconds(10));
+  harness.client(kEnd - 3, "789");
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), "");
+}
+
+TEST(Evasion, RefusedPortsAreUsedAgain) {
+  Harness harness;
+  harness.open();
+  harness.client(0, kRequest);
+  harness.decide(true);
+  const uint64_t later = 1'000'000;
+  harness.client(later - 1, "", kSyn);
+  harness.origin(later - 1, "", later, kSyn | kAck);
+  harness.seen.clear();
+  harness.client(later, kRequest, kAck, later);
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), kButTheLast);
+  EXPECT_EQ(harness.engine().uploads_in_use(), 1u);
+}
+
+// A client resets while its last segments are lost on the way to the origin.
+TEST(Evasion, AfterAClientsResetTheOriginsChallengesAreAnswered) {
+  Harness harness;
+  harness.open();
+  harness.client(0, kButTheLast);
+  harness.client(kEnd - 1, "", kRst);
+  harness.seen.clear();
+  harness.origin(0, "", kEnd - 5);
+  const auto answer = harness.take(Side::kOrigin);
+  ASSERT_EQ(answer.size(), 1u);
+  EXPECT_TRUE(answer[0].frame.has(kRst));
+  EXPECT_EQ(answer[0].frame.sequence, Harness::kClientFirst + static_cast<uint32_t>(kEnd - 5));
+}
+
+TEST(Evasion, AClientsSynAckIsNotForTheOrigin) {
+  Harness harness;
+  harness.open();
+  harness.seen.clear();
+  harness.client(0, kRequest, kSyn | kAck);
+  EXPECT_TRUE(harness.take(Side::kOrigin).empty());
+}
+
+TEST(Evasion, AConnectionIsNotForgottenForBeingIdle) {
+  Harness harness;
+  harness.open();
+  harness.wait(kFlowIdleMax + milliseconds(10));
+  EXPECT_TRUE(harness.take(Side::kOrigin).at(0).frame.has(kRst));
+  EXPECT_TRUE(harness.take(Side::kClient).at(0).frame.has(kRst));
+  harness.client(0, "PU");
+  harness.client(2, kRequest.substr(2));
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), "");
+}
+
+TEST(Evasion, AConnectionFromBeforeIsRecognisedByHalfALine) {
+  for (const char* before : {"", "\r\n"}) {
+    for (const size_t bytes : {1, 2, 7}) {
+      Harness harness;
+      const std::string request = before + kRequest;
+      harness.client(0, request.substr(0, std::string(before).size() + bytes));
+      harness.client(std::string(before).size() + bytes, kRequest.substr(bytes));
+      EXPECT_EQ(harness.take_payload(Side::kOrigin), request.substr(0, request.size() - 1));
+    }
+  }
+}
+
+TEST(Evasion, AWrongGuessAboutAConnectionFromBeforeIsTakenBack) {
+  Harness harness;
+  harness.client(0, "body");
+  harness.origin(0, "", 4);
+  harness.client(4, "PUT ");
+  harness.client(8, "\x01\n");  // it was a body
+  harness.client(10, kRequest);
+  ASSERT_EQ(harness.sink.records.size(), 1u);
+  EXPECT_TRUE(harness.sink.records[0].finished);
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), "bodyPUT \x01\n" + kButTheLast);
+}
+
+TEST(Evasion, StoredBytesThatLeadNowhereMakeRoom) {
+  Harness harness(Harness::enforcing(), {.flows = 64, .buffers = 64, .heads = 4, .uploads = 4});
+  for (uint16_t i = 0; i < 20; ++i) {
+    harness.key.client_port = static_cast<uint16_t>(kAttacker + i);
+    harness.open();
+    for (uint64_t at = 1; at < 40'000; at += 1'000) harness.client(at, std::string(1'000, 'x'));
+  }
+  const size_t taken = harness.engine().buffers_in_use();
+  EXPECT_GE(taken, 64u - 64u / kPoolReserveShare);
+  harness.wait(kFlowStuckMax + milliseconds(10));
+  EXPECT_LT(harness.engine().buffers_in_use(), taken);
+  EXPECT_GT(harness.reason(DataplaneReason::overload), 0u);
+}
+
+TEST(Evasion, AClientThatMissedAResetGetsAnother) {
+  Harness harness;
+  harness.open();
+  harness.client(0, kRequest.substr(0, kEnd - 4));
+  harness.origin(0, "", kEnd - 4, kRst | kAck);
+  harness.seen.clear();
+  harness.client(kEnd - 4, kRequest.substr(kEnd - 4), kAck, 0);
+  EXPECT_TRUE(harness.take(Side::kOrigin).empty());
+  const auto to_client = harness.take(Side::kClient);
+  ASSERT_EQ(to_client.size(), 1u);
+  EXPECT_TRUE(to_client[0].frame.has(kRst));
+  EXPECT_EQ(to_client[0].frame.sequence, Harness::kOriginFirst);
+}
+
 }  // namespace
 }  // namespace soundgate::test
