@@ -51,7 +51,8 @@ Result<void> Daemon::start_decoders() {
   matcher_ =
       std::make_unique<UploadMatcher>(*index_, config_.fail_policy, channels_,
                                       [this](uint64_t tag) { recorder_->verdict_ready(tag); });
-  listener_ = std::make_unique<ListenerSwitch>(matcher_.get(), *files_);
+  listener_ = std::make_unique<ListenerSwitch>(
+      matcher_.get(), *files_, [this](const std::string& what) { recorder_->trouble(what); });
 
   DecoderPool::Options options = config_.decoder;
   options.producer_parts.assign(static_cast<size_t>(lcore_count),

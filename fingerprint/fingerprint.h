@@ -13,7 +13,8 @@ inline constexpr int kAlgorithm = 1;  // CHROMAPRINT_ALGORITHM_TEST2
 inline constexpr int kSampleRateHz = 11025;
 inline constexpr int kHopSamples = 1365;  // from one item to the next
 inline constexpr double kItemSeconds = static_cast<double>(kHopSamples) / kSampleRateHz;  // 0.1238
-inline constexpr Item kSilenceItem = 627964279;  // what Chromaprint says of digital silence
+inline constexpr double kItemAudioSeconds = 2.7;  // that an item describes; rounded up
+inline constexpr Item kSilenceItem = 627964279;   // what Chromaprint says of digital silence
 
 // Item i describes the audio from about i * kItemSeconds on, for about 2.7 s.
 struct Fingerprint {

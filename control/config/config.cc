@@ -17,6 +17,7 @@ namespace soundgate {
 namespace {
 
 constexpr int64_t kHoldMsMax = 600000;
+constexpr int64_t kStallMsMin = DecoderPool::Options::kStallMin.count();
 constexpr int64_t kTailBytesMax = 65536;
 constexpr int64_t kMibMax = int64_t{1} << 20;
 constexpr int64_t kBodyBytesMinMax = int64_t{1} << 50;
@@ -235,7 +236,7 @@ class Reader {
     s.integer("workers", config_.decoder.worker_count, 1, 64);
     s.integer("payload_mib", payload_mib, 8, 65536);
     s.integer("spool_mib", spool_mib, 0, 65536);
-    s.integer("stall_max_ms", stall_max_ms, 100, kHoldMsMax);
+    s.integer("stall_max_ms", stall_max_ms, kStallMsMin, kHoldMsMax);
     s.integer("audio_seconds_max", audio_seconds_max, 10, 86400);
     config_.decoder.payload_bytes_per_worker = static_cast<size_t>(payload_mib) << 20;
     config_.decoder.spool_bytes_max = spool_mib << 20;

@@ -52,6 +52,8 @@ TEST_F(ConfigTest, SaysFileLineKeyAndWhat) {
             ":2: key inspect[0].methods: must be \"PUT\" or \"POST\", is \"GET\"");
   EXPECT_EQ(error_of("[dataplane]\nclient_port = \"net_tap0\"\n"),
             ":1: key dataplane.origin_port: is missing: which DPDK device is it?");
+  EXPECT_EQ(error_of("[decoder]\nstall_max_ms = 500\n"),
+            ":2: key decoder.stall_max_ms: must be 600..600000, is 500");
   EXPECT_EQ(error_of("gate = 3\n"), ":1: key gate: must be a table, [gate]");
   EXPECT_EQ(error_of("inspect = 3\n"), ":1: key inspect: must be tables, [[inspect]]");
 }

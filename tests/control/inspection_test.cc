@@ -268,6 +268,14 @@ TEST_F(InspectionTest, UploadsInFlightSayWhatTheyWaitFor) {
   EXPECT_EQ(recorder_->counters().held, 1u);
 }
 
+TEST_F(InspectionTest, TroubleWithTheDecodersIsLogged) {
+  set_log_level("warn");
+  testing::internal::CaptureStderr();
+  recorder_->trouble("a decoder died: Killed");
+  recorder_->stop();
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("decoder_trouble"), std::string::npos);
+}
+
 TEST_F(InspectionTest, AStopRecordsWhoeverIsLeft) {
   begin(1);
   append(1);
