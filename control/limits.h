@@ -50,6 +50,14 @@ inline constexpr int kJsonDepthMax = 64;  // writing and copying JSON takes stac
 inline constexpr size_t kBodyBytesMax = size_t{4} << 30;  // of an audio file sent over the socket
 inline constexpr std::chrono::seconds kConnectionIdleMax{30};
 
+// Fingerprints as text. One of a day of items, as numbers with a sign and a blank each, takes 9 MB.
+inline constexpr size_t kFingerprintTextBytesMax = size_t{10} << 20;
+inline constexpr size_t kFingerprintsPerRequestMax = 4096;
+// What goes into one write, one page of an export, and one request of the command line.
+inline constexpr size_t kFingerprintBatch = 256;
+inline constexpr size_t kFingerprintBatchBytes = size_t{4} << 20;
+static_assert(kFingerprintBatch <= kFingerprintsPerRequestMax);
+
 inline constexpr int kDecisionsListMax = 100000;
 inline constexpr int kDecisionsListDefault = 1000;
 

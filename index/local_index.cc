@@ -6,6 +6,7 @@
 
 #include "index/align/matcher.h"
 #include "index/align/matches.h"
+#include "index/audio_seconds.h"
 #include "index/catalogue/validate.h"
 #include "index/limits.h"
 #include "index/search/snapshot_edit.h"
@@ -77,10 +78,14 @@ std::vector<std::string> overlaps_of(const std::shared_ptr<const Snapshot>& snap
   return overlaps;
 }
 
-std::vector<std::string> warnings_of(const Reference& reference, system_clock::time_point now) {
+// The audio may be longer than its fingerprint: what is not in that cannot be found again.
+std::vector<std::string> warnings_of(const ReferenceEntry& entry, system_clock::time_point now) {
+  const Reference& reference = entry.reference;
+  const double seconds =
+      std::min(reference.duration_seconds, audio_seconds(entry.items->size() + 1));
   std::vector<std::string> warnings;
-  if (reference.duration_seconds < kShortSeconds) warnings.emplace_back("short");
-  if (reference.indexed_seconds < kInformativeShareMin * reference.duration_seconds) {
+  if (seconds < kShortSeconds) warnings.emplace_back("short");
+  if (reference.indexed_seconds < kInformativeShareMin * seconds) {
     warnings.emplace_back("low_information");
   }
   if (is_suppressed(reference, now)) warnings.emplace_back("suppressed");
@@ -305,7 +310,7 @@ void LocalIndex::add_to(Snapshot& next, std::span<const NewReference> references
     *results[i] = EnrollResult{.replaced = false,
                                .duration_seconds = reference.duration_seconds,
                                .indexed_seconds = reference.indexed_seconds,
-                               .warnings = warnings_of(reference, now)};
+                               .warnings = warnings_of(entries.back(), now)};
   }
   Slot slot = add_references(next, std::move(entries));
   for (size_t i = 0; i < references.size(); ++i, ++slot) {

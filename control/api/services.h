@@ -36,6 +36,7 @@ void add_routes(Router& router, const Services& services);
 
 void add_bank_routes(Router& router, const Services& services);
 void add_item_routes(Router& router, const Services& services);
+void add_fingerprint_routes(Router& router, const Services& services);
 void add_scan_routes(Router& router, const Services& services);
 void add_decision_routes(Router& router, const Services& services);
 void add_status_routes(Router& router, const Services& services);

@@ -92,6 +92,12 @@ class Grammar {
     command->add_option("--content-id", enroll_.content_id, "Default: SHA-256 of the file's bytes");
     command->add_option("--metadata", enroll_.metadata, "A JSON object that verdicts carry along");
     command->add_option("--upload", enroll_.upload_id, "A recorded upload whose items are kept");
+    auto* fingerprints = command->add_option(
+        "--fingerprints", enroll_.fingerprints,
+        "A file of fingerprints instead (-: standard input): from bank export, or fpcalc -json");
+    fingerprints->check(refuse_empty, "");
+    command->add_flag("--overlaps", enroll_.overlaps, "Say what fingerprints have stretches of")
+        ->needs(fingerprints);
   }
 
   void add_bank() {
@@ -102,6 +108,8 @@ class Grammar {
     add(group, "list", "All banks", list_banks);
     add_named_bank(group, "pause", "Look for no matches with it", pause_bank);
     add_named_bank(group, "resume", "Look for matches again", resume_bank);
+    add_named_bank(group, "export", "Its references as JSON lines, for enroll --fingerprints",
+                   export_bank);
     add_named_bank(group, "delete", "Delete a bank", delete_bank)
         ->add_flag("--force", bank_.force, "Even if it has references");
   }
@@ -188,6 +196,7 @@ class Grammar {
 
 bool takes_value(const std::string& argument) {
   if (argument == "--" || argument == "--json" || argument == "--quiet") return false;
+  if (argument == "--overlaps") return false;
   return argument.starts_with("--") && argument.find('=') == std::string::npos;
 }
 

@@ -160,6 +160,15 @@ TEST_F(EnrollAllTest, WarnsOfAllButOverlaps) {
   EXPECT_THAT(results[3]->warnings, testing::ElementsAre("low_information"));
 }
 
+TEST_F(EnrollAllTest, WhatIsNotInTheFingerprintIsNotLackOfInformation) {
+  EnrollRequest request = request_of("a", make_track(1, 30));
+  request.fingerprint.duration_seconds = 214;
+  EXPECT_THAT(value_of(index_->enroll(request)).warnings, IsEmpty());
+  request = request_of("b", make_track(2, 5));
+  request.fingerprint.duration_seconds = 214;
+  EXPECT_THAT(value_of(index_->enroll(request)).warnings, testing::ElementsAre("short"));
+}
+
 TEST_F(EnrollAllTest, WhatComesOutCanGoInElsewhere) {
   value_of(index_->create_bank(bank_named("other")));
   for (const char* content_id : {"b", "a", "c/d", "B"}) {
