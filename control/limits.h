@@ -55,6 +55,14 @@ inline constexpr int64_t kConnectionBytesPerSecondMin = 2048;
 // Connections that only those get who may change something: lookers never lock out an operator.
 constexpr int reserved_connections(int connections_max) { return connections_max / 4; }
 
+// Fingerprints as text. One of a day of items, as numbers with a sign and a blank each, takes 9 MB.
+inline constexpr size_t kFingerprintTextBytesMax = size_t{10} << 20;
+inline constexpr size_t kFingerprintsPerRequestMax = 4096;
+// What goes into one write, one page of an export, and one request of the command line.
+inline constexpr size_t kFingerprintBatch = 256;
+inline constexpr size_t kFingerprintBatchBytes = size_t{4} << 20;
+static_assert(kFingerprintBatch <= kFingerprintsPerRequestMax);
+
 inline constexpr int kDecisionsListMax = 100000;
 inline constexpr int kDecisionsListDefault = 1000;
 inline constexpr size_t kDecisionsPageBytes = 4 << 20;  // of rows in one answer, and one row more

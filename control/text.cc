@@ -149,6 +149,17 @@ std::optional<double> parse_span(std::string_view text) {
 // WallTime counts nanoseconds: it ends in the year 2262.
 constexpr double kEpochSecondsMax = 9.2e9;
 
+// 2026-11-22T09:30:00.125Z, as iso8601 writes it.
+std::optional<double> parse_date_with_fraction(const std::string& text) {
+  std::tm parts{};
+  const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+  if (end == nullptr || *end != '.' || !text.ends_with('Z')) return {};
+  const std::string fraction(end, text.c_str() + text.size() - 1);
+  const bool digits = fraction.find_first_not_of("0123456789", 1) == std::string::npos;
+  if (fraction.size() < 2 || fraction.size() > 10 || !digits) return {};
+  return static_cast<double>(timegm(&parts)) + *parse_number("0" + fraction);
+}
+
 std::optional<double> parse_date(const std::string& text) {
   for (const char* format : {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d"}) {
     std::tm parts{};
@@ -158,7 +169,7 @@ std::optional<double> parse_date(const std::string& text) {
     const std::time_t seconds = timegm(&parts);
     if (parts.tm_mday == day) return static_cast<double>(seconds);  // 2026-02-30 was none
   }
-  return {};
+  return parse_date_with_fraction(text);
 }
 
 }  // namespace

@@ -41,6 +41,7 @@ void add_starting_routes(Router& router);
 
 void add_bank_routes(Router& router, const Services& services);
 void add_item_routes(Router& router, const Services& services);
+void add_fingerprint_routes(Router& router, const Services& services);
 void add_scan_routes(Router& router, const Services& services);
 void add_decision_routes(Router& router, const Services& services);
 void add_status_routes(Router& router, const Services& services);

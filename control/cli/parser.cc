@@ -98,6 +98,11 @@ class Grammar {
     add_text(*command, "--content-id", enroll_.content_id, "Default: SHA-256 of the file's bytes");
     add_text(*command, "--metadata", enroll_.metadata, "A JSON object that verdicts carry along");
     add_text(*command, "--upload", enroll_.upload_id, "A recorded upload whose items are kept");
+    auto* fingerprints =
+        add_text(*command, "--fingerprints", enroll_.fingerprints,
+                 "A file of fingerprints instead (-: standard input): bank export's, fpcalc -json's");
+    command->add_flag("--overlaps", enroll_.overlaps, "Say what fingerprints have stretches of")
+        ->needs(fingerprints);
   }
 
   void add_bank() {
@@ -108,6 +113,8 @@ class Grammar {
     add(group, "list", "All banks", list_banks);
     add_named_bank(group, "pause", "Look for no matches with it", pause_bank);
     add_named_bank(group, "resume", "Look for matches again", resume_bank);
+    add_named_bank(group, "export", "Its references as JSON lines, for enroll --fingerprints",
+                   export_bank);
     add_named_bank(group, "delete", "Delete a bank", delete_bank)
         ->add_flag("--force", bank_.force, "Even if it has references");
   }
@@ -193,6 +200,7 @@ class Grammar {
 
 bool takes_value(const std::string& argument) {
   if (argument == "--" || argument == "--json" || argument == "--quiet") return false;
+  if (argument == "--overlaps") return false;
   return argument.starts_with("--") && argument.find('=') == std::string::npos;
 }
 

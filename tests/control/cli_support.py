@@ -11,6 +11,7 @@ import tempfile
 import time
 import unittest
 import wave
+from random import Random
 
 ARGUMENTS = None
 # Groups that every Debian machine has.
@@ -46,6 +47,17 @@ def write_tune(path, seed, seconds=30):
         out.setframerate(rate)
         out.writeframes(bytes(frames))
     return str(path)
+
+
+def made_up_fingerprint(seed, count=240):
+    """Items that change from one to the next as Chromaprint's do."""
+    random = Random(seed)
+    item = random.getrandbits(32)
+    items = []
+    for _ in range(count):
+        item ^= random.getrandbits(32) & random.getrandbits(32) & random.getrandbits(32)
+        items.append(item)
+    return items
 
 
 class CliTest(unittest.TestCase):

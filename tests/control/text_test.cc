@@ -5,6 +5,7 @@
 namespace soundgate {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 TEST(EscapeControls, KeepsWhatIsSafe) {
@@ -79,6 +80,8 @@ TEST(Times, Iso8601ToTheMillisecond) {
 TEST(ParseTime, DatesEpochsAndSpans) {
   const WallTime now = from_epoch_seconds(1795339677);
   EXPECT_EQ(*parse_time("2026-11-22T09:27:57Z", now, -1), now);
+  EXPECT_EQ(*parse_time("2026-11-22T09:27:57.25Z", now, -1), now + milliseconds(250));
+  EXPECT_EQ(iso8601(*parse_time("2026-11-22T09:27:57.524Z", now, -1)), "2026-11-22T09:27:57.524Z");
   EXPECT_EQ(*parse_time("2026-11-22", now, -1), from_epoch_seconds(1795305600));
   EXPECT_EQ(*parse_time("1795339677", now, -1), now);
   EXPECT_EQ(*parse_time("90s", now, -1), now - seconds(90));
@@ -87,7 +90,9 @@ TEST(ParseTime, DatesEpochsAndSpans) {
 
 TEST(ParseTime, RefusesTheRest) {
   for (const char* text :
-       {"", "soon", "-3h", "2026-13-01", "1e99d", "nan", "2026-11-22T09:27", "2026-02-30"}) {
+       {"", "soon", "-3h", "2026-13-01", "1e99d", "nan", "2026-11-22T09:27", "2026-02-30",
+        "2026-11-22T09:27:57.Z", "2026-11-22T09:27:57.5", "2026-11-22T09:27:57.5eZ",
+        "2026-11-22T09:27:57.00000000000Z"}) {
     EXPECT_FALSE(parse_time(text, {}, -1)) << text;
   }
 }

@@ -118,7 +118,7 @@ void WorkerHost::end_as_said(uint32_t slot, const Stream& stream, DecodeEnd how)
   const double audio_seconds = how.decoded_seconds + how.gap_seconds;
   double missing_seconds = stream.gap_items * kItemSeconds;
   if (how.gap_seconds > 0) {  // it may be so near to the end that no item follows it
-    const double heard_to = stream.delivered_items * kItemSeconds + kItemAudioSeconds;
+    const double heard_to = stream.delivered_items * kItemSeconds + kItemSpanSeconds;
     missing_seconds += std::max(0.0, audio_seconds - heard_to);
   }
   how.gap_seconds = std::min(missing_seconds, audio_seconds);
