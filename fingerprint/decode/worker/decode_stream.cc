@@ -80,6 +80,7 @@ class StreamDecoder {
   void read_to_end() {
     for (;;) {
       read_error_ = demuxer_.next_packet(*packet_);
+      if (stumbles()) continue;
       if (read_error_ < 0 || too_long_ || decoder_.out_of_memory()) return;
       if (first_packet_at_ < 0) first_packet_at_ = packet_->pos;
       if (is_whole(*packet_)) {
@@ -89,6 +90,13 @@ class StreamDecoder {
       av_packet_unref(packet_.get());
       stream_.checkpoint();
     }
+  }
+
+  // A demuxer that finds two ends that do not fit, at a gap, finds its way again when asked once
+  // more.
+  bool stumbles() {
+    return read_error_ < 0 && read_error_ != AVERROR_EXIT && io_.gap() && !behind_gap_ &&
+           ++stumbles_ <= kPacketsToGetGoing;
   }
 
   // No more than samples_max_: one frame of a crafted file may last for hours.
@@ -206,6 +214,7 @@ class StreamDecoder {
   bool behind_gap_ = false;
   bool awaits_frame_ = false;  // the first one behind the gap, to say where that is
   uint64_t packets_before_gap_ = 0;
+  uint64_t stumbles_ = 0;
   uint64_t packets_ = 0;
   uint64_t bad_packets_ = 0;
   uint64_t last_bad_packet_ = 0;  // counted from 1
