@@ -11,6 +11,7 @@
 #include <exception>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 #include <sstream>
@@ -86,7 +87,7 @@ std::vector<Match> match(const Index& index, const std::vector<Item>& items) {
 }
 
 void enrol(Index& index, const Row& row, const Options& options) {
-  EnrollRequest request{"music", row.name, row.name, "{}", fingerprint_of(row)};
+  EnrollRequest request{"music", row.name, row.name, "{}", fingerprint_of(row), std::nullopt};
   const auto enrolled = index.enroll(request);
   if (!enrolled) throw std::runtime_error(enrolled.error().message);
   if (options.verbose && !enrolled->warnings.empty()) {
