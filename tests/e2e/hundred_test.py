@@ -26,10 +26,11 @@ def transcodes(workshop, references):
     """(reference, path) of each, in each codec."""
     long_ones = [track for track in references if track.seconds > WHOLE_SECONDS_MAX]
     cut = set(long_ones[WHOLE_ALWAYS:])
-    return in_parallel(
-        lambda track, codec: (track, workshop.encode(
-            track, codec, None, WHOLE_SECONDS_MAX if track in cut else None)),
-        [(track, codec) for track in references for codec in CODECS])
+    made = in_parallel(
+        lambda track: [(track, path) for path in workshop.encode_all(
+            track, CODECS, None, WHOLE_SECONDS_MAX if track in cut else None)],
+        [(track,) for track in references])
+    return [one for of_track in made for one in of_track]
 
 
 def trims(workshop, references):
