@@ -17,11 +17,12 @@ class Midstream {
   Flow* open(const Frame& frame);
 
   // Flows in kMidstream and kPassing. True: it has just become kInspected, and this segment is its
-  // first; nothing was done with the frame yet. Otherwise the frame was forwarded.
+  // first; nothing was done with the frame yet. Otherwise the frame was forwarded, or kept back.
   bool on_client_segment(Flow& flow, const Frame& frame);
   void on_origin_segment(Flow& flow, const Frame& frame);
 
  private:
+  static bool keep_back(MidstreamWatch& watch, const Frame& frame);
   bool starts_request(const Flow& flow, const Frame& frame) const;
   void adopt(Flow& flow, const Frame& frame);
   void reset(Flow& flow, const Frame& frame);
