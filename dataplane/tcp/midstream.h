@@ -1,6 +1,8 @@
 // Connections whose beginning was not seen. They pass, counted, until a request begins where it
 // can be recognised: on a connection at rest, or with a whole request line. From there they are
 // inspected like any other (tcp.midstream = resync); or they stay unseen (pass), or are reset.
+// Enforcing, the first payload that begins no request is kept back until it comes again: README,
+// decision 14.
 // Thread: the owning lcore.
 #pragma once
 

@@ -211,6 +211,18 @@ TEST(Connection, AHeadThatItsBodyHasOvertakenIsReadFirst) {
   EXPECT_EQ(harness.take_payload(Side::kOrigin), kRequest.substr(0, kEnd - 1));
 }
 
+TEST(Connection, ARequestBehindWhatWasKeptBackWaitsForIt) {
+  Harness harness;
+  const std::string end = "the end of a body";
+  harness.client(0, end);
+  harness.client(end.size(), kRequest);
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), "");
+  harness.client(0, end);
+  harness.client(end.size(), kRequest);
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), end + kRequest.substr(0, kEnd - 1));
+  EXPECT_TRUE(harness.sink.records.at(0).finished);
+}
+
 TEST(Connection, ALineInPiecesIsEnoughWhereTheConnectionIsAtRest) {
   Harness harness;
   harness.client(0, "body");
