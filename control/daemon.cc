@@ -10,9 +10,13 @@ namespace soundgate {
 Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config) {
   std::unique_ptr<Daemon> daemon(new Daemon(config));
   // The socket is taken first: a second daemon must not touch anything of the first one's.
-  auto server = HttpServer::listen(config.socket, config.connections_max);
+  auto server = HttpServer::listen(
+      config.socket, {config.connections_max, config.role_groups, config.socket_group});
   if (!server) return tl::unexpected(server.error());
   daemon->server_ = std::move(*server);
+  // A large index takes a while to load: who asks hears so, and a supervisor that we are alive.
+  add_starting_routes(daemon->starting_router_);
+  daemon->server_->start(daemon->starting_router_);
   auto started =
       daemon->open_store().and_then([&] { return daemon->start_decoders(); }).and_then([&] {
         return daemon->start_packets();
@@ -47,7 +51,8 @@ Result<void> Daemon::start_decoders() {
   matcher_ =
       std::make_unique<UploadMatcher>(*index_, config_.fail_policy, channels_,
                                       [this](uint64_t tag) { recorder_->verdict_ready(tag); });
-  listener_ = std::make_unique<ListenerSwitch>(matcher_.get(), *files_);
+  listener_ = std::make_unique<ListenerSwitch>(
+      matcher_.get(), *files_, [this](const std::string& what) { recorder_->trouble(what); });
 
   DecoderPool::Options options = config_.decoder;
   options.producer_parts.assign(static_cast<size_t>(lcore_count),
@@ -78,6 +83,9 @@ Result<void> Daemon::start_packets() {
   auto dataplane = Dataplane::create(packets, make_sink);
   if (!dataplane) return fail(ErrorCode::kUnavailable, dataplane.error());
   dataplane_ = std::move(*dataplane);
+  if (packets.inspect.empty()) {
+    log(LogLevel::kWarn, "nothing_inspected", {{"why", "the configuration has no [[inspect]]"}});
+  }
   dataplane_->start();
   return {};
 }
@@ -91,7 +99,7 @@ void Daemon::serve() {
   services_->dataplane = dataplane_.get();
   services_->started = std::chrono::system_clock::now();
   add_routes(router_, *services_);
-  server_->start(router_);
+  server_->replace(router_);
 }
 
 Daemon::~Daemon() {

@@ -14,8 +14,8 @@
 #include "control/inspection/file_decoder.h"
 #include "control/inspection/lcore_sink.h"
 #include "control/inspection/listener_switch.h"
-#include "control/inspection/upload_matcher.h"
 #include "control/inspection/recorder.h"
+#include "control/inspection/upload_matcher.h"
 #include "control/mode_switch.h"
 
 namespace soundgate {
@@ -33,6 +33,7 @@ class Daemon {
   void serve();
 
   Config config_;
+  Router starting_router_, router_;
   std::unique_ptr<HttpServer> server_;
   std::unique_ptr<Index> index_;
   std::unique_ptr<DecisionStore> decisions_;
@@ -46,7 +47,6 @@ class Daemon {
   std::unique_ptr<Dataplane> dataplane_;
   std::unique_ptr<ModeSwitch> mode_;
   std::unique_ptr<Services> services_;
-  Router router_;
 };
 
 }  // namespace soundgate

@@ -47,11 +47,25 @@ inline constexpr int kConnectionsMax = 256;  // what control.connections_max may
 inline constexpr size_t kRequestHeaderBytesMax = 16 << 10;
 inline constexpr size_t kRequestJsonBytesMax = 256 << 10;
 inline constexpr int kJsonDepthMax = 64;  // writing and copying JSON takes stack for each level
-inline constexpr size_t kBodyBytesMax = size_t{4} << 30;  // of an audio file sent over the socket
+inline constexpr size_t kFileBodyBytesMax = size_t{4} << 30;  // of an audio file sent over the socket
 inline constexpr std::chrono::seconds kConnectionIdleMax{30};
+// A client that keeps us waiting longer than that and a second for each so many bytes is cut off:
+// slower than any audio is played.
+inline constexpr int64_t kConnectionBytesPerSecondMin = 2048;
+// Connections that only those get who may change something: lookers never lock out an operator.
+constexpr int reserved_connections(int connections_max) { return connections_max / 4; }
+
+// Fingerprints as text. One of a day of items, as numbers with a sign and a blank each, takes 9 MB.
+inline constexpr size_t kFingerprintTextBytesMax = size_t{10} << 20;
+inline constexpr size_t kFingerprintsPerRequestMax = 4096;
+// What goes into one write, one page of an export, and one request of the command line.
+inline constexpr size_t kFingerprintBatch = 256;
+inline constexpr size_t kFingerprintBatchBytes = size_t{4} << 20;
+static_assert(kFingerprintBatch <= kFingerprintsPerRequestMax);
 
 inline constexpr int kDecisionsListMax = 100000;
 inline constexpr int kDecisionsListDefault = 1000;
+inline constexpr size_t kDecisionsPageBytes = 4 << 20;  // of rows in one answer, and one row more
 
 // How long a row may wait for the recorder when nothing else wakes it.
 inline constexpr std::chrono::milliseconds kRecorderPeriod{20};

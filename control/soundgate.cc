@@ -35,6 +35,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   umask(0027);  // a store tells what people upload: it is not for everybody to read
   std::signal(SIGPIPE, SIG_IGN);
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // a pipe gets each result as it comes
   soundgate::set_log_level("warn");
   try {
     return soundgate::with_output_written(soundgate::run(argc, argv));

@@ -1,5 +1,6 @@
 #include "control/text.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -34,12 +35,71 @@ CodePoint decode_utf8(std::string_view text) {
   return {value, bytes};
 }
 
-bool is_unsafe(uint32_t c) {
-  const bool control = c < 0x20 || (c >= 0x7f && c < 0xa0);
-  const bool direction = (c >= 0x200e && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) ||
-                         (c >= 0x2066 && c <= 0x2069) || c == 0x2028 || c == 0x2029;
-  return control || direction;
+struct Range {
+  uint32_t first, last;
+};
+
+template <size_t count>
+bool is_in(const std::array<Range, count>& ranges, uint32_t c) {
+  return std::any_of(ranges.begin(), ranges.end(),
+                     [c](const Range& range) { return c >= range.first && c <= range.last; });
 }
+
+// Source: Unicode 15, general categories Cc and Cf, Zl and Zp, and the tags of plane 14. The
+// joiners (U+200C, U+200D) stay: Persian, Hindi and emoji are written with them.
+bool is_unsafe(uint32_t c) {
+  constexpr std::array<Range, 13> kUnsafe = {{{0x00, 0x1f},
+                                              {0x7f, 0x9f},
+                                              {0xad, 0xad},
+                                              {0x61c, 0x61c},
+                                              {0x180e, 0x180e},
+                                              {0x200b, 0x200b},
+                                              {0x200e, 0x200f},
+                                              {0x2028, 0x202e},
+                                              {0x2060, 0x206f},
+                                              {0xfeff, 0xfeff},
+                                              {0xfff9, 0xfffb},
+                                              {0xe0000, 0xe007f},
+                                              {0x1d173, 0x1d17a}}};
+  return is_in(kUnsafe, c);
+}
+
+// Source: Unicode 15, East_Asian_Width W and F, in blocks.
+bool is_wide(uint32_t c) {
+  constexpr std::array<Range, 17> kWide = {{{0x1100, 0x115f},
+                                            {0x231a, 0x231b},
+                                            {0x2329, 0x232a},
+                                            {0x23e9, 0x23ec},
+                                            {0x2614, 0x2615},
+                                            {0x267f, 0x267f},
+                                            {0x2e80, 0x303e},
+                                            {0x3041, 0x3247},
+                                            {0x3250, 0x4dbf},
+                                            {0x4e00, 0xa4cf},
+                                            {0xa960, 0xa97f},
+                                            {0xac00, 0xd7a3},
+                                            {0xf900, 0xfaff},
+                                            {0xfe30, 0xfe6f},
+                                            {0xff00, 0xff60},
+                                            {0xffe0, 0xffe6},
+                                            {0x17000, 0x18cff}}};
+  const bool pictograph = c >= 0x1f300 && c <= 0x1f64f;
+  const bool more_pictographs = (c >= 0x1f680 && c <= 0x1f6ff) || (c >= 0x1f900 && c <= 0x1faff);
+  const bool kana_or_ideograph = (c >= 0x1aff0 && c <= 0x1b2ff) || (c >= 0x20000 && c <= 0x3fffd);
+  return is_in(kWide, c) || pictograph || more_pictographs || kana_or_ideograph;
+}
+
+// Source: Unicode 15, categories Mn and Me, the commonest blocks; joiners and variation selectors.
+bool is_combining(uint32_t c) {
+  constexpr std::array<Range, 20> kCombining = {
+      {{0x300, 0x36f},   {0x483, 0x489},   {0x591, 0x5bd},   {0x610, 0x61a},   {0x64b, 0x65f},
+       {0x6d6, 0x6dc},   {0x93c, 0x93c},   {0x941, 0x948},   {0x94d, 0x94d},   {0xe31, 0xe31},
+       {0xe34, 0xe3a},   {0xe47, 0xe4e},   {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x200c, 0x200d},
+       {0x20d0, 0x20ff}, {0x3099, 0x309a}, {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}, {0x1f3fb, 0x1f3ff}}};
+  return is_in(kCombining, c);
+}
+
+size_t columns_of(uint32_t c) { return is_combining(c) ? 0 : is_wide(c) ? 2 : 1; }
 
 template <class... Values>
 std::string print(const char* format, Values... values) {
@@ -89,13 +149,27 @@ std::optional<double> parse_span(std::string_view text) {
 // WallTime counts nanoseconds: it ends in the year 2262.
 constexpr double kEpochSecondsMax = 9.2e9;
 
+// 2026-11-22T09:30:00.125Z, as iso8601 writes it.
+std::optional<double> parse_date_with_fraction(const std::string& text) {
+  std::tm parts{};
+  const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+  if (end == nullptr || *end != '.' || !text.ends_with('Z')) return {};
+  const std::string fraction(end, text.c_str() + text.size() - 1);
+  const bool digits = fraction.find_first_not_of("0123456789", 1) == std::string::npos;
+  if (fraction.size() < 2 || fraction.size() > 10 || !digits) return {};
+  return static_cast<double>(timegm(&parts)) + *parse_number("0" + fraction);
+}
+
 std::optional<double> parse_date(const std::string& text) {
   for (const char* format : {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d"}) {
     std::tm parts{};
     const char* end = strptime(text.c_str(), format, &parts);
-    if (end != nullptr && *end == '\0') return static_cast<double>(timegm(&parts));
+    if (end == nullptr || *end != '\0') continue;
+    const int day = parts.tm_mday;
+    const std::time_t seconds = timegm(&parts);
+    if (parts.tm_mday == day) return static_cast<double>(seconds);  // 2026-02-30 was none
   }
-  return {};
+  return parse_date_with_fraction(text);
 }
 
 }  // namespace
@@ -127,10 +201,56 @@ std::string utf8_or_escaped(std::string_view text) {
   return std::string(text);
 }
 
+std::string escape_controls_of_json(std::string_view json) {
+  std::string out;
+  out.reserve(json.size());
+  while (!json.empty()) {
+    const CodePoint c = decode_utf8(json);
+    const size_t bytes = c.bytes == 0 ? 1 : c.bytes;
+    if (c.bytes < 2 || !is_unsafe(c.value)) {
+      out += json[0] == 0x7f ? "\\u007f" : json.substr(0, bytes);
+    } else if (c.value < 0x10000) {
+      out += print("\\u%04x", c.value);
+    } else {
+      const uint32_t pair = c.value - 0x10000;
+      out += print("\\u%04x\\u%04x", 0xd800 + (pair >> 10), 0xdc00 + (pair & 0x3ff));
+    }
+    json.remove_prefix(bytes);
+  }
+  return out;
+}
+
+std::string word_or_quoted(std::string_view escaped) {
+  const bool plain = !escaped.empty() && escaped.find_first_of(" ,;\"") == std::string_view::npos;
+  if (plain) return std::string(escaped);
+  std::string out = "\"";
+  for (const char c : escaped) {
+    if (c == '"') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
 size_t column_count(std::string_view text) {
   size_t count = 0;
-  for (const char c : text) count += (static_cast<uint8_t>(c) & 0xc0) != 0x80;
+  while (!text.empty()) {
+    const CodePoint c = decode_utf8(text);
+    count += columns_of(c.value);
+    text.remove_prefix(std::max<size_t>(c.bytes, 1));
+  }
   return count;
+}
+
+std::string_view fitting_prefix(std::string_view text, size_t columns) {
+  size_t bytes = 0;
+  while (bytes < text.size()) {
+    const CodePoint c = decode_utf8(text.substr(bytes));
+    const size_t wanted = columns_of(c.value);
+    if (wanted > columns) break;
+    columns -= wanted;
+    bytes += std::max<size_t>(c.bytes, 1);
+  }
+  return text.substr(0, bytes);
 }
 
 std::string minutes_seconds(double seconds) {

@@ -54,6 +54,11 @@ struct Core {
     return enforcing() && fail_action(DataplaneReason::flow_table_full) == FailAction::kBlock;
   }
   bool enforcing() const { return mode.load(std::memory_order_relaxed) == Mode::kEnforce; }
+  // Whether this connection may be held back: an upload keeps the mode that it began in.
+  bool is_strict(const Flow& flow) {
+    const Upload* upload = upload_of(flow);
+    return upload ? upload->holds : enforcing();
+  }
   Upload* upload_of(const Flow& flow) {
     return flow.upload == Flow::kNoUpload ? nullptr : &uploads[flow.upload];
   }

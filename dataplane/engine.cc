@@ -26,7 +26,8 @@ void Engine::on_frame(Side from, MutableBytes bytes) {
     on_tcp(from, frame);
     return;
   }
-  // A segment in pieces could not be inspected; without its first piece the rest is nothing.
+  // A segment in pieces, or behind more tags than we read, could not be inspected. (Without its
+  // first piece the rest is nothing.)
   const bool evades = frame.kind == FrameKind::kTcpFragment && from == Side::kClient &&
                       (port == 0 || core_.rules.concerns_port(port)) && core_.enforcing();
   if (evades) {
@@ -49,7 +50,9 @@ void Engine::on_tcp(Side from, Frame& frame) {
 void Engine::on_client_frame(Frame& frame) {
   Flow* flow = core_.flows.find(flow_key(frame, Side::kClient));
   if (frame.has(kSyn)) {
-    if (frame.has(kAck)) {  // the origin opened this connection: not an upload to it
+    if (frame.has(kAck) && flow && core_.enforcing()) {
+      core_.counters.segments_refused.add();
+    } else if (frame.has(kAck)) {  // the origin opened this connection: not an upload to it
       core_.io.forward(Side::kOrigin, frame.bytes.size());
     } else {
       handshake_.on_client_syn(flow, frame);
@@ -62,6 +65,10 @@ void Engine::on_client_frame(Frame& frame) {
   flow->link.bytes = static_cast<uint8_t>(frame.ip_offset);
   std::copy_n(frame.bytes.begin(), frame.ip_offset, flow->link.data.begin());
 
+  // Observing, a connection goes on whose origin's answer took another way.
+  if (flow->phase == FlowPhase::kOpening && !core_.enforcing()) {
+    enter_phase(core_, *flow, FlowPhase::kMidstream);
+  }
   switch (flow->phase) {
     case FlowPhase::kMidstream:
     case FlowPhase::kPassing:
@@ -79,12 +86,25 @@ void Engine::on_client_frame(Frame& frame) {
       if (frame.has(kRst)) core_.io.forward(Side::kOrigin, frame.bytes.size());
       break;
     case FlowPhase::kEnded:
-      if (frame.payload_bytes == 0) core_.io.forward(Side::kOrigin, frame.bytes.size());
+      on_ended(*flow, frame);
       break;
     case FlowPhase::kFree:
       break;
   }
   after_segment(*flow);
+}
+
+// A client that goes on sending has missed the reset that ended the connection: it gets another.
+void Engine::on_ended(Flow& flow, const Frame& frame) {
+  const ClientHalf& client = flow.client;
+  const uint64_t end =
+      offset_of(frame.sequence, client.first, client.acknowledged) + frame.payload_bytes;
+  const bool is_old = !before(client.acknowledged, end);
+  if (frame.payload_bytes == 0 || is_old || !core_.enforcing()) {
+    core_.io.forward(Side::kOrigin, frame.bytes.size());
+  } else {
+    answer_with_reset(core_, flow, Side::kClient, frame);
+  }
 }
 
 void Engine::on_origin_frame(Frame& frame) {
@@ -195,8 +215,18 @@ void Engine::on_stall(Flow& flow) {
   client_path_.resume(flow);
 }
 
+// Stored bytes that have led nowhere for long, in an appliance that has no room left for others'.
+bool Engine::is_stuck(Flow& flow) {
+  if (flow.phase != FlowPhase::kInspected || flow.client.bytes.empty()) return false;
+  if (!core_.is_strict(flow) || core_.now.tick - flow.client.progress < kFlowStuckMax) return false;
+  const Upload* upload = core_.upload_of(flow);
+  return !upload || upload->phase == UploadPhase::kReceiving;
+}
+
 void Engine::scan_flows() {
   const uint32_t end = core_.flows.touched();
+  const bool short_of_room =
+      core_.buffers.free_count() <= core_.buffers.count() / kPoolReserveShare;
   for (size_t count = 0; count < kFlowsScannedPerTick; ++count) {
     if (scanned_ >= end) {
       const bool any = oldest_midstream_ != Tick::max();
@@ -208,6 +238,10 @@ void Engine::scan_flows() {
     }
     Flow& flow = core_.flows[scanned_++];
     if (flow.phase == FlowPhase::kFree) continue;
+    if (short_of_room && is_stuck(flow)) {
+      gate_.end_for_room(flow);
+      continue;
+    }
     if (flow.phase == FlowPhase::kMidstream) {
       oldest_midstream_ = std::min(oldest_midstream_, flow.since);
     }
@@ -224,18 +258,18 @@ void Engine::scan_flows() {
   }
 }
 
-// A connection that stands still in the middle of a request is reset: forgotten, it could go on
-// unseen. At a boundary it is forgotten, and recognised again by its next request.
+// A connection that is inspected is reset: forgotten, it could go on unseen, with a request that
+// does not begin where it would be recognised.
 void Engine::expire(Flow& flow) {
-  const bool in_request = flow.phase == FlowPhase::kInspected && !flow.requests.at_boundary();
-  const bool holding = flow.upload != Flow::kNoUpload;
-  if ((in_request || holding) && core_.enforcing()) {
+  const bool followed = flow.phase == FlowPhase::kInspected || flow.upload != Flow::kNoUpload;
+  const bool strict = core_.is_strict(flow);
+  const bool half_open = flow.phase == FlowPhase::kInspected && !flow.confirmed;
+  if (followed && strict && !half_open) {
     gate_.abort(flow, DataplaneReason::client_gone);
     refuser_.reset_both(flow);
     return;
   }
-  const bool half_open = flow.phase == FlowPhase::kInspected && !flow.confirmed;
-  if (half_open && core_.enforcing()) reset_origin(core_, flow);  // else it could open unseen
+  if (half_open && strict) reset_origin(core_, flow);  // else it could open unseen
   gate_.abort(flow, DataplaneReason::client_gone);
   forget(core_, flow);
 }

@@ -38,15 +38,18 @@ class Engine {
   // What is in use, for tests.
   size_t buffers_in_use() const { return core_.buffers.count() - core_.buffers.free_count(); }
   size_t uploads_in_use() const { return core_.uploads.live().size(); }
+  size_t heads_in_use() const { return core_.heads.kept_count(); }
 
  private:
   void on_tcp(Side from, Frame& frame);
   void on_client_frame(Frame& frame);
   void on_origin_frame(Frame& frame);
+  void on_ended(Flow& flow, const Frame& frame);
   void after_segment(Flow& flow);
   void decide(const GateDecision& decision);
   void on_upload_timer(uint16_t slot);
   void on_stall(Flow& flow);
+  bool is_stuck(Flow& flow);
   void scan_flows();
   void expire(Flow& flow);
   void count_held();

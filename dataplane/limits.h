@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 
 // Frames.
 inline constexpr size_t kFrameBytesMax = 2048;  // one receive buffer; longer ones are dropped
+inline constexpr size_t kVlanTagsMax = 2;       // TCP behind more is dropped in enforce mode
 inline constexpr size_t kExtensionHeadersMax =
     8;                                      // of IPv6; longer chains are dropped in enforce mode
 inline constexpr size_t kBurstFrames = 32;  // received or sent at a time
@@ -19,11 +20,13 @@ inline constexpr size_t kSendAttemptsMax = 64;  // of one burst, before its rest
 
 // Connections.
 inline constexpr size_t kFlowsMax = 65'536;
+inline constexpr size_t kFlowBytesMax = 640;     // of one entry of the table
 inline constexpr auto kFlowIdleMax = 1h;         // then an idle connection is forgotten
 inline constexpr auto kFlowClosedIdleMax = 60s;  // the same for one that has ended, or not opened
 inline constexpr auto kFlowOpeningMax = 10s;     // for either end to answer while it opens
 inline constexpr auto kUploadIdleMax = 5min;     // an upload that stands still is ended
 inline constexpr size_t kFlowsScannedPerTick = 64;  // for expiry
+inline constexpr size_t kFlowsScannedForRoom = 64;  // for an entry to reuse, when the table is full
 
 // Stored bytes: out of order, forwarded but not acknowledged, held.
 inline constexpr size_t kBufferBytes = 2'000;
@@ -33,9 +36,11 @@ inline constexpr size_t kFlowPoolShare = 4;       // a flow takes at most 1/4 of
 inline constexpr size_t kPoolReserveShare = 8;    // 1/8 is kept for bytes that are next in order,
 inline constexpr size_t kFlowReserveBytesMax = 2 * kBufferBytes;  // where so few are on their way
 inline constexpr uint64_t kFlowReachBytesMax = 8u << 20;  // ahead of what the origin acknowledged
+inline constexpr auto kFlowStuckMax = 10s;  // with bytes stored, while others find no room
 
 // HTTP.
-inline constexpr size_t kHeadsMax = 1'024;           // request heads in progress
+inline constexpr size_t kHeadsMax = 1'024;  // request heads that came in part
+inline constexpr auto kHeadAgeMin = 1s;     // younger ones are not ended to make room for others
 inline constexpr size_t kTargetBytesMax = 8'192;     // longer ones are http_ambiguous
 inline constexpr size_t kHeaderValueBytesMax = 256;  // longer ones are cut
 inline constexpr size_t kHeaderNameBytesMax = 64;
@@ -70,12 +75,13 @@ static_assert(kFlowBuffersMax * kBufferBytes <= kFlowReachBytesMax);
 static_assert(kFlowReachBytesMax < (1u << 30), "sequence numbers must stay comparable");
 static_assert(kFlowBuffersMax <= kBuffersMax / kFlowPoolShare);
 static_assert(kUploadsMax < 0xFFFF, "an upload's slot is 16 bits of its key");
+static_assert(kHeadsMax < 0xFFFF, "a flow names its head in 16 bits");
 static_assert(kSegmentBytesMax + 120 <= kFrameBytesMax, "our own segments fit a frame");
 static_assert(kBlockMessageBytesMax * 2 + 320 <= kBlockResponseBytesMax);
 
 inline constexpr size_t kMemoryBytesMax = kBuffersMax * (kBufferBytes + 48) +
                                           kHeadsMax * (kTargetBytesMax + 8 * kHeaderValueBytesMax) +
-                                          kFlowsMax * 640 + kUploadsMax * 256;
+                                          kFlowsMax * kFlowBytesMax + kUploadsMax * 256;
 static_assert(kMemoryBytesMax <= 192u << 20);
 
 }  // namespace soundgate

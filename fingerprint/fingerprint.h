@@ -13,9 +13,11 @@ inline constexpr int kAlgorithm = 1;  // CHROMAPRINT_ALGORITHM_TEST2
 inline constexpr int kSampleRateHz = 11025;
 inline constexpr int kHopSamples = 1365;  // from one item to the next
 inline constexpr double kItemSeconds = static_cast<double>(kHopSamples) / kSampleRateHz;  // 0.1238
+inline constexpr int kFirstItemSamples = 4096 + 19 * kHopSamples;  // 2.72 s make the first item
+inline constexpr double kItemSpanSeconds = static_cast<double>(kFirstItemSamples) / kSampleRateHz;
 inline constexpr Item kSilenceItem = 627964279;  // what Chromaprint says of digital silence
 
-// Item i describes the audio from about i * kItemSeconds on, for about 2.7 s.
+// Item i describes the audio from about i * kItemSeconds on, for kItemSpanSeconds.
 struct Fingerprint {
   int algorithm = kAlgorithm;
   double duration_seconds = 0;  // of the audio, as decoded

@@ -53,6 +53,7 @@ struct EnrollRequest {
   std::string title;
   std::string metadata_json = "{}";
   Fingerprint fingerprint;
+  std::optional<Suppression> suppression;  // where there is none of it yet
 };
 
 struct EnrollResult {
@@ -61,6 +62,12 @@ struct EnrollResult {
   double indexed_seconds = 0;
   std::vector<std::string>
       warnings;  // "short", "low_information", "overlaps CONTENT_ID", "suppressed"
+};
+
+// A reference with its items, to be enrolled elsewhere.
+struct ExportedReference {
+  Reference reference;
+  Fingerprint fingerprint;
 };
 
 // Matches one upload while its items arrive.
@@ -99,9 +106,17 @@ class Index {
   virtual std::vector<Bank> banks() const = 0;  // by name
 
   virtual IndexResult<EnrollResult> enroll(const EnrollRequest& request) = 0;
+  // The same one after the other, in one durable write, without looking for overlaps. A result for
+  // each: a bad request does not keep the others out; a failing disk keeps out all of them.
+  virtual std::vector<IndexResult<EnrollResult>> enroll_all(
+      std::span<const EnrollRequest> requests) = 0;
   virtual IndexResult<std::vector<Reference>> references(std::string_view bank) const = 0;
   virtual IndexResult<Reference> reference(std::string_view bank,
                                            std::string_view content_id) const = 0;
+  // The one whose content id follows this one ("": the first), none behind the last. So all of a
+  // bank can be had, one at a time, while it changes.
+  virtual IndexResult<std::optional<ExportedReference>> reference_after(
+      std::string_view bank, std::string_view content_id) const = 0;
   virtual IndexResult<void> remove(std::string_view bank, std::string_view content_id) = 0;
   // Takes effect at once, for uploads in flight too; outlives re-enrolment.
   virtual IndexResult<void> suppress(std::string_view bank, std::string_view content_id,

@@ -6,6 +6,7 @@
 
 #include "index/align/matcher.h"
 #include "index/align/matches.h"
+#include "index/audio_seconds.h"
 #include "index/catalogue/validate.h"
 #include "index/limits.h"
 #include "index/search/snapshot_edit.h"
@@ -48,6 +49,20 @@ ReferenceEntry entry_of(const Bank& bank, Reference reference, std::vector<Item>
   return entry;
 }
 
+bool is_in_force(const Suppression& suppression, system_clock::time_point now) {
+  return !suppression.until || *suppression.until > now;
+}
+
+Reference reference_of(const EnrollRequest& request, system_clock::time_point now) {
+  Reference reference;
+  reference.content_id = request.content_id;
+  reference.title = request.title;
+  reference.metadata_json = request.metadata_json;
+  reference.duration_seconds = request.fingerprint.duration_seconds;
+  reference.enrolled = now;
+  return reference;
+}
+
 // The other references of this bank that the new one has stretches of.
 std::vector<std::string> overlaps_of(const std::shared_ptr<const Snapshot>& snapshot,
                                      const Bank& bank, const EnrollRequest& request) {
@@ -63,15 +78,16 @@ std::vector<std::string> overlaps_of(const std::shared_ptr<const Snapshot>& snap
   return overlaps;
 }
 
-std::vector<std::string> warnings_of(const Reference& reference,
-                                     std::span<const std::string> overlaps,
-                                     system_clock::time_point now) {
+// The audio may be longer than its fingerprint: what is not in that cannot be found again.
+std::vector<std::string> warnings_of(const ReferenceEntry& entry, system_clock::time_point now) {
+  const Reference& reference = entry.reference;
+  const double seconds =
+      std::min(reference.duration_seconds, audio_seconds(entry.items->size() + 1));
   std::vector<std::string> warnings;
-  if (reference.duration_seconds < kShortSeconds) warnings.emplace_back("short");
-  if (reference.indexed_seconds < kInformativeShareMin * reference.duration_seconds) {
+  if (seconds < kShortSeconds) warnings.emplace_back("short");
+  if (reference.indexed_seconds < kInformativeShareMin * seconds) {
     warnings.emplace_back("low_information");
   }
-  for (const std::string& content_id : overlaps) warnings.push_back("overlaps " + content_id);
   if (is_suppressed(reference, now)) warnings.emplace_back("suppressed");
   return warnings;
 }
@@ -224,36 +240,87 @@ IndexResult<EnrollResult> LocalIndex::enroll(const EnrollRequest& request) {
   const Bank* wanted = find_bank(*before, request.bank);
   if (wanted == nullptr) return no_bank(request.bank);
   const auto overlaps = overlaps_of(before, *wanted, request);
+  auto result = std::move(enroll_all({&request, 1}).front());  // the bank may have gone since
+  if (!result) return result;
+  for (const std::string& content_id : overlaps) {
+    result->warnings.push_back("overlaps " + content_id);
+  }
+  return result;
+}
+
+std::vector<IndexResult<EnrollResult>> LocalIndex::enroll_all(
+    std::span<const EnrollRequest> requests) {
+  std::vector<IndexResult<EnrollResult>> results;
+  results.reserve(requests.size());
+  for (const EnrollRequest& request : requests) {
+    results.push_back(validate(request).map([] { return EnrollResult(); }));
+  }
 
   const std::lock_guard lock(mutex_);
   auto next = std::make_shared<Snapshot>(*newest_->get());
-  const Bank* found = find_bank(*next, request.bank);  // it may have gone since
-  if (found == nullptr) return no_bank(request.bank);
-  const Bank bank = *found;
+  std::vector<NewReference> accepted;
+  std::vector<IndexResult<EnrollResult>*> accepted_results;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const Bank* bank = find_bank(*next, requests[i].bank);
+    if (results[i] && bank == nullptr) results[i] = no_bank(requests[i].bank);
+    if (!results[i]) continue;
+    accepted.push_back({bank, &requests[i]});
+    accepted_results.push_back(&results[i]);
+  }
+  if (accepted.empty()) return results;
+
   const auto now = system_clock::now();
-  const auto version = catalogue_->put_reference(bank, request, now);
-  if (!version) return tl::unexpected(version.error());
-
-  Reference reference;
-  reference.content_id = request.content_id;
-  reference.title = request.title;
-  reference.metadata_json = request.metadata_json;
-  reference.duration_seconds = request.fingerprint.duration_seconds;
-  reference.enrolled = now;
-  const auto suppression = suppressions_.find({bank.name, request.content_id});
-  if (suppression != suppressions_.end()) reference.suppression = suppression->second;
-  ReferenceEntry entry = entry_of(bank, std::move(reference), request.fingerprint.items);
-
-  EnrollResult result;
-  result.duration_seconds = entry.reference.duration_seconds;
-  result.indexed_seconds = entry.reference.indexed_seconds;
-  result.warnings = warnings_of(entry.reference, overlaps, now);
-  const auto old = slots_.find({bank.id, request.content_id});
-  result.replaced = old != slots_.end();
-  if (result.replaced) remove_reference(*next, old->second);
-  slots_[{bank.id, request.content_id}] = add_reference(*next, std::move(entry));
+  const auto suppressions = new_suppressions(accepted, now);
+  const auto version = catalogue_->put_references(accepted, suppressions, now);
+  if (!version) {
+    for (auto* result : accepted_results) *result = tl::unexpected(version.error());
+    return results;
+  }
+  for (const auto& [key, suppression] : suppressions) suppressions_[key] = suppression;
+  add_to(*next, accepted, accepted_results, now);
   publish(std::move(next), *version);
-  return result;
+  return results;
+}
+
+// What was decided here holds: a reference that comes with a suppression changes none that is in
+// force, and one that comes without lifts none.
+std::map<SuppressionKey, Suppression> LocalIndex::new_suppressions(
+    std::span<const NewReference> references, system_clock::time_point now) const {
+  std::map<SuppressionKey, Suppression> suppressions;
+  for (const auto& [bank, request] : references) {
+    if (!request->suppression || !is_in_force(*request->suppression, now)) continue;
+    const SuppressionKey key(request->bank, request->content_id);
+    const auto old = suppressions_.find(key);
+    if (old != suppressions_.end() && is_in_force(old->second, now)) continue;
+    suppressions.emplace(key, *request->suppression);
+  }
+  return suppressions;
+}
+
+void LocalIndex::add_to(Snapshot& next, std::span<const NewReference> references,
+                        std::span<IndexResult<EnrollResult>* const> results,
+                        system_clock::time_point now) {
+  std::vector<ReferenceEntry> entries;
+  for (size_t i = 0; i < references.size(); ++i) {
+    const auto& [bank, request] = references[i];
+    entries.push_back(entry_of(*bank, reference_of(*request, now), request->fingerprint.items));
+    Reference& reference = entries.back().reference;
+    const auto suppression = suppressions_.find({bank->name, request->content_id});
+    if (suppression != suppressions_.end()) reference.suppression = suppression->second;
+    *results[i] = EnrollResult{.replaced = false,
+                               .duration_seconds = reference.duration_seconds,
+                               .indexed_seconds = reference.indexed_seconds,
+                               .warnings = warnings_of(entries.back(), now)};
+  }
+  Slot slot = add_references(next, std::move(entries));
+  for (size_t i = 0; i < references.size(); ++i, ++slot) {
+    const ReferenceKey key(references[i].bank->id, references[i].request->content_id);
+    const auto [place, is_new] = slots_.try_emplace(key, slot);
+    if (is_new) continue;
+    (*results[i])->replaced = true;  // be it one of these references, before it
+    remove_reference(next, place->second);
+    place->second = slot;
+  }
 }
 
 IndexResult<std::vector<Reference>> LocalIndex::references(std::string_view bank) const {
@@ -278,6 +345,20 @@ IndexResult<Reference> LocalIndex::reference(std::string_view bank,
   const auto slot = slot_of(*found, content_id);
   if (!slot) return tl::unexpected(slot.error());
   return snapshot->references.at(*slot)->reference;
+}
+
+IndexResult<std::optional<ExportedReference>> LocalIndex::reference_after(
+    std::string_view bank, std::string_view content_id) const {
+  std::unique_lock lock(mutex_);
+  const auto snapshot = newest_->get();
+  const Bank* found = find_bank(*snapshot, bank);
+  if (found == nullptr) return no_bank(bank);
+  const auto next = slots_.upper_bound({found->id, std::string(content_id)});
+  if (next == slots_.end() || next->first.first != found->id) return std::nullopt;
+  const ReferenceEntry* entry = snapshot->references.at(next->second);
+  lock.unlock();  // the snapshot keeps it
+  return ExportedReference{entry->reference,
+                           {kAlgorithm, entry->reference.duration_seconds, *entry->items}};
 }
 
 IndexResult<void> LocalIndex::remove(std::string_view bank, std::string_view content_id) {

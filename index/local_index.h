@@ -28,9 +28,13 @@ class LocalIndex final : public Index {
   std::vector<Bank> banks() const override;
 
   IndexResult<EnrollResult> enroll(const EnrollRequest& request) override;
+  std::vector<IndexResult<EnrollResult>> enroll_all(
+      std::span<const EnrollRequest> requests) override;
   IndexResult<std::vector<Reference>> references(std::string_view bank) const override;
   IndexResult<Reference> reference(std::string_view bank,
                                    std::string_view content_id) const override;
+  IndexResult<std::optional<ExportedReference>> reference_after(
+      std::string_view bank, std::string_view content_id) const override;
   IndexResult<void> remove(std::string_view bank, std::string_view content_id) override;
   IndexResult<void> suppress(std::string_view bank, std::string_view content_id,
                              const Suppression& suppression) override;
@@ -42,6 +46,12 @@ class LocalIndex final : public Index {
  private:
   using ReferenceKey = std::pair<int64_t, std::string>;  // bank id and content id
 
+  std::map<SuppressionKey, Suppression> new_suppressions(
+      std::span<const NewReference> references, std::chrono::system_clock::time_point now) const;
+  // What the catalogue has taken in goes into memory, and into the results.
+  void add_to(Snapshot& next, std::span<const NewReference> references,
+              std::span<IndexResult<EnrollResult>* const> results,
+              std::chrono::system_clock::time_point now);
   IndexResult<Slot> slot_of(const Bank& bank, std::string_view content_id) const;
   void publish(std::shared_ptr<Snapshot> snapshot, int64_t version);
   void set_suppression(Slot slot, const std::optional<Suppression>& suppression, int64_t version);

@@ -5,6 +5,7 @@
 #include <boost/beast/http.hpp>
 #include <limits>
 #include <memory>
+#include <optional>
 
 #include "control/api/unix_stream.h"
 #include "control/limits.h"
@@ -19,15 +20,33 @@ using BeastError = boost::system::error_code;
 // Deciding on a long file, or waiting for a free decoder, takes a while.
 constexpr std::chrono::seconds kAnswerMax{600};
 
-// A body that the daemon does not read to its end is no error here: its answer says why.
-Result<void> send_body(UnixStream& stream, ByteSource& body) {
-  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kReadPieceBytes);
-  BeastError error;
-  while (!error) {
-    const auto bytes = body.read({buffer.get(), kReadPieceBytes});
+// The body in pieces, the first of which is there before the daemon is asked: whatever makes it may
+// take longer to begin than the daemon waits.
+class Pieces {
+ public:
+  explicit Pieces(ByteSource& source) : source_(source) {}
+
+  Result<void> fetch() {
+    const auto bytes = source_.read({buffer_.get(), kReadPieceBytes});
     if (!bytes) return tl::unexpected(bytes.error());
-    if (*bytes == 0) break;
-    boost::asio::write(stream, http::make_chunk(boost::asio::buffer(buffer.get(), *bytes)), error);
+    bytes_ = *bytes;
+    return {};
+  }
+  boost::asio::const_buffer current() const { return {buffer_.get(), bytes_}; }
+
+ private:
+  ByteSource& source_;
+  const std::unique_ptr<std::byte[]> buffer_ =
+      std::make_unique_for_overwrite<std::byte[]>(kReadPieceBytes);
+  size_t bytes_ = 0;
+};
+
+// A body that the daemon does not read to its end is no error here: its answer says why.
+Result<void> send_body(UnixStream& stream, Pieces& pieces) {
+  BeastError error;
+  while (!error && pieces.current().size() > 0) {
+    boost::asio::write(stream, http::make_chunk(pieces.current()), error);
+    if (auto fetched = pieces.fetch(); !fetched) return fetched;
   }
   if (!error) boost::asio::write(stream, http::make_chunk_last(), error);
   return {};
@@ -37,7 +56,13 @@ Result<void> send_body(UnixStream& stream, ByteSource& body) {
 
 Result<ApiResponse> http_request(const std::filesystem::path& socket, const std::string& method,
                                  const std::string& target, ByteSource* body) {
-  auto stream = UnixStream::connect(socket, kAnswerMax);
+  std::optional<Pieces> pieces;
+  if (body != nullptr) {
+    if (auto fetched = pieces.emplace(*body).fetch(); !fetched) {
+      return tl::unexpected(fetched.error());
+    }
+  }
+  auto stream = UnixStream::connect(socket, {kAnswerMax});
   if (!stream) return tl::unexpected(stream.error());
   http::request<http::empty_body> request;
   request.method_string(method);
@@ -49,8 +74,8 @@ Result<ApiResponse> http_request(const std::filesystem::path& socket, const std:
   http::request_serializer<http::empty_body> serializer(request);
   BeastError error;
   http::write_header(*stream, serializer, error);
-  if (!error && body != nullptr) {
-    if (auto sent = send_body(*stream, *body); !sent) return tl::unexpected(sent.error());
+  if (!error && pieces) {
+    if (auto sent = send_body(*stream, *pieces); !sent) return tl::unexpected(sent.error());
   }
 
   beast::flat_buffer buffer;

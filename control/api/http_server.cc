@@ -8,11 +8,13 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <cerrno>
+#include <system_error>
 
 #include "control/api/unix_listener.h"
 #include "control/api/unix_stream.h"
 #include "control/limits.h"
 #include "control/log.h"
+#include "control/text.h"
 #include "control/version.h"
 
 namespace soundgate {
@@ -22,9 +24,6 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using BeastError = boost::system::error_code;
 using Parser = http::request_parser<http::buffer_body>;
-
-// Root and the daemon's own user do everything; who else gets through the socket's rights may look.
-Role role_of(unsigned uid) { return uid == 0 || uid == geteuid() ? Role::kAdmin : Role::kViewer; }
 
 std::string caller_of(unsigned uid) {
   passwd entry{};
@@ -48,13 +47,23 @@ class BodySource : public ByteSource {
     body.size = into.size();
     http::read(stream_, buffer_, parser_, error);
     if (error == http::error::need_buffer) error = {};
-    if (error) return fail(ErrorCode::kInvalid, "the request's body broke off: " + error.message());
+    if (error) return tl::unexpected(why(error));
     return into.size() - body.size;
   }
 
   int64_t size_bytes() const override {
     const auto length = parser_.content_length();
     return length ? static_cast<int64_t>(*length) : -1;
+  }
+
+  static Error why(const BeastError& error) {
+    if (error == http::error::body_limit) {
+      return {ErrorCode::kUnusable, "larger than " + size_text(kFileBodyBytesMax), {}};
+    }
+    if (error == boost::asio::error::timed_out) {
+      return {ErrorCode::kUnusable, "its bytes came too slowly, or stopped coming", {}};
+    }
+    return {ErrorCode::kInvalid, "the request's body broke off: " + error.message(), {}};
   }
 
   bool drain() {  // false: the client stalls, or has gone
@@ -72,12 +81,13 @@ class BodySource : public ByteSource {
   Parser& parser_;
 };
 
-bool respond(UnixStream& stream, const ApiResponse& answer, unsigned version, bool keep_alive) {
+bool respond(UnixStream& stream, ApiResponse answer, unsigned version, bool keep_alive) {
+  stream.begin_exchange();
   http::response<http::string_body> response(static_cast<http::status>(answer.status), version);
   response.set(http::field::server, std::string("soundgated/") + kVersion);
   response.set(http::field::content_type, answer.content_type);
   response.keep_alive(keep_alive);
-  response.body() = answer.body;
+  response.body() = std::move(answer.body);  // there may be much of it
   response.prepare_payload();
   BeastError error;
   http::write(stream, response, error);
@@ -93,55 +103,67 @@ bool send_continue(UnixStream& stream, const Parser& parser) {
   return !error;
 }
 
+Error head_error(const BeastError& error) {
+  if (error == http::error::header_limit) {
+    return {
+        ErrorCode::kInvalid,
+        "the request's head is larger than 16 KiB (its title, content id and metadata are in it)",
+        {}};
+  }
+  return {ErrorCode::kInvalid, "the request is malformed: " + error.message(), {}};
+}
+
 // One request; true: another may follow on this connection.
-bool serve_one(UnixStream& stream, beast::flat_buffer& buffer, const Router& router, unsigned uid) {
+bool serve_one(UnixStream& stream, beast::flat_buffer& buffer, const Router& router, Role role,
+               const std::string& caller) {
+  stream.begin_exchange();
   Parser parser;
   parser.header_limit(kRequestHeaderBytesMax);
-  parser.body_limit(kBodyBytesMax);
+  parser.body_limit(kFileBodyBytesMax);
   BeastError error;
   http::read_header(stream, buffer, parser, error);
   if (error == http::error::end_of_stream || error == boost::asio::error::timed_out) return false;
-  if (error) {
-    const Error what{ErrorCode::kInvalid, "the request is malformed: " + error.message(), {}};
-    return respond(stream, error_response(what), 11, false);
-  }
+  if (error) return respond(stream, error_response(head_error(error)), 11, false);
   if (!send_continue(stream, parser)) return false;
 
   BodySource body(stream, buffer, parser);
   ApiRequest request;
   request.method = std::string(parser.get().method_string());
-  request.role = role_of(uid);
-  request.caller = caller_of(uid);
+  request.role = role;
+  request.caller = caller;
   request.body = &body;
   const auto target = parser.get().target();
   const auto parsed = parse_target({target.data(), target.size()}, request);
-  const ApiResponse answer = parsed ? router.handle(request) : error_response(parsed.error());
+  ApiResponse answer = parsed ? router.handle(request) : error_response(parsed.error());
   const bool drained = body.drain();
-  return respond(stream, answer, parser.get().version(), drained && parser.get().keep_alive());
+  const bool keep_alive = drained && parser.get().keep_alive();
+  return respond(stream, std::move(answer), parser.get().version(), keep_alive);
 }
 
 }  // namespace
 
 struct HttpServer::Connection {
-  explicit Connection(int descriptor) : stream(descriptor, kConnectionIdleMax) {}
+  Connection(int descriptor, const RoleGroups& groups)
+      : stream(descriptor, {kConnectionIdleMax, kConnectionBytesPerSecondMin}),
+        peer(peer_of(descriptor)),
+        role(role_of(peer, groups, geteuid())) {}
   UnixStream stream;
+  const UnixPeer peer;
+  const Role role;
   std::atomic<bool> ended{false};
   std::thread thread;
 };
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(const std::filesystem::path& path,
-                                                       int connections_max) {
-  return listen_on(path).map([&](const UnixListener& listener) {
+                                                       const Options& options) {
+  return listen_on(path, options.group).map([&](const UnixListener& listener) {
     return std::unique_ptr<HttpServer>(
-        new HttpServer(path, listener.descriptor, listener.lock, connections_max));
+        new HttpServer(path, listener.descriptor, listener.lock, options));
   });
 }
 
-HttpServer::HttpServer(std::filesystem::path path, int listener, int lock, int connections_max)
-    : path_(std::move(path)),
-      listener_(listener),
-      lock_(lock),
-      connections_max_(static_cast<size_t>(connections_max)) {}
+HttpServer::HttpServer(std::filesystem::path path, int listener, int lock, const Options& options)
+    : path_(std::move(path)), listener_(listener), lock_(lock), options_(options) {}
 
 HttpServer::~HttpServer() {
   stop();
@@ -151,8 +173,11 @@ HttpServer::~HttpServer() {
 }
 
 void HttpServer::start(const Router& router) {
-  acceptor_ = std::thread([this, &router] { accept_loop(router); });
+  router_ = &router;
+  acceptor_ = std::thread([this] { accept_loop(); });
 }
+
+void HttpServer::replace(const Router& router) { router_ = &router; }
 
 void HttpServer::stop() {
   stopping_ = true;
@@ -164,36 +189,56 @@ void HttpServer::stop() {
   connections_.clear();
 }
 
-void HttpServer::accept_loop(const Router& router) {
+void HttpServer::accept_loop() {
   while (!stopping_) {
     const int descriptor = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (descriptor >= 0) {
-      add_connection(descriptor, router);
+      add_connection(descriptor);
     } else if (errno != EINTR && !stopping_) {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));  // out of descriptors
     }
   }
 }
 
-void HttpServer::add_connection(int descriptor, const Router& router) {
+size_t HttpServer::connections_max(const Connection& connection) const {
+  const int all = options_.connections_max;
+  const bool may_only_look = connection.role <= Role::kViewer;
+  return static_cast<size_t>(may_only_look ? all - reserved_connections(all) : all);
+}
+
+void HttpServer::add_connection(int descriptor) {
   const std::lock_guard lock(mutex_);
   reap_ended();
-  auto connection = std::make_unique<Connection>(descriptor);
-  if (connections_.size() >= connections_max_) {
-    const Error busy{ErrorCode::kUnavailable, "all control connections are in use", {}};
-    respond(connection->stream, error_response(busy), 11, false);
+  auto connection = std::make_unique<Connection>(descriptor, options_.groups);
+  Connection* c = connection.get();
+  bool has_thread = connections_.size() < connections_max(*c);
+  if (has_thread) {
+    try {
+      c->thread = std::thread([this, c] { serve(*c); });
+    } catch (const std::system_error&) {
+      has_thread = false;  // the machine has none left: packets must flow all the same
+    }
+  }
+  if (has_thread) {
+    connections_.push_back(std::move(connection));
     return;
   }
-  Connection* c = connection.get();
-  c->thread = std::thread([c, &router] {
-    const unsigned uid = peer_of(c->stream.descriptor()).uid;
+  const Error busy{ErrorCode::kUnavailable, "all control connections are in use", {}};
+  respond(c->stream, error_response(busy), 11, false);
+}
+
+// Whatever goes wrong here costs this connection, never the appliance.
+void HttpServer::serve(Connection& connection) const {
+  try {
+    const std::string caller = caller_of(connection.peer.uid);
     beast::flat_buffer buffer;
-    while (serve_one(c->stream, buffer, router, uid)) {
+    while (serve_one(connection.stream, buffer, *router_.load(), connection.role, caller)) {
     }
-    c->stream.shut_down();
-    c->ended = true;
-  });
-  connections_.push_back(std::move(connection));
+  } catch (const std::exception& error) {
+    log(LogLevel::kError, "connection_failed", {{"error", error.what()}});
+  }
+  connection.stream.shut_down();
+  connection.ended = true;
 }
 
 void HttpServer::reap_ended() {

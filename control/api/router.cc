@@ -134,6 +134,7 @@ ApiResponse Router::handle(const ApiRequest& request) const {
     if (route.method == request.method) return call(route, request, std::move(*parts));
     path_exists = true;
   }
+  if (otherwise_) return error_response(*otherwise_);
   const std::string what = escape_controls(request.method + " " + request.path);
   ApiResponse response = error_response({ErrorCode::kNotFound, "there is no " + what, {}});
   if (path_exists) response.status = 405;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,11 +56,13 @@ struct Route {
 class Router {
  public:
   void add(Route route) { routes_.push_back(std::move(route)); }
+  void set_otherwise(Error error) { otherwise_ = std::move(error); }  // instead of "not found"
   ApiResponse handle(const ApiRequest& request) const;
   const std::vector<Route>& routes() const { return routes_; }
 
  private:
   std::vector<Route> routes_;
+  std::optional<Error> otherwise_;
 };
 
 ApiResponse json_response(const nlohmann::ordered_json& value, int status = 200);

@@ -106,11 +106,11 @@ void add_bank_routes(Router& router, const Services& services) {
   const auto changes = std::make_shared<std::mutex>();
   router.add({"GET", "/v1/banks", Role::kViewer, {}, [s](const ApiCall&) { return list(*s); }});
   router.add(
-      {"POST", "/v1/banks", Role::kAdmin, {}, [s](const ApiCall& c) { return create(*s, c); }});
+      {"POST", "/v1/banks", Role::kCurator, {}, [s](const ApiCall& c) { return create(*s, c); }});
   router.add({"GET", "/v1/banks/{bank}", Role::kViewer, {}, [s](const ApiCall& c) {
                 return show(*s, c.part("bank"));
               }});
-  router.add({"PATCH", "/v1/banks/{bank}", Role::kAdmin, {}, [s, changes](const ApiCall& c) {
+  router.add({"PATCH", "/v1/banks/{bank}", Role::kCurator, {}, [s, changes](const ApiCall& c) {
                 return change(*s, *changes, c);
               }});
   router.add({"DELETE", "/v1/banks/{bank}", Role::kAdmin, {"force"}, [s](const ApiCall& c) {

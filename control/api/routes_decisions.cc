@@ -44,6 +44,7 @@ Result<DecisionFilter> filter_of(const ApiCall& call) {
     filter.since = *time;
   }
   filter.request_id = call.query("request_id");
+  filter.after = call.query("after");
   const auto limit = parse_limit(call.query("limit"));
   if (!limit) return tl::unexpected(limit.error());
   filter.limit = *limit;
@@ -54,12 +55,21 @@ Result<DecisionFilter> filter_of(const ApiCall& call) {
 Result<ApiResponse> list(const Services& services, const ApiCall& call) {
   const auto filter = filter_of(call);
   if (!filter) return tl::unexpected(filter.error());
-  const auto rows = services.decisions.list(*filter);
-  if (!rows) return tl::unexpected(rows.error());
+  const auto page = services.decisions.page(*filter);
+  if (!page) return tl::unexpected(page.error());
   ApiResponse response;
   response.body = "{\"decisions\":[";
-  for (size_t i = 0; i < rows->size(); ++i) response.body += (i > 0 ? "," : "") + (*rows)[i];
-  response.body += "]}\n";
+  const char* separator = "";
+  for (const std::string& row : page->rows) {
+    response.body.append(separator).append(row);
+    separator = ",";
+  }
+  // What is left is asked for with these.
+  nlohmann::ordered_json next;
+  if (!page->next.empty()) {
+    next = {{"after", page->next}, {"limit", filter->limit - static_cast<int>(page->rows.size())}};
+  }
+  response.body += "],\"next\":" + next.dump() + "}\n";
   return response;
 }
 
@@ -76,7 +86,7 @@ void add_decision_routes(Router& router, const Services& services) {
   router.add({"GET",
               "/v1/decisions",
               Role::kViewer,
-              {"verdict", "checked", "since", "request_id", "limit"},
+              {"verdict", "checked", "since", "request_id", "limit", "after"},
               [s](const ApiCall& c) { return list(*s, c); }});
   router.add({"GET", "/v1/decisions/{id}", Role::kViewer, {}, [s](const ApiCall& c) {
                 return show(*s, c);

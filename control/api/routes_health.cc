@@ -1,4 +1,5 @@
 // What supervisors ask: alive, ready, metrics.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "control/api/router.h"
@@ -7,17 +8,44 @@
 
 namespace soundgate {
 
+namespace {
+
+Result<ApiResponse> plain(std::string text) {
+  return ApiResponse{200, std::move(text), "text/plain; version=0.0.4"};
+}
+
+Route livez() {
+  return {"GET", "/livez", Role::kViewer, {}, [](const ApiCall&) { return plain("ok\n"); }};
+}
+
+Result<ApiResponse> readyz(const Services& services) {
+  const std::string why = why_not_ready(services);
+  if (!why.empty()) return fail(ErrorCode::kUnavailable, why);
+  return plain("ok\n");
+}
+
+}  // namespace
+
+std::string why_not_ready(const Services& services) {
+  if (services.decoders == nullptr) return "";
+  const auto workers = services.decoders->status().workers;
+  const bool decodes = std::any_of(workers.begin(), workers.end(),
+                                   [](const auto& worker) { return worker.pid != 0; });
+  return decodes ? "" : "no decoder is running";
+}
+
+void add_starting_routes(Router& router) {
+  router.add(livez());
+  router.set_otherwise({ErrorCode::kUnavailable,
+                        "soundgated is starting: it loads its index and opens its ports",
+                        {}});
+}
+
 void add_health_routes(Router& router, const Services& services) {
   const Services* s = &services;
-  const auto plain = [](std::string text) -> Result<ApiResponse> {
-    return ApiResponse{200, std::move(text), "text/plain; version=0.0.4"};
-  };
-  router.add(
-      {"GET", "/livez", Role::kViewer, {}, [plain](const ApiCall&) { return plain("ok\n"); }});
-  // The socket answers only once the index is loaded and the packets flow.
-  router.add(
-      {"GET", "/readyz", Role::kViewer, {}, [plain](const ApiCall&) { return plain("ok\n"); }});
-  router.add({"GET", "/metrics", Role::kViewer, {}, [plain, s](const ApiCall&) {
+  router.add(livez());
+  router.add({"GET", "/readyz", Role::kViewer, {}, [s](const ApiCall&) { return readyz(*s); }});
+  router.add({"GET", "/metrics", Role::kViewer, {}, [s](const ApiCall&) {
                 return plain(metrics_text(*s));
               }});
 }
@@ -25,6 +53,7 @@ void add_health_routes(Router& router, const Services& services) {
 void add_routes(Router& router, const Services& services) {
   add_bank_routes(router, services);
   add_item_routes(router, services);
+  add_fingerprint_routes(router, services);
   add_scan_routes(router, services);
   add_decision_routes(router, services);
   add_status_routes(router, services);

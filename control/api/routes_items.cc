@@ -1,6 +1,7 @@
 // Items: the references of a bank. List, show, enrol, remove, suppress, restore.
 #include <nlohmann/json.hpp>
 
+#include "control/api/reference_json.h"
 #include "control/api/router.h"
 #include "control/api/services.h"
 #include "control/decisions/verdict_json.h"
@@ -13,12 +14,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json item_json(const Reference& item) {
-  Json suppression = nullptr;
-  if (item.suppression) {
-    const auto& until = item.suppression->until;
-    suppression = {{"reason", item.suppression->reason},
-                   {"until", until ? Json(iso8601(*until)) : Json(nullptr)}};
-  }
   return {{"bank", item.bank},
           {"content_id", item.content_id},
           {"title", item.title},
@@ -26,7 +21,7 @@ Json item_json(const Reference& item) {
           {"indexed_seconds", item.indexed_seconds},
           {"enrolled", iso8601(item.enrolled)},
           {"metadata", parse_untrusted(item.metadata_json)},
-          {"suppression", std::move(suppression)}};
+          {"suppression", suppression_json(item.suppression)}};
 }
 
 Result<ApiResponse> show(const Services& services, const ApiCall& call) {
@@ -106,14 +101,7 @@ Result<ApiResponse> enroll(const Services& services, const ApiCall& call) {
   auto enrolled = lift(services.index.enroll(request));
   if (!enrolled) return tl::unexpected(enrolled.error());
   if (!material->warning.empty()) enrolled->warnings.push_back(material->warning);
-  return json_response({{"bank", request.bank},
-                        {"content_id", request.content_id},
-                        {"title", request.title},
-                        {"replaced", enrolled->replaced},
-                        {"duration_seconds", enrolled->duration_seconds},
-                        {"indexed_seconds", enrolled->indexed_seconds},
-                        {"warnings", enrolled->warnings}},
-                       enrolled->replaced ? 200 : 201);
+  return json_response(enrolled_json(request, *enrolled), enrolled->replaced ? 200 : 201);
 }
 
 Result<ApiResponse> remove(const Services& services, const ApiCall& call) {
@@ -168,15 +156,15 @@ void add_item_routes(Router& router, const Services& services) {
   router.add({"GET", items, Role::kViewer, {}, [s](const ApiCall& c) { return list(*s, c); }});
   router.add({"POST",
               items,
-              Role::kAdmin,
+              Role::kCurator,
               {"title", "content_id", "metadata", "upload"},
               [s](const ApiCall& c) { return enroll(*s, c); }});
   router.add({"GET", item, Role::kViewer, {}, [s](const ApiCall& c) { return show(*s, c); }});
-  router.add({"DELETE", item, Role::kAdmin, {}, [s](const ApiCall& c) { return remove(*s, c); }});
-  router.add({"PUT", item + "/suppression", Role::kAdmin, {}, [s](const ApiCall& c) {
+  router.add({"DELETE", item, Role::kCurator, {}, [s](const ApiCall& c) { return remove(*s, c); }});
+  router.add({"PUT", item + "/suppression", Role::kCurator, {}, [s](const ApiCall& c) {
                 return suppress(*s, c);
               }});
-  router.add({"DELETE", item + "/suppression", Role::kAdmin, {}, [s](const ApiCall& c) {
+  router.add({"DELETE", item + "/suppression", Role::kCurator, {}, [s](const ApiCall& c) {
                 return restore(*s, c);
               }});
 }

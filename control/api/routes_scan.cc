@@ -1,17 +1,43 @@
 // Scan: the verdict on a file, as if it were uploaded. Nothing is recorded.
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <semaphore>
 
 #include "control/api/router.h"
 #include "control/api/services.h"
 #include "control/decisions/verdict_json.h"
+#include "control/limits.h"
 #include "control/policy/policy.h"
 
 namespace soundgate {
 namespace {
 
-Result<ApiResponse> scan(const Services& services, const ApiCall& call) {
+// Lookers' files that are decoded at a time: however slowly they send them, a decoder is left for
+// those who enrol.
+using Turns = std::counting_semaphore<kControlStreams>;
+constexpr int kLookersAtOnce = kControlStreams / 2;
+static_assert(kLookersAtOnce >= 1 && kLookersAtOnce < kControlStreams);
+
+// Held while a looker's file is decoded; whoever may do more waits for nobody here.
+class Turn {
+ public:
+  Turn(Turns& turns, Role role) : turns_(role <= Role::kViewer ? &turns : nullptr) {
+    if (turns_ != nullptr) turns_->acquire();
+  }
+  ~Turn() {
+    if (turns_ != nullptr) turns_->release();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  Turns* turns_;
+};
+
+Result<ApiResponse> scan(const Services& services, Turns& lookers, const ApiCall& call) {
   if (call.request.body == nullptr)
     return fail(ErrorCode::kInvalid, "there is no file in the request");
+  const Turn turn(lookers, call.request.role);
   auto file = services.files.decode(*call.request.body, {.matches = true});
   if (!file) return tl::unexpected(file.error());
   Decision decision;
@@ -32,8 +58,10 @@ Result<ApiResponse> scan(const Services& services, const ApiCall& call) {
 
 void add_scan_routes(Router& router, const Services& services) {
   const Services* s = &services;
-  router.add(
-      {"POST", "/v1/scan", Role::kViewer, {}, [s](const ApiCall& c) { return scan(*s, c); }});
+  const auto lookers = std::make_shared<Turns>(kLookersAtOnce);
+  router.add({"POST", "/v1/scan", Role::kViewer, {}, [s, lookers](const ApiCall& c) {
+                return scan(*s, *lookers, c);
+              }});
 }
 
 }  // namespace soundgate

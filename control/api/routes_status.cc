@@ -100,7 +100,7 @@ Result<ApiResponse> status(const Services& services) {
   json["version"] = kVersion;
   json["pid"] = getpid();
   json["uptime_seconds"] = uptime.count();
-  json["ready"] = true;
+  json["ready"] = why_not_ready(services).empty();
   json["mode"] = mode_json(services.mode.current());
   json["dataplane"] = dataplane_json(services.dataplane);
   json["uploads"] = uploads_json(services.recorder);
@@ -163,7 +163,7 @@ void add_status_routes(Router& router, const Services& services) {
                 return json_response(mode_json(s->mode.current()));
               }});
   router.add(
-      {"PUT", "/v1/mode", Role::kAdmin, {}, [s](const ApiCall& c) { return set_mode(*s, c); }});
+      {"PUT", "/v1/mode", Role::kOperator, {}, [s](const ApiCall& c) { return set_mode(*s, c); }});
 }
 
 }  // namespace soundgate

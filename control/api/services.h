@@ -31,11 +31,17 @@ struct Services {
   WallTime started{};
 };
 
+// Why uploads are not inspected now, or "".
+std::string why_not_ready(const Services& services);
+
 // Every route. services must outlive the router.
 void add_routes(Router& router, const Services& services);
+// What there is to say while the index is being loaded: alive, not ready.
+void add_starting_routes(Router& router);
 
 void add_bank_routes(Router& router, const Services& services);
 void add_item_routes(Router& router, const Services& services);
+void add_fingerprint_routes(Router& router, const Services& services);
 void add_scan_routes(Router& router, const Services& services);
 void add_decision_routes(Router& router, const Services& services);
 void add_status_routes(Router& router, const Services& services);

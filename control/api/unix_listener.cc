@@ -58,14 +58,14 @@ Result<void> remove_stale(const std::filesystem::path& path) {
     return fail(ErrorCode::kConflict, path.string() + " is there already and is no socket");
   }
   // Somebody who knows nothing of our lock may serve it all the same.
-  if (const auto stream = UnixStream::connect(path, std::chrono::seconds(1))) {
+  if (const auto stream = UnixStream::connect(path, {std::chrono::seconds(1)})) {
     return taken(path, std::to_string(peer_of(stream->descriptor()).pid));
   }
   if (unlink(path.c_str()) != 0) return system_failure("cannot replace", path);
   return {};
 }
 
-Result<int> bind_and_listen(const std::filesystem::path& path) {
+Result<int> bind_and_listen(const std::filesystem::path& path, std::optional<unsigned> group) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.native().size() >= sizeof address.sun_path) {
@@ -80,7 +80,8 @@ Result<int> bind_and_listen(const std::filesystem::path& path) {
       bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   const int bind_error = errno;
   umask(old_mask);
-  if (bound && ::listen(descriptor, kBacklog) == 0) return descriptor;
+  const bool given = bound && (!group || chown(path.c_str(), static_cast<uid_t>(-1), *group) == 0);
+  if (given && ::listen(descriptor, kBacklog) == 0) return descriptor;
   if (!bound) errno = bind_error;
   auto failure = system_failure("cannot listen on", path);
   close(descriptor);
@@ -89,12 +90,12 @@ Result<int> bind_and_listen(const std::filesystem::path& path) {
 
 }  // namespace
 
-Result<UnixListener> listen_on(const std::filesystem::path& path) {
+Result<UnixListener> listen_on(const std::filesystem::path& path, std::optional<unsigned> group) {
   std::error_code ignored;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), ignored);
   const auto lock = take_lock(path);
   if (!lock) return tl::unexpected(lock.error());
-  Result<int> listener = remove_stale(path).and_then([&] { return bind_and_listen(path); });
+  Result<int> listener = remove_stale(path).and_then([&] { return bind_and_listen(path, group); });
   if (listener) return UnixListener{*listener, *lock};
   close(*lock);
   return tl::unexpected(listener.error());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 
 #include "control/error.h"
 
@@ -12,6 +13,7 @@ struct UnixListener {
   int lock = -1;  // of PATH.lock, held as long as we listen
 };
 
-Result<UnixListener> listen_on(const std::filesystem::path& path);
+// group: of the socket's file; none: the process's own.
+Result<UnixListener> listen_on(const std::filesystem::path& path, std::optional<unsigned> group);
 
 }  // namespace soundgate

@@ -45,7 +45,11 @@ Result<Json> Backend::call(const BackendRequest& request) {
 }
 
 Result<Json> Backend::call(BackendRequest request, const Json& body) {
-  TextSource source(dump(body));
+  return call_text(std::move(request), dump(body));
+}
+
+Result<Json> Backend::call_text(BackendRequest request, std::string body) {
+  TextSource source(std::move(body));
   request.body = &source;
   return call(request);
 }

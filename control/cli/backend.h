@@ -32,6 +32,8 @@ class Backend {
   Result<nlohmann::ordered_json> call(const BackendRequest& request);
   // The same with a JSON body.
   Result<nlohmann::ordered_json> call(BackendRequest request, const nlohmann::ordered_json& body);
+  // The same with any text for a body.
+  Result<nlohmann::ordered_json> call_text(BackendRequest request, std::string body);
 };
 
 std::string target_of(const BackendRequest& request);  // "/v1/banks/spam?force=true"

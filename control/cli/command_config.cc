@@ -4,6 +4,7 @@
 #include "control/cli/commands.h"
 #include "control/cli/output.h"
 #include "control/config/config.h"
+#include "control/text.h"
 
 namespace soundgate {
 
@@ -13,7 +14,11 @@ Result<int> check_config(const Invocation& invocation, const std::string& file) 
   if (invocation.json) {
     print_json({{"file", file}, {"valid", true}, {"policy_version", config->policy_version}});
   } else {
-    print_line(file + ": valid" + (config->dataplane ? "" : ", no [dataplane]: control only"));
+    const char* but = !config->dataplane ? ", no [dataplane]: control only"
+                      : config->dataplane->inspect.empty()
+                          ? ", no [[inspect]]: nothing is inspected"
+                          : "";
+    print_line(escape_controls(file) + ": valid" + but);
   }
   return 0;
 }

@@ -10,6 +10,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// A client chooses its path: it must not push the other columns off the screen.
+constexpr size_t kRequestColumns = 40;
+
 std::string count(const Json& object, const char* key) {
   return std::to_string(static_cast<long long>(number_field(object, key)));
 }
@@ -124,7 +127,7 @@ Result<int> list_uploads(const Invocation& invocation) {
     const double held = number_field(upload, "held_seconds");
     table.add({field(upload, "upload_id"), field(upload, "state"),
                size_text(number_field(upload, "bytes")), field(upload, "client"),
-               field(upload, "method") + " " + field(upload, "path"),
+               shortened(field(upload, "method") + " " + field(upload, "path"), kRequestColumns),
                held > 0 ? short_duration(held) : "", field(upload, "waiting_for")});
   }
   if (!invocation.json) table.print();

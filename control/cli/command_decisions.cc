@@ -4,6 +4,7 @@
 #include "control/cli/commands.h"
 #include "control/cli/output.h"
 #include "control/cli/verdict_text.h"
+#include "control/text.h"
 
 namespace soundgate {
 namespace {
@@ -15,14 +16,19 @@ std::string decision_line(const Json& decision) {
   const std::string enforced = decision.value("enforced", false) ? "" : "  (not enforced)";
   return field(decision, "upload_id") + "  " + field(decision, "time").substr(0, 19) + "Z  " +
          verdict_columns(decision) + "  " + field(request, "method") + " " +
-         field(request, "path") + enforced;
+         word_or_quoted(field(request, "path")) + enforced;
 }
 
-}  // namespace
+void print_decision(const Invocation& invocation, const Json& decision) {
+  if (invocation.json) {
+    print_json(decision);
+  } else {
+    print_line(decision_line(decision));
+  }
+}
 
-Result<int> list_decisions(const Invocation& invocation, const DecisionsOptions& options) {
-  auto backend = invocation.open();
-  if (!backend) return tl::unexpected(backend.error());
+BackendRequest list_request(const DecisionsOptions& options, const std::string& limit,
+                            const std::string& after) {
   BackendRequest request{.method = "GET", .path = {"v1", "decisions"}};
   const auto add = [&](const char* key, const std::string& value) {
     if (!value.empty()) request.query.emplace_back(key, value);
@@ -31,17 +37,27 @@ Result<int> list_decisions(const Invocation& invocation, const DecisionsOptions&
   add("checked", options.checked);
   add("since", options.since);
   add("request_id", options.request_id);
-  add("limit", options.limit);
-  const auto decisions = (*backend)->call(request);
-  if (!decisions) return tl::unexpected(decisions.error());
-  for (const Json& decision : decisions->at("decisions")) {
-    if (invocation.json) {
-      print_json(decision);
-    } else {
-      print_line(decision_line(decision));
-    }
+  add("limit", limit);
+  add("after", after);
+  return request;
+}
+
+}  // namespace
+
+Result<int> list_decisions(const Invocation& invocation, const DecisionsOptions& options) {
+  auto backend = invocation.open();
+  if (!backend) return tl::unexpected(backend.error());
+  std::string limit = options.limit;
+  std::string after;
+  for (;;) {
+    const auto page = (*backend)->call(list_request(options, limit, after));
+    if (!page) return tl::unexpected(page.error());
+    for (const Json& decision : page->at("decisions")) print_decision(invocation, decision);
+    const Json next = page->value("next", Json());
+    if (next.is_null()) return 0;
+    limit = std::to_string(next.at("limit").get<int64_t>());
+    after = next.at("after").get<std::string>();
   }
-  return 0;
 }
 
 Result<int> show_decision(const Invocation& invocation, const DecisionsOptions& options) {

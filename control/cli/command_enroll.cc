@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "control/cli/commands.h"
+#include "control/cli/enrolled_text.h"
 #include "control/cli/files.h"
 #include "control/cli/in_order.h"
 #include "control/cli/output.h"
@@ -22,28 +23,6 @@ BackendRequest enroll_request(const EnrollOptions& options, const std::string& t
   add("metadata", options.metadata);
   add("upload", options.upload_id);
   return request;
-}
-
-std::string warnings_text(const Json& item) {
-  std::string text;
-  for (const Json& warning : item.value("warnings", Json::array())) {
-    text += (text.empty() ? "  warning: " : ", ") + escape_controls(warning.get<std::string>());
-  }
-  return text;
-}
-
-void print_enrolled(const Invocation& invocation, const std::string& path, const Json& item) {
-  if (invocation.json) {
-    Json line = {{"path", path}};
-    line.update(item);
-    print_json(line);
-    return;
-  }
-  const bool replaced = item.value("replaced", false);
-  print_line(pad(replaced ? "replaced" : "enrolled", 8) + "  " + pad(field(item, "bank"), 12) +
-             "  " + pad(minutes_seconds(number_field(item, "duration_seconds")), 7) + "  " +
-             shortened(field(item, "content_id"), 16) + "  “" + field(item, "title") + "”  " +
-             escape_controls(path) + warnings_text(item));
 }
 
 void print_skipped(const Invocation& invocation, const EnrollOptions& options,
@@ -71,7 +50,7 @@ Result<void> check(const EnrollOptions& options, const InputFiles& input) {
   }
   if (options.upload_id.empty() && options.paths.empty()) {
     return fail(ErrorCode::kInvalid,
-                "there is nothing to enrol: FILE, DIR, - or --upload is missing");
+                "there is nothing to enrol: FILE, DIR, -, --upload or --fingerprints is missing");
   }
   const bool one = options.paths.size() <= 1 && input.files.size() <= 1;
   if (one || (options.title.empty() && options.content_id.empty())) return {};
@@ -90,6 +69,7 @@ Result<int> enroll_upload(const Invocation& invocation, const EnrollOptions& opt
 }  // namespace
 
 Result<int> enroll_files(const Invocation& invocation, const EnrollOptions& options) {
+  if (!options.fingerprints.empty()) return enroll_fingerprints(invocation, options);
   const InputFiles input = list_files(options.paths);
   if (auto checked = check(options, input); !checked) return tl::unexpected(checked.error());
   if (!options.upload_id.empty()) return enroll_upload(invocation, options);

@@ -20,9 +20,11 @@ Result<int> scan_files(const Invocation& invocation, const ScanOptions& options)
 
 struct EnrollOptions {
   std::vector<std::string> paths;
-  std::string bank, title, content_id, metadata, upload_id;
+  std::string bank, title, content_id, metadata, upload_id, fingerprints;
+  bool overlaps = false;  // of fingerprints: look for them
 };
 Result<int> enroll_files(const Invocation& invocation, const EnrollOptions& options);
+Result<int> enroll_fingerprints(const Invocation& invocation, const EnrollOptions& options);
 
 struct BankOptions {
   std::string name, action, probes;
@@ -35,6 +37,7 @@ Result<int> list_banks(const Invocation& invocation);
 Result<int> pause_bank(const Invocation& invocation, const BankOptions& options);
 Result<int> resume_bank(const Invocation& invocation, const BankOptions& options);
 Result<int> delete_bank(const Invocation& invocation, const BankOptions& options);
+Result<int> export_bank(const Invocation& invocation, const BankOptions& options);
 
 struct ItemOptions {
   std::string bank, content_id, reason, until;

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "control/cli/output.h"
+#include "control/limits.h"
 #include "control/text.h"
 
 namespace soundgate {
@@ -32,7 +33,7 @@ class DescriptorSource : public ByteSource {
     do {
       bytes = ::read(descriptor_, buffer.data(), buffer.size());
     } while (bytes < 0 && errno == EINTR);
-    if (bytes >= 0) return static_cast<size_t>(bytes);
+    if (bytes >= 0) return counted(static_cast<size_t>(bytes));
     return fail(ErrorCode::kInternal,
                 "cannot read " + escape_controls(path_) + ": " + std::strerror(errno));
   }
@@ -43,8 +44,17 @@ class DescriptorSource : public ByteSource {
   }
 
  private:
+  // A file ends; a pipe or a device may never.
+  Result<size_t> counted(size_t bytes) {
+    bytes_ += bytes;
+    if (bytes_ <= kFileBodyBytesMax || size_bytes() >= 0) return bytes;
+    return fail(ErrorCode::kUnusable,
+                escape_controls(path_) + ": larger than " + size_text(kFileBodyBytesMax));
+  }
+
   int descriptor_;
   std::string path_;
+  size_t bytes_ = 0;
 };
 
 void add_directory(const fs::path& directory, InputFiles& result) {

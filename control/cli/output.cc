@@ -19,15 +19,31 @@ void write(std::FILE* file, std::string line) {
   std::fwrite(line.data(), 1, line.size(), file);
 }
 
-// The first so many characters, not bytes.
-std::string_view prefix(std::string_view text, size_t columns) {
-  size_t bytes = 0;
-  while (bytes < text.size()) {
-    const bool starts_character = (static_cast<unsigned char>(text[bytes]) & 0xc0) != 0x80;
-    if (starts_character && columns-- == 0) break;
-    ++bytes;
+std::string single_quoted(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'') {
+      out += "'\\''";
+    } else {
+      out += c;
+    }
   }
-  return text.substr(0, bytes);
+  return out + "'";
+}
+
+// $'a\033b': what a terminal must not be shown, as bash reads it.
+std::string ansi_quoted(std::string_view text) {
+  std::string out = "$'";
+  for (const char c : text) {
+    const auto byte = static_cast<uint8_t>(c);
+    if (byte >= 0x20 && byte < 0x7f && c != '\'' && c != '\\') {
+      out += c;
+      continue;
+    }
+    out += '\\';
+    for (const int shift : {6, 3, 0}) out += static_cast<char>('0' + (byte >> shift & 7));
+  }
+  return out + "'";
 }
 
 }  // namespace
@@ -40,7 +56,9 @@ void print_message(std::string_view message) {
   write(stderr, (over_progress ? kClearLine : "") + ("soundgate: " + std::string(message)));
 }
 
-void print_json(const nlohmann::ordered_json& value) { write(stdout, dump(value)); }
+void print_json(const nlohmann::ordered_json& value) {
+  write(stdout, escape_controls_of_json(dump(value)));
+}
 
 std::string pad(std::string_view text, size_t columns) {
   const size_t width = column_count(text);
@@ -49,7 +67,7 @@ std::string pad(std::string_view text, size_t columns) {
 
 std::string shortened(std::string_view text, size_t columns) {
   if (column_count(text) <= columns) return std::string(text);
-  return std::string(prefix(text, columns - 1)) + "…";
+  return std::string(fitting_prefix(text, columns - 1)) + "…";
 }
 
 void Table::print() const {
@@ -96,15 +114,7 @@ std::string shell_quoted(std::string_view argument) {
   const bool plain = !argument.empty() && argument[0] != '-' &&
                      argument.find_first_not_of(kPlain) == std::string_view::npos;
   if (plain) return std::string(argument);
-  std::string out = "'";
-  for (const char c : argument) {
-    if (c == '\'') {
-      out += "'\\''";
-    } else {
-      out += c;
-    }
-  }
-  return out + "'";
+  return escape_controls(argument) == argument ? single_quoted(argument) : ansi_quoted(argument);
 }
 
 }  // namespace soundgate

@@ -45,6 +45,7 @@ class Progress {
 std::string field(const nlohmann::ordered_json& object, std::string_view key);
 double number_field(const nlohmann::ordered_json& object, std::string_view key);  // 0 likewise
 
+// Of raw text: what comes out can be shown, and pasted into bash.
 std::string shell_quoted(std::string_view argument);
 
 }  // namespace soundgate

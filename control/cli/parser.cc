@@ -13,8 +13,9 @@ namespace {
 
 constexpr int kExitUsage = 2;
 
-// An empty --store is most likely a variable that was not set: falling back to the daemon would
-// change something else than was meant.
+// An empty value is most likely a variable that was not set. Taking it for the default would do
+// something else than was meant: with --store the daemon's, with --fail-on never fail, with --until
+// suppress for ever.
 std::string refuse_empty(const std::string& text) {
   return text.empty() ? "must not be empty" : "";
 }
@@ -59,16 +60,19 @@ class Grammar {
     return *group;
   }
 
+  static CLI::Option* add_text(CLI::App& command, const char* name, std::string& target,
+                               const char* help) {
+    return command.add_option(name, target, help)->check(refuse_empty, "");
+  }
+
   void add_global_options() {
     app_.fallthrough();  // global options may stand after the command, too
     app_.require_subcommand(1);
     app_.set_version_flag("--version", std::string("soundgate ") + kVersion);
     auto* store =
-        app_.add_option("--store", invocation_.store, "Work on this store; no daemon may have it");
-    store->check(refuse_empty, "");
-    app_.add_option("--socket", invocation_.socket, "Talk to the daemon here")
+        add_text(app_, "--store", invocation_.store, "Work on this store; no daemon may have it");
+    add_text(app_, "--socket", invocation_.socket, "Talk to the daemon here")
         ->capture_default_str()
-        ->check(refuse_empty, "")
         ->excludes(store);
     app_.add_flag("--json", invocation_.json, "JSON on stdout, an object a line");
     app_.add_flag("--quiet", invocation_.quiet, "No progress");
@@ -78,20 +82,27 @@ class Grammar {
     CLI::App* command =
         add(app_, "scan", "Say what each file would be taken for", scan_, scan_files);
     command->add_option("FILE", scan_.paths, "Files, directories, - for standard input")
+        ->check(refuse_empty, "")
         ->required();
-    command->add_option("--fail-on", scan_.fail_on,
-                        "Exit 10 where a match asks for this action or a stricter one, 11 where "
-                        "something was left unchecked");
+    add_text(*command, "--fail-on", scan_.fail_on,
+             "Exit 10 where a match asks for this action or a stricter one, 11 where "
+             "something was left unchecked");
   }
 
   void add_enroll() {
     CLI::App* command = add(app_, "enroll", "Add references to a bank", enroll_, enroll_files);
-    command->add_option("FILE", enroll_.paths, "Files, directories, - for standard input");
-    command->add_option("--bank", enroll_.bank, "Bank to add to")->required();
-    command->add_option("--title", enroll_.title, "Default: the file's name");
-    command->add_option("--content-id", enroll_.content_id, "Default: SHA-256 of the file's bytes");
-    command->add_option("--metadata", enroll_.metadata, "A JSON object that verdicts carry along");
-    command->add_option("--upload", enroll_.upload_id, "A recorded upload whose items are kept");
+    command->add_option("FILE", enroll_.paths, "Files, directories, - for standard input")
+        ->check(refuse_empty, "");
+    add_text(*command, "--bank", enroll_.bank, "Bank to add to")->required();
+    add_text(*command, "--title", enroll_.title, "Default: the file's name");
+    add_text(*command, "--content-id", enroll_.content_id, "Default: SHA-256 of the file's bytes");
+    add_text(*command, "--metadata", enroll_.metadata, "A JSON object that verdicts carry along");
+    add_text(*command, "--upload", enroll_.upload_id, "A recorded upload whose items are kept");
+    auto* fingerprints =
+        add_text(*command, "--fingerprints", enroll_.fingerprints,
+                 "A file of fingerprints instead (-: standard input): bank export's, fpcalc -json's");
+    command->add_flag("--overlaps", enroll_.overlaps, "Say what fingerprints have stretches of")
+        ->needs(fingerprints);
   }
 
   void add_bank() {
@@ -102,6 +113,8 @@ class Grammar {
     add(group, "list", "All banks", list_banks);
     add_named_bank(group, "pause", "Look for no matches with it", pause_bank);
     add_named_bank(group, "resume", "Look for matches again", resume_bank);
+    add_named_bank(group, "export", "Its references as JSON lines, for enroll --fingerprints",
+                   export_bank);
     add_named_bank(group, "delete", "Delete a bank", delete_bank)
         ->add_flag("--force", bank_.force, "Even if it has references");
   }
@@ -109,37 +122,36 @@ class Grammar {
   CLI::App* add_named_bank(CLI::App& group, const char* name, const char* help,
                            Result<int> (*run)(const Invocation&, const BankOptions&)) {
     CLI::App* command = add(group, name, help, bank_, run);
-    command->add_option("NAME", bank_.name, "Bank")->required();
+    add_text(*command, "NAME", bank_.name, "Bank")->required();
     return command;
   }
 
   void add_bank_settings(CLI::App& command) {
-    command.add_option("--action", bank_.action,
-                       "allow, track, label, demote, hold_review or block");
-    command.add_option("--probes", bank_.probes, "off, near or wide");
+    add_text(command, "--action", bank_.action,
+             "allow, track, label, demote, hold_review or block");
+    add_text(command, "--probes", bank_.probes, "off, near or wide");
     command.add_option("--min-seconds", bank_.seconds_min,
                        "Matched audio from which the action counts");
   }
 
   void add_item() {
     CLI::App& group = add_group("item", "The references of a bank");
-    add(group, "list", "All references of a bank", item_, list_items)
-        ->add_option("BANK", item_.bank, "Bank")
-        ->required();
+    CLI::App* list = add(group, "list", "All references of a bank", item_, list_items);
+    add_text(*list, "BANK", item_.bank, "Bank")->required();
     add_named_item(group, "show", "One reference", show_item);
     add_named_item(group, "remove", "Delete a reference", remove_item);
     CLI::App* suppress = add_named_item(group, "suppress",
                                         "Take a reference out of matching, at once", suppress_item);
-    suppress->add_option("--reason", item_.reason, "Why")->required();
-    suppress->add_option("--until", item_.until, "Until when: a time, or a span (7d)");
+    add_text(*suppress, "--reason", item_.reason, "Why")->required();
+    add_text(*suppress, "--until", item_.until, "Until when: a time, or a span (7d)");
     add_named_item(group, "restore", "Let a suppressed reference match again", restore_item);
   }
 
   CLI::App* add_named_item(CLI::App& group, const char* name, const char* help,
                            Result<int> (*run)(const Invocation&, const ItemOptions&)) {
     CLI::App* command = add(group, name, help, item_, run);
-    command->add_option("BANK", item_.bank, "Bank")->required();
-    command->add_option("ID", item_.content_id, "Content id")->required();
+    add_text(*command, "BANK", item_.bank, "Bank")->required();
+    add_text(*command, "ID", item_.content_id, "Content id")->required();
     return command;
   }
 
@@ -147,14 +159,14 @@ class Grammar {
     CLI::App& group = add_group("decisions", "What was decided on uploads, and why");
     CLI::App* list =
         add(group, "list", "The latest decisions, newest last", decisions_, list_decisions);
-    list->add_option("--verdict", decisions_.verdict, "pass, flag or block");
-    list->add_option("--checked", decisions_.checked, "full, partial or none");
-    list->add_option("--since", decisions_.since, "A time, or an age (2h)");
-    list->add_option("--request-id", decisions_.request_id, "Of this request");
-    list->add_option("--limit", decisions_.limit, "The newest so many (1000)");
-    add(group, "show", "One decision, in sentences, and how to undo it", decisions_, show_decision)
-        ->add_option("ID", decisions_.upload_id, "Upload id")
-        ->required();
+    add_text(*list, "--verdict", decisions_.verdict, "pass, flag or block");
+    add_text(*list, "--checked", decisions_.checked, "full, partial or none");
+    add_text(*list, "--since", decisions_.since, "A time, or an age (2h)");
+    add_text(*list, "--request-id", decisions_.request_id, "Of this request");
+    add_text(*list, "--limit", decisions_.limit, "The newest so many (1000)");
+    CLI::App* show = add(group, "show", "One decision, in sentences, and how to undo it",
+                         decisions_, show_decision);
+    add_text(*show, "ID", decisions_.upload_id, "Upload id")->required();
   }
 
   void add_daemon() {
@@ -162,7 +174,7 @@ class Grammar {
     CLI::App* mode =
         add(app_, "mode", "Whether verdicts are enforced; remembered", mode_, set_mode);
     mode->add_option("MODE", mode_.mode, "observe or enforce")->required();
-    mode->add_option("--reason", mode_.reason, "Why")->required();
+    add_text(*mode, "--reason", mode_.reason, "Why")->required();
     CLI::App& uploads = add_group("uploads", "Uploads in flight");
     add(uploads, "list", "All of them, oldest first", list_uploads);
   }
@@ -188,6 +200,7 @@ class Grammar {
 
 bool takes_value(const std::string& argument) {
   if (argument == "--" || argument == "--json" || argument == "--quiet") return false;
+  if (argument == "--overlaps") return false;
   return argument.starts_with("--") && argument.find('=') == std::string::npos;
 }
 

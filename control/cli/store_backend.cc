@@ -64,7 +64,7 @@ class StoreBackend : public Backend {
   std::unique_ptr<DecisionStore> decisions_;
   ModeSwitch mode_;
   FileDecoder files_{*index_};
-  ListenerSwitch listener_{nullptr, files_};
+  ListenerSwitch listener_{nullptr, files_, nullptr};
   Services services_;
   Router router_;
   int streams_ = 0;

@@ -38,10 +38,24 @@ std::string quoted_title(const Json& match) {
   return "“" + field(child(match, "asset"), "title") + "”";
 }
 
-std::string reason_sentence(const Json& verdict) {
-  const std::string reason = field(verdict, "reason");
+std::string named_reason(const std::string& reason) {
   const std::string text(reason_text(reason));
   return text.empty() ? reason : reason + ": " + text;
+}
+
+// Why not all of it was heard. The verdict's own reason may be a match all the same.
+std::string unheard_reason(const Json& verdict) {
+  const std::string reason = field(verdict, "reason");
+  if (reason != "match" && reason != "no_match") return named_reason(reason);
+  const std::string outcome = field(child(verdict, "decode"), "outcome");
+  return named_reason(outcome == "decoded" ? "decoder_lost" : outcome);
+}
+
+std::string seconds_text(double seconds) {  // "10 s", "9.7 s"
+  std::array<char, 32> text{};
+  const bool whole = std::abs(seconds - std::round(seconds)) < 0.05;
+  std::snprintf(text.data(), text.size(), whole ? "%.0f s" : "%.1f s", seconds);
+  return text.data();
 }
 
 std::string what_of(const Json& verdict) {
@@ -75,11 +89,15 @@ std::string score_of(const Json& verdict) {
 std::string request_sentence(const Json& verdict) {
   const Json& request = child(verdict, "request");
   std::string line = "Upload " + field(verdict, "upload_id") + ": " + field(request, "method") +
-                     " " + field(request, "path");
-  if (!field(request, "host").empty()) line += " to " + field(request, "host");
-  if (!field(request, "client").empty()) line += " from " + field(request, "client");
-  if (!field(request, "uploader").empty()) line += ", uploader " + field(request, "uploader");
-  if (!field(request, "request_id").empty()) line += ", request " + field(request, "request_id");
+                     " " + word_or_quoted(field(request, "path"));
+  const auto add = [&](const char* before, const char* key) {
+    const std::string value = field(request, key);
+    if (!value.empty()) line += before + word_or_quoted(value);
+  };
+  add(" to ", "host");
+  add(" from ", "client");
+  add(", uploader ", "uploader");
+  add(", request ", "request_id");
   return line + ", " + size_text(number_field(verdict, "bytes")) + ", on " +
          field(verdict, "time") + ".";
 }
@@ -100,15 +118,23 @@ std::string connection_sentence(const Json& verdict) {
 }
 
 std::string checked_sentence(const Json& verdict) {
-  const Json& coverage = child(verdict, "coverage");
-  const std::string checked = field(verdict, "checked");
-  const std::string whole = minutes_seconds(number_field(verdict, "query_file_duration_seconds"));
-  if (checked == "full") return "All of its " + whole + " was heard.";
-  const std::string heard = minutes_seconds(number_field(coverage, "decoded_seconds"));
-  if (checked == "partial") {
-    return heard + " of its " + whole + " was heard (" + reason_sentence(verdict) + ").";
+  const double whole = number_field(verdict, "query_file_duration_seconds");
+  if (field(verdict, "checked") == "full") {
+    return "All of its " + minutes_seconds(whole) + " was heard.";
   }
-  return "It was not checked (" + reason_sentence(verdict) + ").";
+  const double heard = number_field(child(verdict, "coverage"), "decoded_seconds");
+  const std::string why = " (" + unheard_reason(verdict) + ").";
+  if (heard <= 0) return "It was not checked" + why;
+  const std::string of = whole > heard ? " of its " + minutes_seconds(whole) : " of it";
+  return "Only " + minutes_seconds(heard) + of + " was heard" + why;
+}
+
+// What is not said here would read as if the whole upload had been compared.
+std::string no_match_sentence(const Json& verdict) {
+  if (field(verdict, "checked") == "full") return "Nothing in the index matched.";
+  const double heard = number_field(child(verdict, "coverage"), "decoded_seconds");
+  return heard > 0 ? "Nothing in the index matched what was heard of it."
+                   : "Nothing of it was compared with the index.";
 }
 
 std::string match_sentence(const Json& match) {
@@ -132,17 +158,37 @@ std::string segment_sentence(const Json& segment) {
 
 std::string score_sentence(const Json& match) {
   return "  Best score " + two_digits(number_field(match, "score")) + ", where " +
-         two_digits(number_field(match, "threshold")) +
-         " counts as a match. Action: " + field(match, "action") + " (the bank's own from " +
-         minutes_seconds(number_field(match, "min_seconds")) + " of matched audio on, else track).";
+         two_digits(number_field(match, "threshold")) + " counts as a match.";
+}
+
+std::string rule_sentence(const Json& match) {
+  const double matched = number_field(match, "query_match_duration_seconds");
+  const double least = number_field(match, "min_seconds");
+  const std::string rule = "  Bank " + field(match, "bank") + " asks for " + seconds_text(least) +
+                           " of matched audio, and there are " + seconds_text(matched) + ": ";
+  const std::string action = field(match, "action");
+  return matched < least ? rule + "too little for its action, so this counts as " + action + "."
+                         : rule + "its action counts, " + action + ".";
+}
+
+// Whether the verdict was carried out, and if not, why.
+std::string enforcement_text(const Json& verdict) {
+  if (verdict.value("enforced", false)) return "enforced.";
+  const bool blocks = field(verdict, "verdict") == "block";
+  const std::string mode = field(verdict, "mode");
+  if (mode == "observe") {
+    return blocks ? "not enforced: Soundgate observed; enforcing, it would have refused it."
+                  : "not enforced: Soundgate observed.";
+  }
+  const bool aborted = field(child(verdict, "gate"), "outcome") == "aborted";
+  return aborted ? "not enforced: the upload had ended before."
+                 : "not enforced (mode " + mode + ").";
 }
 
 std::string verdict_sentence(const Json& verdict) {
-  const bool enforced = verdict.value("enforced", false);
-  std::string line =
-      "Verdict: " + field(verdict, "verdict") + " (action " + field(verdict, "action") + ", " +
-      reason_sentence(verdict) + "), " +
-      (enforced ? "enforced." : "not enforced (mode " + field(verdict, "mode") + ").");
+  std::string line = "Verdict: " + field(verdict, "verdict") + " (action " +
+                     field(verdict, "action") + ", " + named_reason(field(verdict, "reason")) +
+                     "), " + enforcement_text(verdict);
   const Json& timings = child(verdict, "timings");
   const double last_byte = number_field(timings, "last_byte");
   const double decided = number_field(timings, "verdict");
@@ -153,11 +199,23 @@ std::string verdict_sentence(const Json& verdict) {
   return line;
 }
 
+// An id that starts with a dash would be taken for an option.
+std::string suppress_command(const Json& verdict, const Json& match, const std::string& options) {
+  const Json& id = child(match, "bank_content_id");
+  const std::string raw = id.is_string() ? id.get<std::string>() : "";
+  const std::string what = field(match, "bank") + " " + shell_quoted(raw);
+  const std::string rest =
+      " --reason 'false match in " + field(verdict, "upload_id") + "'" + options;
+  const std::string command = "  soundgate item suppress";
+  return raw.starts_with('-') ? command + rest + " -- " + what : command + " " + what + rest;
+}
+
 void add_undo(const Json& verdict, const std::string& options, std::vector<std::string>& lines) {
   if (field(verdict, "verdict") == "pass") return;
   if (field(verdict, "reason") != "match") {
     lines.push_back("To let such uploads pass unmarked: set fail_policy." +
-                    field(verdict, "reason") + " = \"pass\" in the configuration.");
+                    field(verdict, "reason") +
+                    " = \"pass\" in soundgated's configuration, and restart it.");
     return;
   }
   std::set<std::string> banks;
@@ -166,9 +224,7 @@ void add_undo(const Json& verdict, const std::string& options, std::vector<std::
     if (parse_action(field(match, "action")).value_or(Action::kBlock) < Action::kLabel) continue;
     const std::string bank = field(match, "bank");
     banks.insert(bank);
-    lines.push_back("  soundgate item suppress " + bank + " " +
-                    shell_quoted(field(match, "bank_content_id")) + " --reason 'false match in " +
-                    field(verdict, "upload_id") + "'" + options);
+    lines.push_back(suppress_command(verdict, match, options));
   }
   lines.emplace_back(banks.size() == 1 ? "To let every match of this bank through:"
                                        : "To let every match of these banks through:");
@@ -187,12 +243,17 @@ std::string verdict_columns(const Json& verdict) {
 std::vector<std::string> explain(const Json& verdict, const std::string& backend_options) {
   std::vector<std::string> lines = {request_sentence(verdict), verdict_sentence(verdict),
                                     connection_sentence(verdict), checked_sentence(verdict)};
-  for (const Json& match : child(verdict, "matches")) {
+  const Json& matches = child(verdict, "matches");
+  if (matches.empty()) lines.push_back(no_match_sentence(verdict));
+  if (!matches.empty() && field(verdict, "reason") != "match") {
+    lines.emplace_back("What it matched did not decide:");
+  }
+  for (const Json& match : matches) {
     lines.push_back(match_sentence(match));
     for (const Json& segment : child(match, "segments")) lines.push_back(segment_sentence(segment));
     lines.push_back(score_sentence(match));
+    lines.push_back(rule_sentence(match));
   }
-  if (child(verdict, "matches").empty()) lines.emplace_back("Nothing in the index matched.");
   add_undo(verdict, backend_options, lines);
   return lines;
 }

@@ -1,5 +1,8 @@
 #include "control/config/config.h"
 
+#include <grp.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <iterator>
@@ -8,14 +11,45 @@
 
 #include "control/config/toml_section.h"
 #include "control/limits.h"
+#include "dataplane/limits.h"
 
 namespace soundgate {
 namespace {
 
 constexpr int64_t kHoldMsMax = 600000;
+constexpr int64_t kStallMsMin = DecoderPool::Options::kStallMin.count();
 constexpr int64_t kTailBytesMax = 65536;
 constexpr int64_t kMibMax = int64_t{1} << 20;
 constexpr int64_t kBodyBytesMinMax = int64_t{1} << 50;
+
+constexpr size_t kConfigBytesMax = 1 << 20;
+
+// Group names come from wherever the machine keeps them: /etc/group, a directory service.
+std::optional<unsigned> group_id(const std::string& name) {
+  group entry{};
+  group* found = nullptr;
+  std::vector<char> texts(1 << 16);
+  getgrnam_r(name.c_str(), &entry, texts.data(), texts.size(), &found);
+  return found != nullptr ? std::optional<unsigned>(entry.gr_gid) : std::nullopt;
+}
+
+// Such a pattern would match no path, and what it was meant for would pass unseen.
+bool can_match_a_path(const std::string& glob) {
+  return glob.starts_with('/') || glob.starts_with('*');
+}
+// Hosts are compared without their port; IPv6 addresses keep their brackets.
+bool can_match_a_host(const std::string& glob) {
+  const size_t address_end = glob.starts_with('[') ? glob.find(']') : 0;
+  return address_end != std::string::npos && glob.find_first_of(":/ ", address_end) == glob.npos;
+}
+// Source: RFC 9110 section 5.6.2.
+bool is_header_name(const std::string& text) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  return std::all_of(text.begin(), text.end(), [&](unsigned char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           kMarks.find(static_cast<char>(c)) != kMarks.npos;
+  });
+}
 
 bool parse_mode(std::string_view text, Mode& mode) {
   if (text != "observe" && text != "enforce") return false;
@@ -51,10 +85,7 @@ class Reader {
       s.word("default", "\"observe\" or \"enforce\"",
              [&](const std::string& word) { return parse_mode(word, config_.mode); });
     });
-    section("headers", [&](TomlSection& s) {
-      s.text("request_id", packets_.request_id_header);
-      s.text("uploader", packets_.uploader_header);
-    });
+    section("headers", [&](TomlSection& s) { read_headers(s); });
     section("gate", [&](TomlSection& s) { read_gate(s); });
     section("block", [&](TomlSection& s) { read_block(s); });
     section("tcp", [&](TomlSection& s) {
@@ -88,6 +119,41 @@ class Reader {
     s.text("socket", socket);
     config_.socket = socket;
     s.integer("connections_max", config_.connections_max, 1, kConnectionsMax);
+    std::string group;
+    s.text("group", group);
+    if (!group.empty()) config_.socket_group = known_group(s, "group", group);
+    read_groups(s, "curators", config_.role_groups.curators);
+    read_groups(s, "operators", config_.role_groups.operators);
+    read_groups(s, "admins", config_.role_groups.admins);
+  }
+
+  unsigned known_group(TomlSection& s, const char* key, const std::string& name) {
+    const auto id = group_id(name);
+    if (!id) s.fail(key, *s.get(key), "there is no group \"" + name + "\"");
+    return id.value_or(static_cast<unsigned>(-1));
+  }
+
+  void read_groups(TomlSection& s, const char* key, std::vector<unsigned>& target) {
+    std::vector<std::string> names;
+    s.texts(key, names);
+    for (const std::string& name : names) target.push_back(known_group(s, key, name));
+  }
+
+  // Every text of a list must be one that can mean something.
+  static void check_each(TomlSection& s, const char* key, const std::vector<std::string>& texts,
+                         bool (*can)(const std::string&), const char* must) {
+    for (const std::string& text : texts) {
+      if (!can(text)) s.fail(key, *s.get(key), std::string(must) + ", is \"" + text + "\"");
+    }
+  }
+
+  void read_headers(TomlSection& s) {
+    s.text("request_id", packets_.request_id_header);
+    s.text("uploader", packets_.uploader_header);
+    for (const auto& [key, name] : {std::pair("request_id", packets_.request_id_header),
+                                    std::pair("uploader", packets_.uploader_header)}) {
+      check_each(s, key, {name}, is_header_name, "must be the name of a header");
+    }
   }
 
   void read_dataplane() {
@@ -101,6 +167,9 @@ class Reader {
         const toml::node* table = root_.get("dataplane");
         if (s.get(key) == nullptr) s.fail(key, *table, "is missing: which DPDK device is it?");
       }
+      if (packets_.client_port == packets_.origin_port && s.get("origin_port") != nullptr) {
+        s.fail("origin_port", *s.get("origin_port"), "must be another device than client_port");
+      }
     });
     const toml::array* rules = root_.array_of_tables("inspect");
     if (rules == nullptr) return;
@@ -113,6 +182,8 @@ class Reader {
     s.port_numbers("ports", rule.ports);
     s.texts("hosts", rule.hosts);
     s.texts("paths", rule.paths);
+    check_each(s, "hosts", rule.hosts, can_match_a_host, "must be hosts with no port");
+    check_each(s, "paths", rule.paths, can_match_a_path, "must be paths that begin with / or *");
     s.texts("methods", rule.methods);
     for (const std::string& method : rule.methods) {
       if (method == "PUT" || method == "POST") continue;
@@ -137,6 +208,11 @@ class Reader {
              "must be 403 or 451, is " + std::to_string(packets_.block_status));
     }
     s.text("message", packets_.block_message);
+    if (packets_.block_message.size() > kBlockMessageBytesMax) {
+      s.fail("message", *s.get("message"),
+             "must be at most " + std::to_string(kBlockMessageBytesMax) + " bytes, is " +
+                 std::to_string(packets_.block_message.size()));
+    }
   }
 
   void read_fail_policy() {
@@ -160,7 +236,7 @@ class Reader {
     s.integer("workers", config_.decoder.worker_count, 1, 64);
     s.integer("payload_mib", payload_mib, 8, 65536);
     s.integer("spool_mib", spool_mib, 0, 65536);
-    s.integer("stall_max_ms", stall_max_ms, 100, kHoldMsMax);
+    s.integer("stall_max_ms", stall_max_ms, kStallMsMin, kHoldMsMax);
     s.integer("audio_seconds_max", audio_seconds_max, 10, 86400);
     config_.decoder.payload_bytes_per_worker = static_cast<size_t>(payload_mib) << 20;
     config_.decoder.spool_bytes_max = spool_mib << 20;
@@ -198,14 +274,24 @@ std::string text_version(std::string_view text) {
   return out.str();
 }
 
+// A pipe is fine; a device that never ends is not.
 tl::expected<std::string, std::string> read_file(const std::filesystem::path& file) {
-  std::error_code why = std::make_error_code(std::errc::is_a_directory);
-  if (!std::filesystem::is_directory(file)) {
-    std::ifstream in(file, std::ios::binary);
-    if (in) return std::string(std::istreambuf_iterator<char>(in), {});
-    why = {errno, std::generic_category()};
+  const auto failure = [&](const std::string& why) {
+    return tl::unexpected("cannot read the configuration " + escape_controls(file.string()) + ": " +
+                          why);
+  };
+  std::error_code unreachable;  // said when it is opened
+  if (std::filesystem::is_directory(file, unreachable)) {
+    return failure(std::make_error_code(std::errc::is_a_directory).message());
   }
-  return tl::unexpected("cannot read the configuration " + file.string() + ": " + why.message());
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return failure(std::generic_category().message(errno));
+  std::string text(kConfigBytesMax + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad()) return failure(std::generic_category().message(errno));
+  text.resize(static_cast<size_t>(in.gcount()));
+  if (text.size() > kConfigBytesMax) return failure("it is larger than 1 MiB");
+  return text;
 }
 
 }  // namespace
@@ -213,7 +299,7 @@ tl::expected<std::string, std::string> read_file(const std::filesystem::path& fi
 tl::expected<Config, std::string> load_config(const std::filesystem::path& file) {
   const auto text = read_file(file);
   if (!text) return tl::unexpected(text.error());
-  TomlErrors errors(file.string());
+  TomlErrors errors(escape_controls(file.string()));
   const toml::parse_result parsed = toml::parse(*text, file.string());
   if (!parsed) {
     errors.add(parsed.error().source(), std::string(parsed.error().description()));

@@ -10,6 +10,7 @@
 #include <string>
 #include <tl/expected.hpp>
 
+#include "control/api/roles.h"
 #include "control/policy/fail_policy.h"
 #include "dataplane/dataplane.h"
 #include "fingerprint/decode/decoder_pool.h"
@@ -25,6 +26,8 @@ struct Config {
   std::filesystem::path store = "/var/lib/soundgate";
   std::filesystem::path socket = "/run/soundgate/control.sock";
   int connections_max = 16;
+  std::optional<unsigned> socket_group;  // of the socket's file; none: the process's own
+  RoleGroups role_groups;
 
   // Absent: no packets, the socket only. mode is what [mode] default says.
   std::optional<DataplaneConfig> dataplane;

@@ -4,6 +4,7 @@
 // For config.cc only: toml++ is a heavy header.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -60,6 +61,9 @@ class TomlSection {
     if (node == nullptr) return;
     const auto value = node->value_exact<std::string>();
     if (!value || value->empty()) return fail(key, *node, "must be a text that is not empty");
+    if (std::any_of(value->begin(), value->end(), [](unsigned char c) { return c < 0x20; })) {
+      return fail(key, *node, "must be a text without control characters");
+    }
     target = *value;
   }
 

@@ -18,7 +18,12 @@ Database::Database(const std::filesystem::path& file) : file_(file.string()) {
 
 Database::~Database() { sqlite3_close_v2(handle_); }
 
-void Database::raise() const { throw DatabaseError(file_ + ": " + sqlite3_errmsg(handle_)); }
+void Database::raise() const {
+  const int code = sqlite3_errcode(handle_);
+  const bool damaged = code == SQLITE_NOTADB || code == SQLITE_CORRUPT;
+  throw DatabaseError(file_ + (damaged ? " is damaged: " : ": ") + sqlite3_errmsg(handle_),
+                      damaged);
+}
 
 void Database::run(const char* sql) {
   if (sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) raise();

@@ -15,7 +15,10 @@
 namespace soundgate::sqlite {
 
 class DatabaseError : public std::runtime_error {
-  using std::runtime_error::runtime_error;
+ public:
+  explicit DatabaseError(const std::string& what, bool damaged = false)
+      : std::runtime_error(what), is_damaged(damaged) {}
+  const bool is_damaged;  // the file is not what was written
 };
 
 class Database {

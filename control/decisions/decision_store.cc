@@ -5,6 +5,7 @@
 
 #include "control/decisions/database.h"
 #include "control/decisions/verdict_json.h"
+#include "control/limits.h"
 #include "control/text.h"
 
 namespace soundgate {
@@ -86,6 +87,49 @@ void bind_filter(Statement& statement, const DecisionFilter& filter) {
   if (!filter.request_id.empty()) statement.bind(filter.request_id);
 }
 
+tl::unexpected<Error> failure(const DatabaseError& error) {
+  return fail(error.is_damaged ? ErrorCode::kVerification : ErrorCode::kInternal, error.what());
+}
+
+// Where a list begins: from this row on, or after it.
+struct Start {
+  double time = 0;
+  std::string upload_id;
+};
+
+std::optional<Start> start_of(Database& database, const DecisionFilter& filter) {
+  if (!filter.after.empty()) {
+    Statement select(database, "SELECT time FROM decisions WHERE upload_id = ?");
+    if (!select.bind(filter.after).step()) return {};
+    return Start{select.real(0), filter.after};
+  }
+  Statement select(database, "SELECT time, upload_id FROM decisions" + where_clause(filter) +
+                                 " ORDER BY time DESC, upload_id DESC LIMIT 1 OFFSET ?");
+  bind_filter(select, filter);
+  if (!select.bind(int64_t{filter.limit} - 1).step()) return Start{};  // there are fewer: all
+  return Start{select.real(0), select.text(1)};
+}
+
+DecisionPage page_from(Database& database, const DecisionFilter& filter, const Start& start) {
+  const std::string from = filter.after.empty() ? ">=" : ">";
+  Statement select(database, "SELECT upload_id, json FROM decisions" + where_clause(filter) +
+                                 " AND (time, upload_id) " + from +
+                                 " (?, ?) ORDER BY time, upload_id LIMIT ?");
+  bind_filter(select, filter);
+  select.bind(start.time).bind(start.upload_id).bind(int64_t{filter.limit});
+  DecisionPage page;
+  std::string last;
+  for (size_t bytes = 0; select.step(); last = select.text(0)) {
+    if (bytes >= kDecisionsPageBytes) {
+      page.next = last;
+      return page;
+    }
+    page.rows.push_back(select.text(1));
+    bytes += page.rows.back().size();
+  }
+  return page;
+}
+
 }  // namespace
 
 DecisionStore::DecisionStore(std::unique_ptr<Database> database)
@@ -104,7 +148,7 @@ auto DecisionStore::guarded(const Work& work) -> Result<decltype(work())> {
       return work();
     }
   } catch (const DatabaseError& error) {
-    return fail(ErrorCode::kInternal, error.what());
+    return failure(error);
   }
 }
 
@@ -115,7 +159,7 @@ Result<std::unique_ptr<DecisionStore>> DecisionStore::open(const std::filesystem
     prepare_schema(*database, file);
     return std::unique_ptr<DecisionStore>(new DecisionStore(std::move(database)));
   } catch (const DatabaseError& error) {
-    return fail(ErrorCode::kInternal, error.what());
+    return failure(error);
   }
 }
 
@@ -149,17 +193,13 @@ Result<void> DecisionStore::prune_items(WallTime older_than, int64_t bytes_max) 
   });
 }
 
-Result<std::vector<std::string>> DecisionStore::list(const DecisionFilter& filter) {
-  return guarded([&] {
-    std::vector<std::string> rows;
-    Statement select(*database_, "SELECT json FROM decisions" + where_clause(filter) +
-                                     " ORDER BY time DESC, upload_id DESC LIMIT ?");
-    bind_filter(select, filter);
-    select.bind(int64_t{filter.limit});
-    while (select.step()) rows.push_back(select.text(0));
-    std::reverse(rows.begin(), rows.end());
-    return rows;
-  });
+Result<DecisionPage> DecisionStore::page(const DecisionFilter& filter) {
+  const auto start = guarded([&] { return start_of(*database_, filter); });
+  if (!start) return tl::unexpected(start.error());
+  if (!*start) {
+    return fail(ErrorCode::kNotFound, "there is no decision " + escape_controls(filter.after));
+  }
+  return guarded([&] { return page_from(*database_, filter, **start); });
 }
 
 Result<std::string> DecisionStore::json(const std::string& upload_id) {

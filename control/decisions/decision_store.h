@@ -39,7 +39,14 @@ struct DecisionFilter {
   std::optional<Checked> checked{};
   std::optional<WallTime> since{};
   std::string request_id{};
-  int limit = 1000;  // the newest so many
+  int limit = 1000;     // the newest so many; with after, the next so many
+  std::string after{};  // an upload id: what comes after it
+};
+
+// What fits into one answer: the appliance's memory is for uploads.
+struct DecisionPage {
+  std::vector<std::string> rows;  // JSON, newest last
+  std::string next;               // to be asked for with after; "" where this is all
 };
 
 struct DecisionCounts {
@@ -63,9 +70,9 @@ class DecisionStore {
   // Forgets items that are too old, then the oldest until all take at most bytes_max.
   Result<void> prune_items(WallTime older_than, int64_t bytes_max);
 
-  Result<std::vector<std::string>> list(const DecisionFilter& filter);  // JSON, newest last
-  Result<std::string> json(const std::string& upload_id);               // kNotFound
-  Result<Fingerprint> fingerprint(const std::string& upload_id);        // kNotFound
+  Result<DecisionPage> page(const DecisionFilter& filter);        // kNotFound for an unknown after
+  Result<std::string> json(const std::string& upload_id);         // kNotFound
+  Result<Fingerprint> fingerprint(const std::string& upload_id);  // kNotFound
   DecisionCounts counts() const;
 
   Result<std::optional<ModeRecord>> mode();  // the latest, if it was ever set

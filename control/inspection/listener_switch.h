@@ -1,6 +1,11 @@
-// The pool has one listener; uploads from the wire and files from the socket go different ways.
+// The pool has one listener; uploads from the wire and files from the socket go different ways, and
+// troubles a third.
 // Thread: the pool's collector thread.
 #pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
 
 #include "control/inspection/stream_tag.h"
 #include "fingerprint/decode/decoder_pool.h"
@@ -9,9 +14,10 @@ namespace soundgate {
 
 class ListenerSwitch : public DecodeListener {
  public:
-  // uploads: null where there is no dataplane.
-  ListenerSwitch(DecodeListener* uploads, DecodeListener& files)
-      : uploads_(uploads), files_(files) {}
+  using OnTrouble = std::function<void(const std::string& what)>;
+  // uploads: null where there is no dataplane.  on_trouble: null where nobody wants to know.
+  ListenerSwitch(DecodeListener* uploads, DecodeListener& files, OnTrouble on_trouble)
+      : uploads_(uploads), files_(files), on_trouble_(std::move(on_trouble)) {}
 
   void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) override {
     if (DecodeListener* listener = listener_of(tag)) listener->on_items(tag, first_item, items);
@@ -19,12 +25,16 @@ class ListenerSwitch : public DecodeListener {
   void on_end(uint64_t tag, const DecodeEnd& end) override {
     if (DecodeListener* listener = listener_of(tag)) listener->on_end(tag, end);
   }
+  void on_trouble(const std::string& what) override {
+    if (on_trouble_) on_trouble_(what);
+  }
 
  private:
   DecodeListener* listener_of(uint64_t tag) { return is_control_stream(tag) ? &files_ : uploads_; }
 
   DecodeListener* uploads_;
   DecodeListener& files_;
+  OnTrouble on_trouble_;
 };
 
 }  // namespace soundgate

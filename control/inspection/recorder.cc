@@ -14,6 +14,7 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kRetryPeriod{1};
 constexpr std::chrono::minutes kPrunePeriod{1};
+constexpr size_t kTroublesMax = 100;  // in one turn
 
 DecisionRow make_row(const Decision& decision, Fingerprint fingerprint) {
   DecisionRow row;
@@ -97,6 +98,11 @@ void Recorder::verdict_ready(uint64_t tag) {
   wake_.notify_one();
 }
 
+void Recorder::trouble(const std::string& what) {
+  const std::lock_guard lock(mutex_);
+  if (troubles_.size() < kTroublesMax) troubles_.push_back(what);
+}
+
 void Recorder::run() {
   for (bool stopping = false; !stopping;) {
     {
@@ -127,6 +133,7 @@ void Recorder::turn() {
     for (size_t lcore = 0; lcore < channels_.size(); ++lcore) drain_events(lcore);
     drain_verdicts();
   }
+  log_troubles();
   make_rows();
   write_pending();
   prune();
@@ -214,6 +221,18 @@ void Recorder::free_slot(size_t lcore_index, uint16_t slot_index) {
 }
 
 // Without the mutex: a log that nobody reads may block, and a matcher must not wait for it.
+void Recorder::log_troubles() {
+  std::vector<std::string> troubles;
+  {
+    const std::lock_guard lock(mutex_);
+    troubles.swap(troubles_);
+  }
+  for (const std::string& what : troubles) {
+    log(LogLevel::kWarn, "decoder_trouble", {{"what", what}});
+  }
+}
+
+// Without the mutex, as above.
 void Recorder::make_rows() {
   for (Recorded& recorded : recorded_) {
     if (!recorded.again) log_decision(recorded.decision);

@@ -59,7 +59,8 @@ class Recorder {
   void start();
   void stop();  // lcores and matchers have stopped: writes what is left
 
-  void verdict_ready(uint64_t tag);  // called by the matcher
+  void verdict_ready(uint64_t tag);       // called by the matcher
+  void trouble(const std::string& what);  // with the decoders, for the log; by their collector
   std::vector<UploadInFlight> in_flight() const;
   RecorderCounters counters() const;
 
@@ -72,6 +73,7 @@ class Recorder {
   void record(size_t lcore_index, uint16_t slot_index, bool last);
   void count(const Decision& decision);
   void free_slot(size_t lcore_index, uint16_t slot_index);
+  void log_troubles();
   void make_rows();
   void write_pending();
   void prune();
@@ -84,6 +86,7 @@ class Recorder {
   std::condition_variable wake_;
   bool stopping_ = false;
   std::vector<uint64_t> verdicts_;                // tags whose finding is ready
+  std::vector<std::string> troubles_;             // not logged yet
   std::vector<std::vector<UploadTrail>> trails_;  // by lcore and slot
   RecorderCounters counters_;
 

@@ -52,10 +52,12 @@ std::vector<JudgedMatch> judge_matches(std::vector<Match> matches) {
   return judged;
 }
 
-// Resumed on another worker: decoded to the end, but not every second of it was seen. What the lost
-// worker took along is as unchecked as if nobody had resumed.
+// Resumed on another worker: decoded to where it ends, but not every second of it was seen. What
+// the lost worker took along is as unchecked as if nobody had resumed.
 DecodeOutcome cause_of(const DecodeEnd& end) {
-  const bool gap = end.outcome == DecodeOutcome::decoded && end.gap_seconds > 0;
+  const bool to_its_end =
+      end.outcome == DecodeOutcome::decoded || end.outcome == DecodeOutcome::truncated;
+  const bool gap = to_its_end && end.gap_seconds > 0;
   return gap ? DecodeOutcome::decoder_lost : end.outcome;
 }
 

@@ -10,6 +10,7 @@
 #include "dataplane/flow/flow_key.h"
 #include "dataplane/http/request_stream.h"
 #include "dataplane/http/response_stream.h"
+#include "dataplane/limits.h"
 #include "dataplane/tcp/byte_queue.h"
 #include "dataplane/tcp/segment_writer.h"
 #include "dataplane/tcp/sequence.h"
@@ -39,6 +40,7 @@ struct ClientHalf {
   uint64_t fin = kNoOffset;        // where the client's FIN is
   bool fin_held = false;
   bool fin_acknowledged = false;
+  Tick progress{};        // when bytes were last read, or acknowledged by the origin
   uint16_t window = 0;    // as last advertised, unscaled
   Timestamps timestamps;  // as last sent
 };
@@ -60,8 +62,11 @@ struct MidstreamWatch {
   uint32_t origin_end = 0;
   uint32_t client_acknowledged = 0;  // the origin's last acknowledgment number
   uint32_t origin_acknowledged = 0;
+  uint32_t client_lowest = 0;  // of the payload that was kept back
   bool client_seen = false;
   bool origin_seen = false;
+  bool keeps_back = false;
+  bool settled = false;  // nothing of the client's is missing in front of what has passed
 };
 
 struct Flow {
@@ -73,6 +78,7 @@ struct Flow {
   FlowPhase phase = FlowPhase::kFree;
   bool closing = false;    // a FIN or RST was seen on a connection that is not followed
   bool confirmed = false;  // the client has acknowledged the SYN-ACK
+  bool resumed = false;    // taken up in the middle, where a request was seen to begin
   bool uses_timestamps = false;
   bool syn_pending = false;    // a SYN for a new connection on these ports is on its way
   uint32_t pending_first = 0;  // ClientHalf::first, if the origin accepts that SYN
@@ -91,6 +97,8 @@ struct Flow {
   RequestStream requests;
   ResponseStream responses;
 };
+
+static_assert(sizeof(Flow) <= kFlowBytesMax);
 
 // What the origin waits for next, as far as we can know: RST and FIN of ours aim at it.
 inline uint64_t origin_expects(const Flow& flow) {

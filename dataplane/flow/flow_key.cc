@@ -71,7 +71,7 @@ uint64_t hash(const FlowKey& key, const HashSeed& seed) {
   add(hasher, key.client);
   add(hasher, key.origin);
   hasher.add(uint64_t{key.client_port} << 48 | uint64_t{key.origin_port} << 32 |
-             uint64_t{key.vlan} << 16 | uint64_t{key.ipv6});
+             uint64_t{key.vlan} << 1 | uint64_t{key.ipv6});
   return hasher.finish();
 }
 

@@ -14,7 +14,7 @@ struct FlowKey {
   Address origin{};
   uint16_t client_port = 0;
   uint16_t origin_port = 0;
-  uint16_t vlan = 0;
+  uint32_t vlan = 0;
   bool ipv6 = false;
 
   friend bool operator==(const FlowKey&, const FlowKey&) = default;

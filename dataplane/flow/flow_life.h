@@ -6,6 +6,13 @@
 
 namespace soundgate {
 
+// A fresh entry. In a full table one that is not open, or not yet, makes room; null where none of
+// kFlowsScannedForRoom is like that.
+Flow* make_entry(Core& core, const FlowKey& key);
+
+// Whether a full table would have one just now.
+bool can_make_room(Core& core);
+
 // Counts, and starts the phase's clock.
 void enter_phase(Core& core, Flow& flow, FlowPhase phase);
 

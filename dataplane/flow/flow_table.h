@@ -22,6 +22,12 @@ class FlowTable {
   // Its queues must be empty, and its head and upload given back.
   void erase(Flow& flow);
 
+  // One entry after the other, round and round; of a full table.
+  Flow& next_in_turn() {
+    turn_ = turn_ + 1 < flows_.size() ? turn_ + 1 : 0;
+    return flows_[turn_];
+  }
+
   uint32_t index_of(const Flow& flow) const { return static_cast<uint32_t>(&flow - flows_.data()); }
   Flow& operator[](uint32_t index) { return flows_[index]; }
   uint32_t touched() const { return touched_; }  // entries from here on were never used
@@ -37,6 +43,7 @@ class FlowTable {
   std::vector<Flow> flows_;
   uint32_t first_free_ = kNone;
   uint32_t touched_ = 0;
+  uint32_t turn_ = 0;
 };
 
 }  // namespace soundgate

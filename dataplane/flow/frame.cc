@@ -12,12 +12,37 @@ constexpr uint16_t kEtherIpv4 = 0x0800;
 constexpr uint16_t kEtherIpv6 = 0x86DD;
 constexpr uint16_t kEtherVlan = 0x8100;
 constexpr uint16_t kEtherServiceVlan = 0x88A8;
+constexpr uint16_t kEtherOldVlan = 0x9100;  // service tags, before there was a standard
 constexpr uint8_t kProtocolTcp = 6;
 constexpr size_t kEthernetBytes = 14;
 constexpr size_t kVlanBytes = 4;
 constexpr size_t kIpv4BytesMin = 20;
 constexpr size_t kIpv6Bytes = 40;
 constexpr size_t kTcpBytesMin = 20;
+
+struct Link {
+  uint16_t type = 0;
+  size_t tags = 0;
+};
+
+bool is_vlan(uint16_t type) {
+  return type == kEtherVlan || type == kEtherServiceVlan || type == kEtherOldVlan;
+}
+
+// A tag with identifier 0 is a priority only: with and without it, it is the same connection.
+Link parse_link(Frame& frame) {
+  const Bytes bytes = frame.bytes;
+  size_t at = kEthernetBytes;
+  Link link{load16(bytes, at - 2), 0};
+  for (; is_vlan(link.type) && bytes.size() >= at + kVlanBytes; at += kVlanBytes) {
+    const uint16_t identifier = load16(bytes, at) & 0x0FFF;
+    if (identifier != 0) frame.vlan = frame.vlan << 12 | identifier;
+    link.type = load16(bytes, at + 2);
+    ++link.tags;
+  }
+  frame.ip_offset = static_cast<uint16_t>(at);
+  return link;
+}
 
 // Where the IP payload is, and whether it is a TCP segment or the first piece of one.
 struct IpPayload {
@@ -120,18 +145,13 @@ Frame parse_frame(MutableBytes bytes) {
   Frame frame;
   frame.bytes = bytes;
   if (bytes.size() < kEthernetBytes) return frame;
-  size_t ip_offset = kEthernetBytes;
-  uint16_t type = load16(bytes, 12);
-  if ((type == kEtherVlan || type == kEtherServiceVlan) &&
-      bytes.size() >= kEthernetBytes + kVlanBytes) {
-    frame.vlan = load16(bytes, 14) & 0x0FFF;
-    type = load16(bytes, 16);
-    ip_offset += kVlanBytes;
-  }
-  frame.ip_offset = static_cast<uint16_t>(ip_offset);
+  const Link link = parse_link(frame);
   IpPayload payload;
-  if (type == kEtherIpv4) payload = parse_ipv4(frame);
-  if (type == kEtherIpv6) payload = parse_ipv6(frame);
+  if (link.type == kEtherIpv4) payload = parse_ipv4(frame);
+  if (link.type == kEtherIpv6) payload = parse_ipv6(frame);
+  if (payload.kind == FrameKind::kTcp && link.tags > kVlanTagsMax) {
+    payload.kind = FrameKind::kTcpFragment;
+  }
   if (payload.kind != FrameKind::kOther) parse_tcp(frame, payload);
   return frame;
 }

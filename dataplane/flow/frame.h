@@ -1,9 +1,9 @@
 // Finds the TCP segment in an Ethernet frame.
 // Input: a frame, any bytes, of any length. Output: where its parts are; nothing is copied.
-// Understood: one VLAN tag or none; IPv4 with options; IPv6 with up to kExtensionHeadersMax
-// extension headers; where more follow, or the frame ends among them, it is a kTcpFragment without
-// ports. Everything else is kOther, and not for us to judge.
-// Source: RFC 791, RFC 8200, RFC 9293 section 3.1, IEEE 802.1Q.
+// Understood: up to kVlanTagsMax VLAN tags (behind more, TCP is a kTcpFragment); IPv4 with options;
+// IPv6 with up to kExtensionHeadersMax extension headers; where more follow, or the frame ends
+// among them, it is a kTcpFragment without ports. Everything else is kOther, and not for us to
+// judge. Source: RFC 791, RFC 8200, RFC 9293 section 3.1, IEEE 802.1Q, 802.1ad.
 #pragma once
 
 #include <array>
@@ -25,7 +25,8 @@ enum TcpFlag : uint8_t {
 enum class FrameKind : uint8_t {
   kOther,
   kTcp,
-  kTcpFragment,  // the first fragment of a TCP segment: only the ports are known (0: not even they)
+  kTcpFragment,  // a part of a TCP segment, or one out of reach: at most the ports are known (else
+                 // 0)
 };
 
 // IPv4 addresses take the first 4 bytes, the rest is zero.
@@ -35,7 +36,7 @@ struct Frame {
   FrameKind kind = FrameKind::kOther;
   MutableBytes bytes;  // the whole frame
   bool ipv6 = false;
-  uint16_t vlan = 0;        // the tag's identifier, 0 for none
+  uint32_t vlan = 0;        // the tags' identifiers, 12 bits each, the last one lowest; 0 for none
   uint16_t ip_offset = 0;   // bytes before it: Ethernet and VLAN headers
   uint16_t tcp_offset = 0;  // of the TCP header
   uint16_t payload_offset = 0;

@@ -24,6 +24,12 @@ class EndpointText {
   std::array<char, INET6_ADDRSTRLEN + 9> text_{};
 };
 
+// With the first delimiter, or the line break in front of it. What comes before that otherwise
+// (a preamble) nobody sends.
+bool begins_like_a_form(Bytes body) {
+  return body.front() == std::byte{'-'} || body.front() == std::byte{'\r'};
+}
+
 Counter& counter_of(CoreCounters& counters, GateOutcome outcome) {
   switch (outcome) {
     case GateOutcome::kBlocked:
@@ -64,12 +70,22 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes
   upload.begun = true;
   upload.holds = core_.enforcing();
   upload.progress = core_.now.tick;
-  core_.counters.uploads_begun.add();
+  const SinkResult result = tell(flow, head, body_bytes, upload.key);
+  upload.wanted = result == SinkResult::kTaken;
+  if (result == SinkResult::kOverload) {
+    fail(flow, DataplaneReason::overload);
+    return nullptr;
+  }
+  return &upload;
+}
 
+SinkResult UploadGate::tell(const Flow& flow, const RequestHead& head, int64_t body_bytes,
+                            UploadKey key) {
+  core_.counters.uploads_begun.add();
   const EndpointText client(flow.key);
   UploadStart start;
-  start.key = upload.key;
-  start.mode = upload.holds ? Mode::kEnforce : Mode::kObserve;
+  start.key = key;
+  start.mode = core_.enforcing() ? Mode::kEnforce : Mode::kObserve;
   start.first_byte = flow.request_began;
   start.method = flow.requests.method_name();
   start.host = trimmed(head.host.view());
@@ -79,22 +95,17 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes
   start.uploader = trimmed(head.uploader.view());
   start.content_type = trimmed(head.content_type.view());
   start.body_bytes = body_bytes;
-  const SinkResult result = core_.sink.begin(start);
-  upload.wanted = result == SinkResult::kTaken;
-  if (result == SinkResult::kOverload) {
-    fail(flow, DataplaneReason::overload);
-    return nullptr;
-  }
-  return &upload;
+  return core_.sink.begin(start);
 }
 
-void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes) {
+void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind) {
   if (core_.uploads.live().size() == core_.uploads.count()) {
-    fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload);
+    fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload, &head, body_bytes);
     return;
   }
   Upload* upload = open(flow, head, body_bytes);
   if (!upload) return;
+  upload->kind = kind;
   if (flow.requests.chunked()) {
     upload->chunk_limit = upload->chunk_line = flow.client.parsed;
   } else {
@@ -105,12 +116,26 @@ void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes) 
 
 void UploadGate::begin_unchecked(Flow& flow, const RequestHead& head, int64_t body_bytes,
                                  DataplaneReason reason) {
-  if (open(flow, head, body_bytes)) fail(flow, reason);
+  if (core_.uploads.live().size() == core_.uploads.count()) {
+    fail_request(flow, flow.requests.heads() - 1, reason, &head, body_bytes);
+  } else if (open(flow, head, body_bytes)) {
+    fail(flow, reason);
+  }
 }
 
-bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reason) {
+bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reason,
+                              const RequestHead* head, int64_t body_bytes) {
   core_.counters.count(reason);
-  if (!core_.enforcing() || core_.fail_action(reason) != FailAction::kBlock) return false;
+  const bool blocks = core_.enforcing() && core_.fail_action(reason) == FailAction::kBlock;
+  if (head) {
+    Upload nameless;
+    nameless.key = core_.uploads.next_key(UploadTable::kNone);
+    nameless.begun = true;
+    (void)tell(flow, *head, body_bytes, nameless.key);
+    report(core_, nameless, blocks ? GateOutcome::kBlockedUnasked : GateOutcome::kReleasedUnasked,
+           reason);
+  }
+  if (!blocks) return false;
   const uint16_t slot = core_.uploads.take();
   if (slot == UploadTable::kNone) {
     refuser_.reset_both(flow);
@@ -125,9 +150,22 @@ bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reas
   return true;
 }
 
+void UploadGate::end_for_room(Flow& flow) {
+  if (flow.upload == Flow::kNoUpload) core_.counters.count(DataplaneReason::overload);
+  abort(flow, DataplaneReason::overload);
+  refuser_.reset_both(flow);
+}
+
 void UploadGate::append(Flow& flow, Bytes body) {
   Upload& upload = core_.uploads[flow.upload];
   upload.progress = core_.now.tick;
+  if (upload.kind == BodyKind::kForm) {
+    if (begins_like_a_form(body)) {
+      fail(flow, DataplaneReason::http_unsupported);
+      return;
+    }
+    upload.kind = BodyKind::kWrapped;
+  }
   if (!upload.wanted) return;
   const SinkResult result = core_.sink.append(upload.key, body);
   if (result == SinkResult::kEnough) upload.wanted = false;
@@ -140,6 +178,8 @@ void UploadGate::complete(Flow& flow) {
   core_.sink.finish(upload.key, core_.now.wall);
   if (upload.holds) {
     upload.phase = UploadPhase::kComplete;
+  } else if (upload.kind != BodyKind::kPlain) {
+    fail(flow, DataplaneReason::http_unsupported);
   } else {
     close(flow, GateOutcome::kReleasedUnasked, DataplaneReason::kNone);
   }
@@ -162,6 +202,8 @@ void UploadGate::decide(Flow& flow, const GateDecision& decision) {
   if (!open || !upload.holds) return;
   if (decision.block) {
     refuser_.start(flow, GateOutcome::kBlocked, DataplaneReason::kNone, decision.upload_id);
+  } else if (upload.kind != BodyKind::kPlain) {
+    fail(flow, DataplaneReason::http_unsupported);  // of what was inside, nothing is known
   } else {
     close(flow, GateOutcome::kReleased, DataplaneReason::kNone);
   }

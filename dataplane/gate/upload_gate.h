@@ -15,14 +15,19 @@ class UploadGate {
 
   // The head of a request that is to be inspected has been read. Afterwards the flow has an upload,
   // or it passes (for want of room), or it is being refused.
-  void begin(Flow& flow, const RequestHead& head, int64_t body_bytes);
+  void begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind);
 
   // The same for one that cannot be inspected: its reason decides, at once.
   void begin_unchecked(Flow& flow, const RequestHead& head, int64_t body_bytes,
                        DataplaneReason reason);
 
-  // A request that cannot even be named. True when it is being refused.
-  bool fail_request(Flow& flow, uint32_t request, DataplaneReason reason);
+  // A request that gets no upload of its own here. head: what is known of it where it has an upload
+  // in it, which the sink is told of, or null. True when it is being refused.
+  bool fail_request(Flow& flow, uint32_t request, DataplaneReason reason, const RequestHead* head,
+                    int64_t body_bytes);
+
+  // Both ends are reset, so that others find room.
+  void end_for_room(Flow& flow);
 
   // For flows whose upload is in the phase kReceiving.
   void append(Flow& flow, Bytes body);
@@ -42,6 +47,7 @@ class UploadGate {
 
  private:
   Upload* open(Flow& flow, const RequestHead& head, int64_t body_bytes);
+  SinkResult tell(const Flow& flow, const RequestHead& head, int64_t body_bytes, UploadKey key);
   void close(Flow& flow, GateOutcome outcome, DataplaneReason reason);
 
   Core& core_;

@@ -22,6 +22,15 @@ enum class UploadPhase : uint8_t {
   kRefusing,   // the refusal is on its way to the client
 };
 
+// What the body is as far as its request's head tells. Only what comes as it is can be inspected
+// whole; the bytes of the others are inspected too, and block if they can, but do not pass for
+// checked.
+enum class BodyKind : uint8_t {
+  kPlain,
+  kForm,     // multipart/form-data by POST, if its first byte is one that a form begins with
+  kWrapped,  // other multipart types, content codings, and forms that do not begin like one
+};
+
 struct Upload {
   UploadKey key{};
   uint32_t flow = 0;
@@ -30,7 +39,8 @@ struct Upload {
   bool begun = false;   // the sink knows it, and is owed a gate_closed
   bool holds = false;   // enforce mode: the tail stays here
   bool wanted = false;  // the sink takes more bytes
-  Tick progress{};      // when its last byte in order came; deadlines count from here
+  BodyKind kind = BodyKind::kPlain;
+  Tick progress{};  // when its last byte in order came; deadlines count from here
 
   // The tail.
   uint64_t tail = kNoOffset;         // with a length: where it starts
@@ -60,7 +70,7 @@ class UploadTable {
 
   UploadTable(size_t count, unsigned lcore_index);
 
-  UploadKey next_key(uint16_t slot);  // also for an upload that gets no slot (kNone)
+  UploadKey next_key(uint16_t slot);  // also for an upload that has no slot (kNone)
   uint16_t take();                    // kNone when all are taken
   void give(uint16_t slot);
   uint16_t find(UploadKey key) const;  // kNone when it is gone

@@ -97,7 +97,8 @@ bool rule_matches(const InspectRule& rule, const RequestFacts& facts) {
     return false;
   }
   if (facts.body_bytes >= 0 && facts.body_bytes < rule.body_bytes_min) return false;
-  return any_glob_matches(rule.hosts, facts.host, true) &&
+  // What names no host is for the origin's default one, which may be any.
+  return (facts.host.empty() || any_glob_matches(rule.hosts, facts.host, true)) &&
          any_glob_matches(rule.paths, facts.path, false);
 }
 

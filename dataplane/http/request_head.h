@@ -1,7 +1,5 @@
-// What is kept of a request's head while it is being read. One is lent to each connection whose
-// head is in progress; it is fixed in size, and longer values are cut (a longer target is
-// http_ambiguous instead).
-// Thread: the owning lcore.
+// What is kept of a request's head while it is being read. It is fixed in size, and longer values
+// are cut (a longer target or host is http_ambiguous instead). Thread: the owning lcore.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +13,14 @@ namespace soundgate {
 template <size_t kBytesMax>
 class FixedString {
  public:
+  FixedString() = default;
+  FixedString(const FixedString& other) { *this = other; }
+  FixedString& operator=(const FixedString& other) {
+    bytes_ = other.bytes_;
+    std::copy_n(other.data_.data(), bytes_, data_.data());
+    return *this;
+  }
+
   // False when it did not fit whole.
   bool append(std::string_view more) {
     const size_t taken = std::min(more.size(), kBytesMax - bytes_);
@@ -33,15 +39,28 @@ class FixedString {
 
 struct RequestHead {
   // Which header the value that comes belongs to.
-  enum class Field : uint8_t { kOther, kHost, kContentType, kRequestId, kUploader };
+  enum class Field : uint8_t {
+    kOther,
+    kHost,
+    kContentType,
+    kContentEncoding,
+    kTransferEncoding,
+    kRequestId,
+    kUploader,
+  };
 
   FixedString<kTargetBytesMax> target;
   FixedString<kHeaderValueBytesMax> host;
   FixedString<kHeaderValueBytesMax> content_type;
+  FixedString<kHeaderValueBytesMax> content_encoding;
+  FixedString<kHeaderValueBytesMax> transfer_encoding;
   FixedString<kHeaderValueBytesMax> request_id;
   FixedString<kHeaderValueBytesMax> uploader;
   int hosts = 0;  // how many Host headers there were
+  int content_types = 0;
+  int transfer_encodings = 0;
   bool target_overflow = false;
+  bool host_overflow = false;
 
   // Working state of the reader.
   FixedString<kHeaderNameBytesMax> name;
@@ -54,10 +73,12 @@ struct RequestHead {
     target.clear();
     host.clear();
     content_type.clear();
+    content_encoding.clear();
+    transfer_encoding.clear();
     request_id.clear();
     uploader.clear();
-    hosts = 0;
-    target_overflow = false;
+    hosts = content_types = transfer_encodings = 0;
+    target_overflow = host_overflow = false;
     name.clear();
     name_overflow = in_value = false;
     field = Field::kOther;

@@ -16,6 +16,29 @@ bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
          strncasecmp(text.data(), prefix.data(), prefix.size()) == 0;
 }
 
+bool same_ignoring_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && starts_with_ignoring_case(a, b);
+}
+
+bool contains_ignoring_case(std::string_view text, std::string_view part) {
+  for (; text.size() >= part.size(); text.remove_prefix(1)) {
+    if (starts_with_ignoring_case(text, part)) return true;
+  }
+  return false;
+}
+
+// The headers alone are the client's word: origins store the body of a PUT whatever they say.
+BodyKind body_kind(const RequestHead& head, unsigned method) {
+  const std::string_view type = trimmed(head.content_type.view());
+  const std::string_view encoding = trimmed(head.content_encoding.view());
+  const bool encoded = !encoding.empty() && !same_ignoring_case(encoding, "identity");
+  if (method == HTTP_POST && starts_with_ignoring_case(type, "multipart/form-data") && !encoded) {
+    return BodyKind::kForm;
+  }
+  const bool in_parts = head.content_types > 1 || contains_ignoring_case(type, "multipart/");
+  return in_parts || encoded ? BodyKind::kWrapped : BodyKind::kPlain;
+}
+
 // A chunk's size that starts with another digit than 0 is not the last one's.
 bool starts_nonzero_size(Bytes line) {
   const auto c = std::to_integer<char>(line.front());
@@ -31,8 +54,8 @@ bool usually_has_upload(unsigned method) {
 void RequestReader::read(Flow& flow) {
   while (flow.phase == FlowPhase::kInspected && !paused(flow)) {
     const Bytes input = flow.client.bytes.at(core_.buffers, flow.client.parsed);
-    if (input.empty()) break;
-    take_step(flow, input);
+    if (input.empty() || !take_step(flow, input)) break;
+    flow.client.progress = core_.now.tick;
   }
   flow.client.limit = gate_.limit(flow);
 }
@@ -44,22 +67,48 @@ bool RequestReader::paused(const Flow& flow) const {
   return upload.phase == UploadPhase::kComplete && flow.requests.at_boundary();
 }
 
-void RequestReader::take_step(Flow& flow, Bytes input) {
-  if (flow.requests.at_boundary()) {
-    core_.heads.lend(flow);
-    flow.request_began = core_.now.wall;
-  }
+bool RequestReader::take_step(Flow& flow, Bytes input) {
+  const bool begins = flow.requests.at_boundary();
+  if (begins) flow.request_began = core_.now.wall;
+  RequestHead* head = begins ? core_.heads.blank() : core_.heads.of(flow);
+  const RequestStream before = flow.requests;
   Upload* upload = core_.upload_of(flow);
   if (upload && upload->chunk_line == flow.client.parsed) {
     upload->chunk_line_passes = starts_nonzero_size(input);
   }
   const bool was_in_body = flow.requests.in_body();
-  const RequestStream::Step step =
-      flow.requests.step(input, core_.heads.of(flow), core_.header_names);
+  const RequestStream::Step step = flow.requests.step(input, head, core_.header_names);
+  if (begins && flow.requests.needs_head() && !keep_head(flow)) {
+    flow.requests = before;  // not read: it waits until there is room
+    return false;
+  }
   flow.client.parsed += step.used;
   if (upload && upload->chunk_line_passes) upload->chunk_limit = flow.client.parsed;
   if (!step.body.empty()) on_body(flow, step.body);
-  if (flow.phase == FlowPhase::kInspected && !paused(flow)) on_event(flow, step.event, was_in_body);
+  const bool goes_on = flow.phase == FlowPhase::kInspected && !paused(flow);
+  if (goes_on) on_event(flow, step.event, head, was_in_body);
+  if (!flow.requests.needs_head()) core_.heads.give_back(flow);
+  return true;
+}
+
+// A head that came in part needs a place of its own. Where there is none, the one that has been
+// incomplete for the longest makes room: whoever sends a thousand half heads ends his own. Without
+// one that is old enough the request waits, unforwarded, and its client's retransmissions try
+// again. In observe mode nothing may suffer: what has no head is read on without.
+bool RequestReader::keep_head(Flow& flow) {
+  const uint32_t index = core_.flows.index_of(flow);
+  HeadPool& heads = core_.heads;
+  if (heads.keep(flow, index, core_.now.tick)) return true;
+  if (core_.now.tick - heads.oldest().since >= kHeadAgeMin) {
+    evict_head(core_.flows[heads.oldest().flow]);
+    return heads.keep(flow, index, core_.now.tick);
+  }
+  return !core_.enforcing();
+}
+
+void RequestReader::evict_head(Flow& flow) {
+  core_.heads.give_back(flow);
+  if (core_.enforcing()) gate_.end_for_room(flow);
 }
 
 void RequestReader::on_body(Flow& flow, Bytes body) {
@@ -67,12 +116,12 @@ void RequestReader::on_body(Flow& flow, Bytes body) {
   if (upload && upload->phase == UploadPhase::kReceiving) gate_.append(flow, body);
 }
 
-void RequestReader::on_event(Flow& flow, Event event, bool was_in_body) {
+void RequestReader::on_event(Flow& flow, Event event, const RequestHead* head, bool was_in_body) {
   switch (event) {
     case Event::kMore:
       break;
     case Event::kHead:
-      on_head(flow);
+      on_head(flow, head);
       break;
     case Event::kChunk:
       on_chunk(flow);
@@ -84,46 +133,37 @@ void RequestReader::on_event(Flow& flow, Event event, bool was_in_body) {
       on_end(flow);
       break;
     case Event::kNotHttp:
-      if (!gate_.fail_request(flow, flow.requests.heads(), DataplaneReason::not_http)) {
-        enter_phase(core_, flow, FlowPhase::kPassing);
-      }
+      on_not_http(flow);
       break;
     case Event::kAmbiguous:
-      on_ambiguous(flow, flow.requests.heads() - (was_in_body ? 1 : 0));
+      on_ambiguous(flow, flow.requests.heads() - (was_in_body ? 1 : 0), head, -1);
       break;
   }
 }
 
-void RequestReader::on_head(Flow& flow) {
+void RequestReader::on_head(Flow& flow, const RequestHead* head) {
   const RequestStream& requests = flow.requests;
   flow.responses.expect(requests.method());
-  if (requests.chunked() || requests.body_bytes() > 0) judge(flow, core_.heads.of(flow));
-  core_.heads.give_back(flow);
+  if (!requests.chunked() && requests.body_bytes() == 0) return;
+  const int64_t body_bytes = requests.chunked() ? -1 : static_cast<int64_t>(requests.body_bytes());
+  if (head) {
+    judge(flow, *head, body_bytes);
+  } else if (usually_has_upload(requests.method())) {
+    gate_.fail_request(flow, requests.heads() - 1, DataplaneReason::overload, core_.heads.blank(),
+                       body_bytes);
+  }
 }
 
-void RequestReader::judge(Flow& flow, const RequestHead* head) {
+void RequestReader::judge(Flow& flow, const RequestHead& head, int64_t body_bytes) {
   const RequestStream& requests = flow.requests;
-  const uint32_t number = requests.heads() - 1;
-  if (!head) {
-    if (usually_has_upload(requests.method())) {
-      gate_.fail_request(flow, number, DataplaneReason::overload);
-    }
+  if (head.target_overflow || head.host_overflow || head.hosts > 1) {
+    on_ambiguous(flow, requests.heads() - 1, &head, body_bytes);
+  } else if (!matches(flow, head, body_bytes)) {
     return;
-  }
-  if (head->target_overflow || head->hosts > 1) {
-    on_ambiguous(flow, number);
-    return;
-  }
-  const int64_t body_bytes = requests.chunked() ? -1 : static_cast<int64_t>(requests.body_bytes());
-  if (!matches(flow, *head, body_bytes)) return;
-  // The header alone is the client's word: origins store the body of a PUT whatever it says.
-  const bool multipart =
-      requests.method() == HTTP_POST &&
-      starts_with_ignoring_case(trimmed(head->content_type.view()), "multipart/form-data");
-  if (multipart || requests.method() == HTTP_PATCH) {
-    gate_.begin_unchecked(flow, *head, body_bytes, DataplaneReason::http_unsupported);
+  } else if (requests.method() == HTTP_PATCH) {
+    gate_.begin_unchecked(flow, head, body_bytes, DataplaneReason::http_unsupported);
   } else {
-    gate_.begin(flow, *head, body_bytes);
+    gate_.begin(flow, head, body_bytes, body_kind(head, requests.method()));
   }
 }
 
@@ -163,13 +203,25 @@ void RequestReader::on_end(Flow& flow) {
   if (upload && upload->phase == UploadPhase::kReceiving) gate_.complete(flow);
 }
 
-void RequestReader::on_ambiguous(Flow& flow, uint32_t number) {
+void RequestReader::on_not_http(Flow& flow) {
+  constexpr auto kReason = DataplaneReason::not_http;
+  if (gate_.fail_request(flow, flow.requests.heads(), kReason, nullptr, -1)) return;
+  // Where a request was guessed to begin, it may have been in the middle of a body.
+  flow.watch.settled = true;  // all before it was read in order
+  enter_phase(core_, flow, flow.resumed ? FlowPhase::kMidstream : FlowPhase::kPassing);
+}
+
+// head: null where nothing is known of the request.
+void RequestReader::on_ambiguous(Flow& flow, uint32_t number, const RequestHead* head,
+                                 int64_t body_bytes) {
   constexpr auto kReason = DataplaneReason::http_ambiguous;
   const Upload* upload = core_.upload_of(flow);
   if (upload && upload->phase != UploadPhase::kTurnWait) {
     gate_.fail(flow, kReason);
   } else {
-    gate_.fail_request(flow, number, kReason);
+    const bool names_upload =
+        head && !head->target.empty() && usually_has_upload(flow.requests.method());
+    gate_.fail_request(flow, number, kReason, names_upload ? head : nullptr, body_bytes);
   }
   const bool refused = flow.upload != Flow::kNoUpload || flow.phase != FlowPhase::kInspected;
   if (!refused) enter_phase(core_, flow, FlowPhase::kMidstream);

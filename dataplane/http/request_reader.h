@@ -1,5 +1,6 @@
 // Reads the client's stored bytes as requests and gives the bodies that are inspected to the gate.
-// Reading stops at the end of an upload whose decision is awaited: what follows it stays stored.
+// Reading stops at the end of an upload whose decision is awaited, and in front of a request for
+// whose head there is no room: what follows stays stored.
 // Thread: the owning lcore.
 #pragma once
 
@@ -18,15 +19,18 @@ class RequestReader {
 
  private:
   bool paused(const Flow& flow) const;
-  void take_step(Flow& flow, Bytes input);
+  bool take_step(Flow& flow, Bytes input);  // false: not now
+  bool keep_head(Flow& flow);
+  void evict_head(Flow& flow);
   void on_body(Flow& flow, Bytes body);
-  void on_event(Flow& flow, RequestStream::Event event, bool was_in_body);
-  void on_head(Flow& flow);
-  void judge(Flow& flow, const RequestHead* head);
+  void on_event(Flow& flow, RequestStream::Event event, const RequestHead* head, bool was_in_body);
+  void on_head(Flow& flow, const RequestHead* head);
+  void judge(Flow& flow, const RequestHead& head, int64_t body_bytes);
   void on_chunk(Flow& flow);
   void on_chunk_end(Flow& flow);
   void on_end(Flow& flow);
-  void on_ambiguous(Flow& flow, uint32_t number);
+  void on_not_http(Flow& flow);
+  void on_ambiguous(Flow& flow, uint32_t number, const RequestHead* head, int64_t body_bytes);
   bool matches(const Flow& flow, const RequestHead& head, int64_t body_bytes) const;
 
   Core& core_;

@@ -43,7 +43,8 @@ class RequestStream {
 
   RequestStream();
 
-  // head: lent while needs_head() says so; null where none could be had (nothing is kept then).
+  // head: the same while needs_head() says so, cleared before a request begins; null where none
+  // could be had (nothing is kept then).
   Step step(Bytes input, RequestHead* head, const HeaderNames& names);
 
   bool needs_head() const { return state_ == State::kHead || state_ == State::kOddLine; }
@@ -76,7 +77,8 @@ class RequestStream {
   uint32_t heads_ = 0;
   State state_ = State::kBoundary;
   bool chunked_ = false;
-  bool in_size_line_ = false;  // of a chunk
+  bool in_size_line_ = false;     // of a chunk
+  bool after_line_feed_ = false;  // in a head
 };
 
 }  // namespace soundgate

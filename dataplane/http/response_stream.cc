@@ -98,7 +98,10 @@ size_t ResponseStream::read_head(Bytes input) {
 
 void ResponseStream::head_complete() {
   const unsigned status = parser_.status_code;
-  const bool to_connect = answers(connect_requests_) && status / 100 == 2;
+  // A 2xx to CONNECT opens a tunnel and has no length (RFC 9110 section 9.3.6). An origin that says
+  // one has answered it like any other request, and reads on.
+  const bool has_length = (parser_.flags & (F_CONTENTLENGTH | F_CHUNKED)) != 0 || status == 204;
+  const bool to_connect = answers(connect_requests_) && status / 100 == 2 && !has_length;
   const bool no_body = answers(head_requests_) || status == 204 || status == 304;
   if (status == 101 || to_connect) {
     state_ = State::kSwitched;

@@ -62,7 +62,7 @@ void ClientPath::on_segment(Flow& flow, Frame& frame) {
     return;
   }
   if (!frame.has(kAck)) {  // origins ignore these: then so do we, on the wire
-    refuse_segment();
+    refuse_segment(flow, frame);
     return;
   }
   note_header(flow, frame);
@@ -91,20 +91,26 @@ void ClientPath::note_header(Flow& flow, const Frame& frame) {
 }
 
 // A client's reset may be meant for bytes that we hold: the origin gets one where it will believe
-// it. The connection is over for the client, so no more payload of it is let through.
+// it, and another for whatever it still sends. The connection is over for the client, so no more
+// payload of it is let through.
 void ClientPath::on_reset(Flow& flow, const Frame& frame) {
   ClientHalf& client = flow.client;
   const uint64_t at = offset_of(frame.sequence, client.first, client.parsed);
   const bool in_window =
       !before(at, client.acknowledged) && before(at, client.acknowledged + kFlowReachBytesMax);
   if (!in_window) {
-    refuse_segment();
+    refuse_segment(flow, frame);
     return;
   }
-  reset_origin(core_, flow);
+  const bool strict = core_.is_strict(flow);
+  if (strict) {
+    reset_origin(core_, flow);
+  } else {
+    core_.io.forward(Side::kOrigin, frame.bytes.size());
+  }
   gate_.abort(flow, DataplaneReason::client_gone);
   stop_following(core_, flow);
-  enter_phase(core_, flow, FlowPhase::kEnded);
+  enter_phase(core_, flow, strict ? FlowPhase::kRefused : FlowPhase::kEnded);
 }
 
 void ClientPath::on_data(Flow& flow, Frame& frame) {
@@ -112,8 +118,12 @@ void ClientPath::on_data(Flow& flow, Frame& frame) {
   const uint64_t offset = offset_of(frame.sequence, client.first, client.parsed);
   Extent extent{offset, offset + frame.payload_bytes, frame.has(kFin)};
   if (before(extent.begin, client.acknowledged)) extent.begin = client.acknowledged;
+  if (is_out_of_reach(flow, extent)) {
+    no_room(flow, frame);
+    return;
+  }
   if (!makes_sense(flow, extent)) {
-    refuse_segment();
+    refuse_segment(flow, frame);
     return;
   }
   if (extent.fin) client.fin = extent.end;
@@ -136,10 +146,13 @@ void ClientPath::on_data(Flow& flow, Frame& frame) {
   }
 }
 
-// Not too far ahead, and nothing behind the stream's end.
+bool ClientPath::is_out_of_reach(const Flow& flow, const Extent& extent) const {
+  return before(flow.client.acknowledged + kFlowReachBytesMax, extent.end);
+}
+
+// Nothing is behind the stream's end.
 bool ClientPath::makes_sense(const Flow& flow, const Extent& extent) const {
   const ClientHalf& client = flow.client;
-  if (before(client.acknowledged + kFlowReachBytesMax, extent.end)) return false;
   if (client.fin != kNoOffset && before(client.fin, extent.end)) return false;
   if (!extent.fin) return true;
   if (client.fin != kNoOffset) return client.fin == extent.end;
@@ -150,6 +163,7 @@ bool ClientPath::makes_sense(const Flow& flow, const Extent& extent) const {
 bool ClientPath::store(Flow& flow, const Frame& frame, const Extent& extent) {
   const size_t bytes = static_cast<size_t>(extent.end - extent.begin);
   const MutableBytes fresh = frame.payload().last(bytes);
+  if (flow.client.bytes.empty()) flow.client.progress = core_.now.tick;
   const size_t differing = flow.client.bytes.impose_on(core_.buffers, extent.begin, fresh);
   if (differing > 0) {
     fix_tcp_checksum(frame);
@@ -162,13 +176,11 @@ bool ClientPath::store(Flow& flow, const Frame& frame, const Extent& extent) {
 // In enforce mode the segment is dropped: the sender slows down and tries again. In observe mode
 // nothing may suffer: the connection goes on unseen.
 void ClientPath::no_room(Flow& flow, const Frame& frame) {
-  const Upload* upload = core_.upload_of(flow);
-  const bool strict = upload ? upload->holds : core_.enforcing();
-  if (strict) {
-    refuse_segment();
+  if (core_.is_strict(flow)) {
+    refuse_segment(flow, frame);
     return;
   }
-  if (upload) {
+  if (core_.upload_of(flow)) {
     gate_.fail(flow, DataplaneReason::tcp_window_full);
   } else {
     core_.counters.count(DataplaneReason::tcp_window_full);
@@ -225,6 +237,12 @@ void ClientPath::resume(Flow& flow) {
   }
 }
 
-void ClientPath::refuse_segment() { core_.counters.segments_refused.add(); }
+void ClientPath::refuse_segment(const Flow& flow, const Frame& frame) {
+  if (core_.is_strict(flow)) {
+    core_.counters.segments_refused.add();
+  } else {
+    core_.io.forward(Side::kOrigin, frame.bytes.size());
+  }
+}
 
 }  // namespace soundgate

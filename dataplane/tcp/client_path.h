@@ -31,6 +31,7 @@ class ClientPath {
   void on_reset(Flow& flow, const Frame& frame);
   void note_header(Flow& flow, const Frame& frame);
   void on_data(Flow& flow, Frame& frame);
+  bool is_out_of_reach(const Flow& flow, const Extent& extent) const;
   bool makes_sense(const Flow& flow, const Extent& extent) const;
   bool store(Flow& flow, const Frame& frame, const Extent& extent);
   void no_room(Flow& flow, const Frame& frame);
@@ -38,7 +39,8 @@ class ClientPath {
   void hold(Flow& flow, const Extent& extent);
   void send_held(Flow& flow);
   void check_fin(Flow& flow);
-  void refuse_segment();
+  // It goes no further; observing, it goes on unread.
+  void refuse_segment(const Flow& flow, const Frame& frame);
 
   Core& core_;
   UploadGate& gate_;

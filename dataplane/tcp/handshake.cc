@@ -7,10 +7,9 @@
 namespace soundgate {
 namespace {
 
-bool is_over(FlowPhase phase) {
-  return phase == FlowPhase::kOpening || phase == FlowPhase::kEnded ||
-         phase == FlowPhase::kRefused || phase == FlowPhase::kRefusing;
-}
+// A connection that was refused is not: until the origin takes the new SYN, it may still have the
+// old one, and wait for what was kept back.
+bool is_over(FlowPhase phase) { return phase == FlowPhase::kOpening || phase == FlowPhase::kEnded; }
 
 bool is_of_this_connection(const Flow& flow, const Frame& syn) {
   return flow.phase != FlowPhase::kOpening && syn.sequence + 1 == flow.client.first;
@@ -50,7 +49,7 @@ void Handshake::on_client_syn(Flow* flow, Frame& frame) {
     flow = nullptr;
   }
   if (!flow) {
-    flow = core_.flows.insert(flow_key(frame, Side::kClient));
+    flow = make_entry(core_, flow_key(frame, Side::kClient));
     if (!flow) {
       no_entry(frame);
       return;
@@ -97,7 +96,7 @@ void Handshake::on_origin_syn(Flow* flow, Frame& frame) {
 // not followed. Where the SYN had no room in the table, it was let pass, and so is its answer.
 bool Handshake::opens_unseen(const Flow* flow, const Frame& frame) const {
   if (!core_.enforcing()) return false;
-  if (!flow) return !core_.flows.full() || core_.table_full_blocks();
+  if (!flow) return !core_.flows.full() || core_.table_full_blocks() || can_make_room(core_);
   const bool is_copy =
       flow->phase != FlowPhase::kOpening && frame.acknowledgment == flow->client.first;
   return !is_copy;
@@ -113,7 +112,7 @@ void Handshake::accept(Flow& flow, const Frame& frame) {
   flow.origin = OriginHalf{};
   flow.requests = RequestStream();
   flow.responses = ResponseStream();
-  flow.syn_pending = flow.closing = flow.confirmed = false;
+  flow.syn_pending = flow.closing = flow.confirmed = flow.resumed = false;
   flow.client.first = flow.pending_first;
   flow.origin.first = frame.sequence + 1;
   flow.uses_timestamps = flow.pending_timestamps && options.timestamps;

@@ -24,11 +24,14 @@ bool starts_with_method(std::string_view text) {
   });
 }
 
-// "PUT /path HTTP/1.1\r\n", all of it.
+bool is_of_a_line(char c) { return (c >= ' ' && c <= '~') || c == '\r'; }
+
+// "PUT /path HTTP/1.1\r\n", all of it, or a piece of it that is all that the segment has.
 bool starts_with_request_line(std::string_view text) {
-  const size_t end = text.find("\r\n");
-  if (end == std::string_view::npos || !starts_with_method(text)) return false;
-  const std::string_view line = text.substr(0, end);
+  if (!starts_with_method(text)) return false;
+  const size_t end = text.find('\n');
+  if (end == std::string_view::npos) return std::ranges::all_of(text, is_of_a_line);
+  const std::string_view line = text.substr(0, text[end - 1] == '\r' ? end - 1 : end);
   const size_t target = line.find(' ') + 1;
   const size_t version = line.rfind(" HTTP/1.");
   return version != std::string_view::npos && version > target &&
@@ -53,7 +56,7 @@ uint32_t end_of(const Frame& frame) {
 
 Flow* Midstream::open(const Frame& frame) {
   const bool unknown_past = !frame.has(kRst) && !frame.has(kFin) && frame.has(kAck);
-  Flow* flow = unknown_past ? core_.flows.insert(flow_key(frame, Side::kClient)) : nullptr;
+  Flow* flow = unknown_past ? make_entry(core_, flow_key(frame, Side::kClient)) : nullptr;
   if (!flow) {
     if (unknown_past) core_.counters.count(DataplaneReason::flow_table_full);
     if (unknown_past && core_.table_full_blocks()) {
@@ -81,6 +84,10 @@ bool Midstream::on_client_segment(Flow& flow, const Frame& frame) {
     return true;
   }
   MidstreamWatch& watch = flow.watch;
+  if (resyncs && core_.enforcing() && keep_back(watch, frame)) {
+    core_.counters.segments_refused.add();
+    return false;
+  }
   if (!watch.client_seen || is_later(end_of(frame), watch.client_end)) {
     watch.client_end = end_of(frame);
   }
@@ -89,6 +96,22 @@ bool Midstream::on_client_segment(Flow& flow, const Frame& frame) {
   flow.closing = flow.closing || frame.has(kRst) || frame.has(kFin);
   core_.io.forward(Side::kOrigin, frame.bytes.size());
   return false;
+}
+
+// The first payload that is seen may have overtaken the head of a request, which was lost while
+// nobody stood here; with it the body would pass unread. What is kept back comes again, from the
+// client's first unacknowledged byte on: if that begins no request, this is the middle of one.
+bool Midstream::keep_back(MidstreamWatch& watch, const Frame& frame) {
+  if (watch.settled || frame.payload_bytes == 0 || frame.has(kRst)) return false;
+  const bool is_next = watch.origin_seen && watch.client_acknowledged == frame.sequence;
+  const bool again = watch.keeps_back && watch.client_lowest == frame.sequence;
+  watch.settled = is_next || again;
+  if (watch.settled) return false;
+  if (!watch.keeps_back || is_later(watch.client_lowest, frame.sequence)) {
+    watch.client_lowest = frame.sequence;
+  }
+  watch.keeps_back = true;
+  return true;
 }
 
 void Midstream::on_origin_segment(Flow& flow, const Frame& frame) {
@@ -104,21 +127,29 @@ void Midstream::on_origin_segment(Flow& flow, const Frame& frame) {
 }
 
 // On a connection at rest, the beginning of a method is enough. On one of which little was seen
-// yet, a body might look like that: then the whole line has to be there.
+// yet, a body might look like that: then the whole line has to be there, or nothing but its
+// beginning. (Empty lines in front of it are passed over, as everywhere.)
 bool Midstream::starts_request(const Flow& flow, const Frame& frame) const {
   if (frame.payload_bytes == 0 || !frame.has(kAck)) return false;
-  const std::string_view text = text_of(frame.payload());
+  std::string_view text = text_of(frame.payload());
+  text.remove_prefix(std::min(text.find_first_not_of("\r\n"), text.size()));
+  if (text.empty()) return false;
   if (is_at_rest(flow.watch, frame)) return starts_with_method(text);
-  const bool first = !flow.watch.client_seen || flow.watch.client_end == frame.sequence;
+  const MidstreamWatch& watch = flow.watch;
+  const bool awaits_front = watch.keeps_back && !watch.settled;
+  const bool first = awaits_front ? !is_later(frame.sequence, watch.client_lowest)
+                                  : !watch.client_seen || watch.client_end == frame.sequence;
   return first && starts_with_request_line(text);
 }
 
 void Midstream::adopt(Flow& flow, const Frame& frame) {
   const uint16_t window = flow.origin.window;
+  flow.watch = {};
   flow.client = ClientHalf{};
   flow.origin = OriginHalf{};
   flow.requests = RequestStream();
   flow.responses = ResponseStream();
+  flow.resumed = flow.confirmed = true;
   flow.client.first = frame.sequence;
   flow.origin.first = frame.acknowledgment;
   constexpr uint16_t kWindowUnknown = 512;

@@ -47,6 +47,7 @@ void OriginPath::note_header(Flow& flow, const Frame& frame) {
   const uint64_t seen = offset_of(frame.acknowledgment, client.first, client.acknowledged);
   if (client.fin != kNoOffset && before(client.fin, seen)) client.fin_acknowledged = true;
   if (!before(client.acknowledged, seen)) return;
+  client.progress = core_.now.tick;
   client.acknowledged = std::min(seen, client.parsed);
   client.bytes.release_below(core_.buffers, client.acknowledged);
 }

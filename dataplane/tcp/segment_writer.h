@@ -16,7 +16,7 @@ namespace soundgate {
 
 // The Ethernet and VLAN headers of a connection, as its client sends them.
 struct LinkHeader {
-  static constexpr size_t kBytesMax = 18;
+  static constexpr size_t kBytesMax = 14 + 4 * kVlanTagsMax;
   std::array<std::byte, kBytesMax> data{};
   uint8_t bytes = 0;
 };

@@ -15,7 +15,7 @@ _soundgate() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local actions="allow track label demote hold_review block"
   local -A verbs=(
-    [bank]="create set list pause resume delete" [item]="list show remove suppress restore"
+    [bank]="create set list pause resume export delete" [item]="list show remove suppress restore"
     [decisions]="list show" [uploads]="list" [config]="check"
   )
   local command="" verb="" i
@@ -35,7 +35,7 @@ _soundgate() {
     --checked) words="full partial none" ;;
     --bank) words=$(_soundgate_banks) ;;
     --store) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
-    --socket) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    --socket | --fingerprints) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     --title | --content-id | --metadata | --upload | --reason | --until | --since | --limit | \
       --request-id | --min-seconds) return ;;
     *)
@@ -51,10 +51,10 @@ _soundgate() {
       ;;
   esac
   if [[ $current == -* ]]; then
-    words="--store --socket --json --quiet --help"
+    words="--store --socket --json --quiet --help --version"
     case $command in
       scan) words+=" --fail-on" ;;
-      enroll) words+=" --bank --title --content-id --metadata --upload" ;;
+      enroll) words+=" --bank --title --content-id --metadata --upload --fingerprints --overlaps" ;;
       bank) words+=" --action --probes --min-seconds --force" ;;
       item) words+=" --reason --until" ;;
       decisions) words+=" --verdict --checked --since --request-id --limit" ;;

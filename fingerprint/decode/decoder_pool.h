@@ -46,6 +46,8 @@ class DecodeListener {
   // missing.
   virtual void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) = 0;
   virtual void on_end(uint64_t tag, const DecodeEnd& end) = 0;
+  // Something to be logged: a worker that died, or cannot be replaced now.
+  virtual void on_trouble(const std::string& /*what*/) {}
 };
 
 // Names a stream to the producer that began it. 0 is no stream.
@@ -86,8 +88,9 @@ class DecoderPool {
     };
     std::vector<Part> producer_parts;
     int64_t spool_bytes_max = int64_t{128} << 20;  // of one stream that needs its end first
-    std::chrono::milliseconds stall_max{5000};     // one step of one stream, then timeout
-    double audio_seconds_max = 6 * 3600.0;         // of one stream, then too_long
+    static constexpr std::chrono::milliseconds kStallMin{600};
+    std::chrono::milliseconds stall_max{5000};  // one step of one stream, then timeout
+    double audio_seconds_max = 6 * 3600.0;      // of one stream, then too_long
   };
   static tl::expected<std::unique_ptr<DecoderPool>, std::string> start(const Options& options,
                                                                        DecodeListener& listener);

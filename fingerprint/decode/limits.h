@@ -24,9 +24,14 @@ inline constexpr uint64_t kPatientBytesMax = size_t{2} << 20;
 // costs as much as decoding a packet.
 inline constexpr uint64_t kWakeBytes = size_t{16} << 10;
 
+inline constexpr double kAudioSecondsMax = 1e6;  // that one stream may be allowed
+
 // Results: what a worker writes and the host checks.
 inline constexpr uint32_t kResultEntries = 4096;
 inline constexpr uint32_t kItemsPerEntry = 24;
+// Of any time in a result: an honest worker cuts what headers claim, and a longer one is nonsense.
+inline constexpr double kResultSecondsMax = 1e9;
+static_assert(kResultSecondsMax > 2 * kAudioSecondsMax, "what is decoded, and what is missing");
 static_assert((kResultEntries & (kResultEntries - 1)) == 0, "ring positions are masked");
 
 // Worker.
@@ -39,8 +44,17 @@ inline constexpr size_t kReadBufferBytes = size_t{32} << 10;
 inline constexpr size_t kProbeBytesMax = size_t{1} << 20;
 inline constexpr size_t kAllocationBytesMax = size_t{128} << 20;  // one of libav's
 inline constexpr int kStreamsPerFileMax = 64;
+// Beyond these a frame could need gigabytes at kSampleRateHz, or a filter that takes seconds to
+// make.
+inline constexpr int kSampleRateHzMin = 1000;
+inline constexpr int kSampleRateHzMax = 768'000;
+inline constexpr int kResampledSamplesMax = 1 << 20;  // at a time: a frame may last for hours
+inline constexpr int kFormatChangesMax = 256;  // of one stream: each sets up the resampler anew
 
 // Supervision.
+// So many times as long may go by with no word of a stream whose bytes are all there. 256 streams
+// that share a worker are each heard of within seconds.
+inline constexpr int kSilenceStalls = 24;
 inline constexpr int kWorkersMax = 256;
 inline constexpr uint32_t kResumesMax = 4;  // of one stream, then decoder_lost
 inline constexpr std::chrono::milliseconds kTick{250};

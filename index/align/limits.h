@@ -8,9 +8,6 @@
 
 namespace soundgate {
 
-// Audio that one item describes, from its start on: 19 hops and a frame of 4096 samples.
-inline constexpr double kItemSpanSeconds = (19.0 * kHopSamples + 4096) / kSampleRateHz;
-
 // Where an excerpt starts or ends inside both sides, the items about the cut describe some of each.
 // They are half alike when the cut is so long after their start, by the median of 100 excerpts
 // (kind "embedded" of perf/quality).

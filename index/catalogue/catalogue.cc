@@ -83,16 +83,21 @@ IndexResult<int64_t> Catalogue::change(std::string_view what, std::string_view b
   return fenced([&] {
     Transaction transaction(database_);
     work();
-    database_.prepare("INSERT INTO change (made_ms, what, bank, content_id) VALUES (?, ?, ?, ?)")
-        .bind(1, milliseconds_of(system_clock::now()))
-        .bind(2, what)
-        .bind(3, bank)
-        .bind(4, content_id)
-        .run();
-    const int64_t version = database_.last_insert_id();
+    const int64_t version = log_change(what, bank, content_id);
     transaction.commit();
     return version;
   });
+}
+
+int64_t Catalogue::log_change(std::string_view what, std::string_view bank,
+                              std::string_view content_id) {
+  database_.prepare("INSERT INTO change (made_ms, what, bank, content_id) VALUES (?, ?, ?, ?)")
+      .bind(1, milliseconds_of(system_clock::now()))
+      .bind(2, what)
+      .bind(3, bank)
+      .bind(4, content_id)
+      .run();
+  return database_.last_insert_id();
 }
 
 IndexResult<std::unique_ptr<Catalogue>> Catalogue::open(const std::filesystem::path& store,
@@ -188,26 +193,43 @@ IndexResult<int64_t> Catalogue::delete_bank(const Bank& bank) {
   });
 }
 
-IndexResult<int64_t> Catalogue::put_reference(const Bank& bank, const EnrollRequest& request,
-                                              system_clock::time_point enrolled) {
-  const std::vector<uint8_t> blob = blob_of_items(request.fingerprint.items);
-  return change("enrol", bank.name, request.content_id, [&] {
-    database_
-        .prepare(
-            "INSERT OR REPLACE INTO reference (bank_id, content_id, title, metadata, "
-            "algorithm, duration_seconds, enrolled_ms, items, items_digest) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
-        .bind(1, bank.id)
-        .bind(2, std::string_view(request.content_id))
-        .bind(3, std::string_view(request.title))
-        .bind(4, std::string_view(request.metadata_json))
-        .bind(5, int64_t{request.fingerprint.algorithm})
-        .bind(6, request.fingerprint.duration_seconds)
-        .bind(7, milliseconds_of(enrolled))
-        .bind(8, std::span<const uint8_t>(blob))
-        .bind(9, items_digest(blob))
-        .run();
+IndexResult<int64_t> Catalogue::put_references(
+    std::span<const NewReference> references,
+    const std::map<SuppressionKey, Suppression>& suppressions, system_clock::time_point enrolled) {
+  return fenced([&] {
+    Transaction transaction(database_);
+    int64_t version = 0;
+    for (const NewReference& reference : references) {
+      insert_reference(reference, enrolled);
+      version = log_change("enrol", reference.bank->name, reference.request->content_id);
+    }
+    for (const auto& [key, suppression] : suppressions) {
+      insert_suppression(key, suppression);
+      version = log_change("suppress", key.first, key.second);
+    }
+    transaction.commit();
+    return version;
   });
+}
+
+void Catalogue::insert_reference(const NewReference& reference, system_clock::time_point enrolled) {
+  const EnrollRequest& request = *reference.request;
+  const std::vector<uint8_t> blob = blob_of_items(request.fingerprint.items);
+  database_
+      .prepare(
+          "INSERT OR REPLACE INTO reference (bank_id, content_id, title, metadata, "
+          "algorithm, duration_seconds, enrolled_ms, items, items_digest) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+      .bind(1, reference.bank->id)
+      .bind(2, std::string_view(request.content_id))
+      .bind(3, std::string_view(request.title))
+      .bind(4, std::string_view(request.metadata_json))
+      .bind(5, int64_t{request.fingerprint.algorithm})
+      .bind(6, request.fingerprint.duration_seconds)
+      .bind(7, milliseconds_of(enrolled))
+      .bind(8, std::span<const uint8_t>(blob))
+      .bind(9, items_digest(blob))
+      .run();
 }
 
 IndexResult<int64_t> Catalogue::delete_reference(const Bank& bank, std::string_view content_id) {
@@ -221,19 +243,21 @@ IndexResult<int64_t> Catalogue::delete_reference(const Bank& bank, std::string_v
 
 IndexResult<int64_t> Catalogue::put_suppression(const SuppressionKey& key,
                                                 const Suppression& suppression) {
+  return change("suppress", key.first, key.second, [&] { insert_suppression(key, suppression); });
+}
+
+void Catalogue::insert_suppression(const SuppressionKey& key, const Suppression& suppression) {
   std::optional<int64_t> until_ms;
   if (suppression.until) until_ms = milliseconds_of(*suppression.until);
-  return change("suppress", key.first, key.second, [&] {
-    database_
-        .prepare(
-            "INSERT OR REPLACE INTO suppression (bank, content_id, reason, until_ms) "
-            "VALUES (?, ?, ?, ?)")
-        .bind(1, std::string_view(key.first))
-        .bind(2, std::string_view(key.second))
-        .bind(3, std::string_view(suppression.reason))
-        .bind(4, until_ms)
-        .run();
-  });
+  database_
+      .prepare(
+          "INSERT OR REPLACE INTO suppression (bank, content_id, reason, until_ms) "
+          "VALUES (?, ?, ?, ?)")
+      .bind(1, std::string_view(key.first))
+      .bind(2, std::string_view(key.second))
+      .bind(3, std::string_view(suppression.reason))
+      .bind(4, until_ms)
+      .run();
 }
 
 IndexResult<int64_t> Catalogue::delete_suppression(const SuppressionKey& key) {

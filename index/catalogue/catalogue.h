@@ -29,6 +29,11 @@ struct StoredReference {
   std::vector<Item> items;
 };
 
+struct NewReference {
+  const Bank* bank;
+  const EnrollRequest* request;
+};
+
 class Catalogue {
  public:
   static IndexResult<std::unique_ptr<Catalogue>> open(const std::filesystem::path& store,
@@ -47,8 +52,10 @@ class Catalogue {
   IndexResult<NewBank> insert_bank(const Bank& bank);
   IndexResult<int64_t> update_bank(const Bank& bank);  // by id
   IndexResult<int64_t> delete_bank(const Bank& bank);  // and its references
-  IndexResult<int64_t> put_reference(const Bank& bank, const EnrollRequest& request,
-                                     std::chrono::system_clock::time_point enrolled);
+  // All of it or nothing, with a version each: the last is returned. There is something.
+  IndexResult<int64_t> put_references(std::span<const NewReference> references,
+                                      const std::map<SuppressionKey, Suppression>& suppressions,
+                                      std::chrono::system_clock::time_point enrolled);
   IndexResult<int64_t> delete_reference(const Bank& bank, std::string_view content_id);
   IndexResult<int64_t> put_suppression(const SuppressionKey& key, const Suppression& suppression);
   IndexResult<int64_t> delete_suppression(const SuppressionKey& key);
@@ -64,6 +71,11 @@ class Catalogue {
   template <class Work>
   IndexResult<int64_t> change(std::string_view what, std::string_view bank,
                               std::string_view content_id, Work work);
+  // Within a transaction; these throw DatabaseError.
+  int64_t log_change(std::string_view what, std::string_view bank, std::string_view content_id);
+  void insert_reference(const NewReference& reference,
+                        std::chrono::system_clock::time_point enrolled);
+  void insert_suppression(const SuppressionKey& key, const Suppression& suppression);
 
   std::string path_;
   LockFile lock_;  // held until the database is closed

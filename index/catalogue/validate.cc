@@ -94,6 +94,9 @@ IndexResult<void> validate(const EnrollRequest& request) {
                    std::to_string(request.metadata_json.size()));
   }
   if (!is_json_object(request.metadata_json)) return invalid("metadata is a JSON object");
+  if (request.suppression) {
+    if (auto checked = validate(*request.suppression); !checked) return checked;
+  }
   return validate(request.fingerprint);
 }
 

@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "index/audio_seconds.h"
+
 namespace soundgate::quality {
 namespace {
-
-constexpr double kItemSpanSeconds = 2.72;
 
 std::vector<Item> read_items(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
@@ -47,8 +47,7 @@ std::vector<Row> read_corpus(const std::filesystem::path& directory) {
 }
 
 Fingerprint fingerprint_of(const Row& row) {
-  const double hops = static_cast<double>(row.items.size()) - 1;
-  return {kAlgorithm, hops * kItemSeconds + kItemSpanSeconds, row.items};
+  return {kAlgorithm, audio_seconds(row.items.size()), row.items};
 }
 
 }  // namespace soundgate::quality

@@ -83,6 +83,21 @@ class TemporaryStore {
       std::filesystem::temp_directory_path() / ("quality." + std::to_string(getpid()));
 };
 
+void enrol(Index& index, const std::vector<Row>& rows) {
+  constexpr size_t kBatch = 500;
+  std::vector<EnrollRequest> batch;
+  const auto flush = [&] {
+    for (auto& result : index.enroll_all(batch)) value_of(std::move(result));
+    batch.clear();
+  };
+  for (const Row& row : rows) {
+    if (!row.is_reference()) continue;
+    batch.push_back({"music", row.name, row.name, "{}", fingerprint_of(row), std::nullopt});
+    if (batch.size() == kBatch) flush();
+  }
+  flush();
+}
+
 Search soundgate_search(const std::vector<Row>& rows) {
   struct Store {
     TemporaryStore directory;
@@ -94,10 +109,7 @@ Search soundgate_search(const std::vector<Row>& rows) {
   Bank bank;
   bank.name = "music";
   value_of(store->index->create_bank(bank));
-  for (const Row& row : rows) {
-    if (!row.is_reference()) continue;
-    value_of(store->index->enroll({"music", row.name, row.name, "{}", fingerprint_of(row)}));
-  }
+  enrol(*store->index, rows);
   const IndexStatus status = store->index->status();
   std::fprintf(stderr, "quality: %ld references, %ld windows, %.0f s of audio\n",
                status.reference_count, status.window_count, status.reference_seconds);

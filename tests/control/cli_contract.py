@@ -3,9 +3,11 @@ import hashlib
 import json
 import os
 import pathlib
+import struct
 import subprocess
+import unicodedata
 
-from cli_support import CliTest, can_switch_user, write_tune
+from cli_support import CliTest, can_switch_user, made_up_fingerprint, write_tune
 
 NOBODY = 65534
 
@@ -72,6 +74,146 @@ class Contract(CliTest):
         self.assertEqual(self.run_json("item", "list", self.bank), [])
         _, err = self.run_cli("item", "suppress", self.bank, digest, "--reason", "x", exit=3)
         self.one_message(err, digest)
+
+    def fpcalc(self, *arguments):
+        # 1.5.1 takes the end of each file for an error, and exits with 3.
+        return subprocess.run(["fpcalc", "-json", *arguments], capture_output=True, check=False).stdout
+
+    def test_export_and_import(self):
+        self.run_cli("enroll", "--bank", self.bank, self.tunes[0], "--content-id", "a/ä",
+                     "--metadata", '{"artist": "B", "isrc": ["x", 1.5, null]}')
+        self.run_cli("enroll", "--bank", self.bank, self.tunes[1], "--title", "T “1”")
+        self.run_cli("enroll", "--bank", self.bank, self.tunes[2], "--content-id", "disputed")
+        self.run_cli("item", "suppress", self.bank, "disputed", "--reason", "wrong", "--until", "7d")
+        exported, _ = self.run_cli("bank", "export", self.bank)
+        lines = [json.loads(line) for line in exported.splitlines()]
+        self.assertEqual([line["title"] for line in lines], ["T “1”", "tune 0.wav", "tune 2.wav"])
+        self.assertEqual(lines[1]["metadata"], {"artist": "B", "isrc": ["x", 1.5, None]})
+        self.assertEqual(lines[1]["suppression"], None)
+        self.assertEqual(lines[2]["suppression"]["reason"], "wrong")
+        path = self.folder / f"{self.bank}.jsonl"
+        path.write_text(exported)
+
+        # Into another store: the same, and it does the same.
+        other = [self.program("soundgate"), "--store", self.folder / f"store-{self.bank}", "--json"]
+        self.run_program(*other, "bank", "create", self.bank, "--action", "block")
+        for replaced in (False, True):
+            code, out, err = self.run_program(*other, "enroll", "--bank", self.bank, "--fingerprints", path)
+            self.assertEqual((code, err), (0, ""))
+            items = [json.loads(line) for line in out.splitlines()]
+            self.assertEqual([item["line"] for item in items], [1, 2, 3])
+            for item, line in zip(items, lines):
+                self.assertEqual(item["path"], str(path))
+                self.assertEqual((item["content_id"], item["title"], item["duration_seconds"]),
+                                 (line["content_id"], line["title"], line["duration"]))
+                self.assertEqual(item["replaced"], replaced)
+            self.assertEqual([item["warnings"] for item in items], [[], [], ["suppressed"]])
+            self.assertEqual(self.run_program(*other, "bank", "export", self.bank)[1], exported)
+        code, out, _ = self.run_program(*other, "scan", *self.tunes)
+        verdicts = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual([v["verdict"] for v in verdicts], ["block", "block", "pass", "pass"])
+        for here, there in zip(self.run_json("scan", *self.tunes), verdicts):
+            for match in here["matches"] + there["matches"]:
+                match.pop("policy_version")  # the daemon's configuration has one of its own
+            self.assertEqual(here["matches"], there["matches"])
+        _, err = self.run_cli("bank", "export", "nobank", exit=3)
+        self.one_message(err, "nobank")
+
+    def test_what_fpcalc_prints(self):
+        compressed, raw = self.fpcalc(self.tunes[0]), self.fpcalc("-raw", self.tunes[0])
+        part = self.fpcalc("-length", "10", self.tunes[1])
+        items = json.loads(raw)["fingerprint"]
+        digest = hashlib.sha256(struct.pack(f"<{len(items)}I", *items)).hexdigest()
+        signed = json.dumps([item - 2**32 if item >= 2**31 else item for item in items], indent=1)
+        again = b'{"fingerprint":' + signed.encode() + b'}{"fingerprint":' + signed.encode() + b"}"
+        enrolled = self.run_json("enroll", "--bank", self.bank, "--fingerprints", "-",
+                                 stdin=compressed + raw + part + again)
+        self.assertEqual([item["content_id"] == digest for item in enrolled],
+                         [True, True, False, True, True])
+        self.assertEqual([item["replaced"] for item in enrolled], [False, True, False, True, True])
+        self.assertEqual([item["warnings"] for item in enrolled], [[], [], ["partial"], [], []])
+        self.assertEqual([item["line"] for item in enrolled], [1, 2, 3, 4, 4 + signed.count("\n")])
+        self.assertEqual(enrolled[0]["title"], "standard input:1")
+        self.assertEqual([item["duration_seconds"] for item in enrolled[:3]], [30, 30, 30])
+        self.assertAlmostEqual(enrolled[3]["duration_seconds"], 30, delta=0.13)  # derived: a hop
+        hit, part, miss = self.run_json("scan", *self.tunes[:3])
+        self.assertEqual(hit["matches"][0]["bank_content_id"], digest)
+        self.assertGreater(hit["matches"][0]["query_match_duration_seconds"], 25)
+        self.assertLess(part["matches"][0]["query_match_duration_seconds"], 11)
+        self.assertEqual(miss["matches"], [])
+
+        item, = self.run_json("enroll", "--bank", self.bank, "--fingerprints", "-", "--title", "T",
+                              "--content-id", "c", "--metadata", '{"artist": "A"}', stdin=compressed)
+        self.assertEqual((item["content_id"], item["title"], item["warnings"]), ("c", "T", []))
+        shown, = self.run_json("item", "show", self.bank, "c")
+        self.assertEqual(shown["metadata"], {"artist": "A"})
+        item, = self.run_json("enroll", "--bank", self.bank, "--fingerprints", "-", "--overlaps",
+                              "--content-id", "d", stdin=compressed)
+        self.assertIn("overlaps c", item["warnings"])
+        _, err = self.run_cli("enroll", "--bank", self.bank, "--fingerprints", "-", "--title", "T",
+                              stdin=raw + compressed, exit=2)
+        self.one_message(err, "standard input has several")
+
+    def test_bad_fingerprints(self):
+        good = {"fingerprint": made_up_fingerprint(1)}
+        text = json.loads(self.fpcalc(self.tunes[0]))["fingerprint"]
+        bad = [("DURATION=214", "no JSON object"), ({"duration": 3}, "fingerprint must be"),
+               ({"fingerprint": []}, "no items"), ({"fingerprint": "AQAA"}, "cut short"),
+               ({"fingerprint": text[:-1]}, "fingerprint"), ({"fingerprint": text + "AAAA"}, "goes on"),
+               ({"fingerprint": "Ag" + text[2:]}, "algorithm"), ({"fingerprint": text + "="}, "base64"),
+               ({**good, "algorithm": 2}, "algorithm must be 1"), ({**good, "algorithm": "1"}, "algorithm"),
+               ({"fingerprint": [1, -2**31 - 1]}, "32 bits"), ({"fingerprint": [2**32]}, "32 bits"),
+               ({"fingerprint": [1.5]}, "32 bits"), ({"fingerprint": [0] * 700000}, "24 hours"),
+               ({**good, "duration": -1}, "duration"), ({**good, "duration": "3"}, "duration"),
+               ({**good, "duration": 86401}, "duration"), ({**good, "metadata": [1]}, "metadata"),
+               ({**good, "title": 1}, "title"), ({**good, "title": "x" * 2000}, "title"),
+               ({**good, "content_id": "a\nb"}, "content id"), ({**good, "suppression": {}}, "suppression"),
+               ({**good, "suppression": {"reason": "x", "until": "soon"}}, "soon"),
+               ({**good, "colour": "red"}, "colour"), ('{"fingerprint": [1, 2', "breaks off"),
+               ('{"fingerprint": [1, 2}', "not JSON"), ('{"fingerprint": ' + "[" * 99 + "]" * 99 + "}", "64 deep"),
+               ('{"fingerprint": "AQAA', "breaks off"), (b'{"fingerprint": [1], "title": "\xff"}', "not JSON")]
+        path = self.folder / f"{self.bank}\x1b[2J.jsonl"
+        with open(path, "wb") as out:
+            for i, (line, _) in enumerate(bad):
+                line = json.dumps(line) if isinstance(line, dict) else line
+                out.write((line if isinstance(line, bytes) else line.encode()) + b"\n")
+                out.write(json.dumps({**good, "content_id": str(i)}).encode() + b"\n")
+        out, err = self.run_cli("--json", "enroll", "--bank", self.bank, "--fingerprints", path, exit=1)
+        self.assertEqual([json.loads(line)["line"] for line in out.splitlines()],
+                         [2 * i + 2 for i in range(len(bad))])
+        self.assertEqual(len(self.run_json("item", "list", self.bank)), len(bad))
+        messages = err.splitlines()
+        self.assertEqual(len(messages), len(bad), err)
+        self.assertNotIn("\x1b", err)
+        for i, (message, (_, problem)) in enumerate(zip(messages, bad)):
+            self.assertIn(f"\\x1b[2J.jsonl:{2 * i + 1}: ", message)
+            self.assertIn(problem, message)
+
+        for arguments, exit, *parts in (
+                (["--fingerprints", self.folder / "gone"], 1, "cannot open", "gone"),
+                (["--fingerprints", "-", self.tunes[0]], 2, "--fingerprints"),
+                (["--fingerprints", "-", "--upload", "x"], 2, "--fingerprints"),
+                (["--fingerprints", ""], 2, "--fingerprints"), (["--overlaps", self.tunes[0]], 2, "--overlaps"),
+                (["--fingerprints", "-", "--metadata", "[1]"], 2, "metadata")):
+            _, err = self.run_cli("enroll", "--bank", self.bank, *arguments, exit=exit,
+                                  stdin=json.dumps(good).encode())
+            self.one_message(err, *parts)
+        _, err = self.run_cli("enroll", "--bank", "nobank", "--fingerprints", "-", exit=3)
+        self.one_message(err, "nobank")
+        self.run_cli("enroll", "--bank", self.bank, "--fingerprints", "-")  # nothing is in it: nothing is wrong
+
+    def test_many_fingerprints(self):
+        lines = [json.dumps({"content_id": f"{i:04}", "fingerprint": made_up_fingerprint(i, 100)})
+                 for i in range(700)]
+        lines[500] = lines[500] + "\n" * 5_000_000  # more than a batch
+        out, _ = self.run_cli("enroll", "--bank", self.bank, "--fingerprints", "-",
+                              stdin="\n".join(lines).encode())
+        self.assertEqual(out.count("\n"), 700)
+        self.assertIn("“standard input:501”  -:501", out)
+        self.assertIn("“standard input:5000502”  -:5000502", out)
+        exported, _ = self.run_cli("bank", "export", self.bank)
+        self.assertEqual([json.loads(line)["content_id"] for line in exported.splitlines()],
+                         [f"{i:04}" for i in range(700)])
 
     def test_restore_what_was_removed(self):
         for form in ([], ["--json"]):
@@ -181,6 +323,41 @@ class Contract(CliTest):
             self.one_message(err)
         out, _ = self.run_cli("--help")
         self.assertIn("enroll", out)
+
+    def test_empty_values(self):
+        tune = self.tunes[0]
+        for arguments in (["scan", "--fail-on", "", tune], ["scan", ""],
+                          ["enroll", "--bank", self.bank, "--content-id", "", tune],
+                          ["enroll", "--bank", self.bank, "--upload", "", tune],
+                          ["bank", "set", self.bank, "--action", ""], ["bank", "pause", ""],
+                          ["item", "show", self.bank, ""],
+                          ["item", "suppress", self.bank, "x", "--reason", "r", "--until", ""],
+                          ["decisions", "list", "--request-id", ""], ["decisions", "show", ""]):
+            _, err = self.run_cli(*arguments, exit=2)
+            self.one_message(err, "must not be empty")
+
+    def test_an_id_that_begins_with_a_dash(self):
+        self.run_cli("enroll", "--bank", self.bank, "--content-id=-x", self.tunes[0])
+        self.run_cli("item", "suppress", "--reason", "wrong", "--", self.bank, "-x")
+        self.assertEqual(self.run_json("item", "show", "--", self.bank, "-x")[0]["suppression"]["reason"],
+                         "wrong")
+
+    def test_wide_titles_line_up(self):
+        titles = ["曲の名前", "plain", "e\u0301tude"]
+        for i, title in enumerate(titles):
+            self.run_cli("enroll", "--bank", self.bank, "--title", title, "--content-id", i, self.tunes[i])
+        lines = self.run_cli("item", "list", self.bank)[0].splitlines()
+        columns = [sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c)
+                       for c in line[:line.index("0:30")]) for line in lines[1:]]
+        self.assertEqual(columns, [lines[0].index("LENGTH")] * 3)
+
+    def test_json_moves_no_cursor(self):
+        name = self.folder / "a\u009b2J\u202e.wav"
+        name.write_text("no sound")
+        out, _ = self.run_cli("--json", "scan", name)
+        self.assertNotIn("\u009b", out)
+        self.assertNotIn("\u202e", out)
+        self.assertEqual(json.loads(out)["path"], str(name))
 
     def test_output_that_cannot_be_written(self):
         with open("/dev/full", "wb") as full:

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """soundgate --socket: the contract, and what the daemon does for itself."""
+import grp
 import http.client
 import json
 import os
@@ -13,7 +14,7 @@ import threading
 
 import cli_support
 from cli_contract import NOBODY, Contract
-from cli_support import Daemon
+from cli_support import Daemon, made_up_fingerprint
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -107,6 +108,57 @@ class SocketTest(Contract):
         self.daemon.start()
         self.assertEqual(len(self.run_json("item", "list", self.bank)), 1)
 
+    def test_what_an_import_has_told_survives(self):
+        lines = [json.dumps({"content_id": str(i), "fingerprint": made_up_fingerprint(i)}) + "\n"
+                 for i in range(2000)]
+        importer = subprocess.Popen(
+            [self.program("soundgate"), *map(str, self.backend()), "--json", "enroll", "--bank", self.bank,
+             "--fingerprints", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        feeder = threading.Thread(target=self.feed, args=(importer.stdin, "".join(lines).encode()))
+        feeder.start()
+        told = [json.loads(importer.stdout.readline())["content_id"]]  # some of it has been acknowledged
+        self.daemon.kill()
+        told += [json.loads(line)["content_id"] for line in importer.stdout]
+        feeder.join()
+        self.assertEqual(importer.wait(timeout=20), 6)
+        self.one_message(importer.stderr.read().decode(), "soundgated")
+        importer.stdout.close()
+        importer.stderr.close()
+        self.daemon.start()
+        kept = {item["content_id"] for item in self.run_json("item", "list", self.bank)}
+        self.assertLess(len(told), 2000)
+        self.assertLessEqual(set(told), kept)
+        self.assertEqual(len(kept) % 256, 0)  # a batch is there whole, or not at all
+
+    def feed(self, pipe, data):
+        try:
+            with pipe:
+                pipe.write(data)
+        except BrokenPipeError:
+            pass
+
+    def test_fingerprints_over_http(self):
+        good = json.dumps({"fingerprint": made_up_fingerprint(1)})
+        target = f"/v1/banks/{self.bank}/fingerprints"
+        status, text = self.ask("POST", target + "?source=x.jsonl&line=7", good + "\nx\n")
+        self.assertEqual(status, 200)
+        item, error = json.loads(text)["results"]
+        self.assertEqual((item["line"], item["title"]), (7, "x.jsonl:7"))
+        self.assertEqual((error["line"], error["error"]["code"]), (8, "invalid"))
+        status, text = self.ask("POST", target + "?content_id=c", good + good)
+        self.assertEqual([("error" in result) for result in json.loads(text)["results"]], [False, True])
+        status, text = self.ask("POST", target, "{}" * 5000)
+        results = json.loads(text)["results"]
+        self.assertEqual((status, len(results)), (200, 4097))
+        self.assertIn("too much", results[-1]["error"]["message"])
+        for wrong in ("?line=0", "?line=x", "?metadata=[]", "?colour=red"):
+            self.assertEqual(self.ask("POST", target + wrong, good)[0], 400)
+        self.assertEqual(self.ask("POST", "/v1/banks/nobank/fingerprints", good)[0], 404)
+        page = json.loads(self.ask("GET", target)[1])
+        self.assertEqual(page["next"], None)
+        self.assertEqual([entry["content_id"] for entry in page["items"]], [item["content_id"], "c"]
+                         if item["content_id"] < "c" else ["c", item["content_id"]])
+
     def test_a_file_that_is_no_socket_stays(self):
         path = self.folder / "precious"
         path.write_text("data")
@@ -135,7 +187,64 @@ class SocketTest(Contract):
             code, _, err = self.run_program(*arguments, "bank", "create", "mine", user=NOBODY)
             self.assertEqual(code, 1)
             self.one_message(err, "nobody may not POST /v1/banks")
+            code, _, err = self.run_program(*arguments, "bank", "export", self.bank, user=NOBODY)
+            self.assertEqual(code, 1)
+            self.one_message(err, "nobody may not GET")
             self.daemon.socket.chmod(0o660)
+
+    def as_nobody(self, *command, groups=()):
+        """Runs something as nobody, in these groups."""
+        numbers = [grp.getgrnam(name).gr_gid for name in groups]
+        return subprocess.run([str(part) for part in command], capture_output=True, timeout=60, check=False,
+                              text=True, user=NOBODY, group=NOBODY, extra_groups=numbers)
+
+    def test_roles(self):
+        if not cli_support.can_switch_user():
+            self.skipTest("needs root, to be somebody else")
+        with tempfile.TemporaryDirectory(prefix="sgcli-nobody-") as folder:
+            os.chmod(folder, 0o755)
+            shutil.copy(self.program("soundgate"), folder)
+            self.folder.chmod(0o755)
+            self.daemon.socket.chmod(0o666)
+            soundgate = [pathlib.Path(folder) / "soundgate", *self.backend()]
+            curate = [*soundgate, "bank", "create", "roles-mine"]
+            switch = [*soundgate, "mode", "observe", "--reason", "roles"]
+            delete = [*soundgate, "bank", "delete", "roles-mine"]
+            for groups, allowed in (([], []), ([cli_support.CURATORS], [curate]),
+                                    ([cli_support.OPERATORS], [switch]),
+                                    ([cli_support.ADMINS, cli_support.CURATORS], [switch, delete])):
+                for command in (curate, switch, delete):
+                    done = self.as_nobody(*command, groups=groups)
+                    if command in allowed:
+                        self.assertEqual(done.returncode, 0, done.stderr)
+                    elif "may not" not in done.stderr:
+                        # An operator curates too: what is there already is what stops it.
+                        self.assertIn("roles-mine", done.stderr)
+            self.daemon.socket.chmod(0o660)
+
+    def test_lookers_do_not_lock_out_operators(self):
+        if not cli_support.can_switch_user():
+            self.skipTest("needs root, to be somebody else")
+        hold = ("import socket, sys\n"
+                "held = [socket.socket(socket.AF_UNIX) for _ in range(20)]\n"
+                "for one in held: one.connect(sys.argv[1])\n"
+                "print('held', flush=True)\n"
+                "sys.stdin.read()\n")
+        self.folder.chmod(0o755)
+        self.daemon.socket.chmod(0o666)
+        looker = subprocess.Popen(["python3", "-c", hold, str(self.daemon.socket)], user=NOBODY, group=NOBODY,
+                                  extra_groups=[], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            self.assertEqual(looker.stdout.readline(), b"held\n")
+            self.run_cli("mode", "observe", "--reason", "they must not keep me out")
+        finally:
+            looker.communicate()
+            self.daemon.socket.chmod(0o660)
+
+    def test_a_head_that_is_too_large(self):
+        metadata = json.dumps({"text": "x" * 20000})
+        _, err = self.run_cli("enroll", "--bank", self.bank, "--metadata", metadata, self.tunes[0], exit=2)
+        self.one_message(err, "larger than 16 KiB", "metadata")
 
     def test_health_and_metrics(self):
         self.assertEqual(self.ask("GET", "/livez")[0], 200)

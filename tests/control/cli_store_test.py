@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """soundgate --store: the contract, and what only a store can get wrong."""
+import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -43,6 +45,31 @@ class StoreTest(Contract):
             os.close(reader)
             os.close(writer)
             holder.wait(timeout=20)
+
+    def test_damaged_decisions(self):
+        store = self.folder / "damaged"
+        self.run_program(self.program("soundgate"), "--store", store, "bank", "create", "b")
+        for path in store.glob("decisions.db*"):
+            path.write_bytes(b"no database, and longer than a header of one would be: " * 10)
+        code, _, err = self.run_program(self.program("soundgate"), "--store", store, "status")
+        self.assertEqual(code, 5)
+        self.one_message(err, store / "decisions.db", "is damaged")
+
+    def test_decisions_come_in_pages(self):
+        path = "/x" * 500
+        with sqlite3.connect(self.folder / "store" / "decisions.db") as decisions:
+            for i in range(6000):
+                verdict = {"upload_id": f"{i:04}", "verdict": "pass", "request": {"path": path}}
+                decisions.execute("INSERT INTO decisions VALUES(?, ?, 'pass', 'full', '', ?)",
+                                  (f"{i:04}", i, json.dumps(verdict)))
+        try:
+            for limit in 1, 5999:
+                listed = self.run_json("decisions", "list", "--limit", limit)
+                self.assertEqual([int(line["upload_id"]) for line in listed],
+                                 list(range(6000 - limit, 6000)))
+        finally:
+            with sqlite3.connect(self.folder / "store" / "decisions.db") as decisions:
+                decisions.execute("DELETE FROM decisions")
 
     def check_unreadable(self, secret):
         # Nobody's own store, so that only the file is out of reach.

@@ -11,8 +11,11 @@ import tempfile
 import time
 import unittest
 import wave
+from random import Random
 
 ARGUMENTS = None
+# Groups that every Debian machine has.
+CURATORS, OPERATORS, ADMINS = "games", "operator", "staff"
 
 
 def main():
@@ -44,6 +47,17 @@ def write_tune(path, seed, seconds=30):
         out.setframerate(rate)
         out.writeframes(bytes(frames))
     return str(path)
+
+
+def made_up_fingerprint(seed, count=240):
+    """Items that change from one to the next as Chromaprint's do."""
+    random = Random(seed)
+    item = random.getrandbits(32)
+    items = []
+    for _ in range(count):
+        item ^= random.getrandbits(32) & random.getrandbits(32) & random.getrandbits(32)
+        items.append(item)
+    return items
 
 
 class CliTest(unittest.TestCase):
@@ -93,7 +107,9 @@ class Daemon:
     def __init__(self, programs, folder):
         self.socket = folder / "control.sock"
         self.config = folder / "soundgate.toml"
-        self.config.write_text(f'store = "{folder}/store"\n[control]\nsocket = "{self.socket}"\n')
+        self.config.write_text(f'store = "{folder}/store"\n[control]\nsocket = "{self.socket}"\n'
+                               f'curators = ["{CURATORS}"]\noperators = ["{OPERATORS}"]\n'
+                               f'admins = ["{ADMINS}"]\n')
         self.command = [str(pathlib.Path(programs) / "soundgated"), "--config", str(self.config)]
         self.log_path = folder / "log"
         self.process = None

@@ -52,6 +52,8 @@ TEST_F(ConfigTest, SaysFileLineKeyAndWhat) {
             ":2: key inspect[0].methods: must be \"PUT\" or \"POST\", is \"GET\"");
   EXPECT_EQ(error_of("[dataplane]\nclient_port = \"net_tap0\"\n"),
             ":1: key dataplane.origin_port: is missing: which DPDK device is it?");
+  EXPECT_EQ(error_of("[decoder]\nstall_max_ms = 500\n"),
+            ":2: key decoder.stall_max_ms: must be 600..600000, is 500");
   EXPECT_EQ(error_of("gate = 3\n"), ":1: key gate: must be a table, [gate]");
   EXPECT_EQ(error_of("inspect = 3\n"), ":1: key inspect: must be tables, [[inspect]]");
 }
@@ -67,6 +69,33 @@ TEST_F(ConfigTest, RefusesWhatIsNotKnown) {
             ":2: key fail_policy.overload: must be \"pass\", \"flag\" or \"block\", is \"drop\"");
 }
 
+TEST_F(ConfigTest, RefusesWhatCouldNeverWork) {
+  EXPECT_EQ(error_of("[[inspect]]\npaths = [\"upload/*\"]\n"),
+            ":2: key inspect[0].paths: must be paths that begin with / or *, is \"upload/*\"");
+  EXPECT_EQ(error_of("[[inspect]]\nhosts = [\"a.example:80\"]\n"),
+            ":2: key inspect[0].hosts: must be hosts with no port, is \"a.example:80\"");
+  EXPECT_EQ(error_of("[[inspect]]\nhosts = [\"[2001:db8::7]\", \"*.example\"]\n"), "accepted");
+  EXPECT_EQ(error_of("[dataplane]\nclient_port = \"net_tap0\"\norigin_port = \"net_tap0\"\n"),
+            ":3: key dataplane.origin_port: must be another device than client_port");
+  EXPECT_EQ(error_of("[block]\nmessage = \"" + std::string(401, 'x') + "\"\n"),
+            ":2: key block.message: must be at most 400 bytes, is 401");
+  EXPECT_EQ(error_of("[headers]\nuploader = \"X Uploader\"\n"),
+            ":2: key headers.uploader: must be the name of a header, is \"X Uploader\"");
+  EXPECT_EQ(error_of("store = \"/a\\u0000b\"\n"),
+            ":1: key store: must be a text without control characters");
+}
+
+TEST_F(ConfigTest, GroupsAreThoseOfTheMachine) {
+  EXPECT_EQ(error_of("[control]\ncurators = [\"no-such-group\"]\n"),
+            ":2: key control.curators: there is no group \"no-such-group\"");
+  EXPECT_EQ(error_of("[control]\ngroup = \"no-such-group\"\n"),
+            ":2: key control.group: there is no group \"no-such-group\"");
+  const auto config = load("[control]\ngroup = \"root\"\nadmins = [\"root\"]\n");
+  ASSERT_TRUE(config) << config.error();
+  EXPECT_EQ(config->socket_group, 0u);
+  EXPECT_EQ(config->role_groups.admins, std::vector<unsigned>{0});
+}
+
 TEST_F(ConfigTest, WhatIsQuotedMovesNoCursor) {
   EXPECT_EQ(error_of("\"a\\u001b[2J\" = 1\n"), ":1: key a\\x1b[2J: there is no such key");
   EXPECT_EQ(error_of("[mode]\ndefault = \"\\u001b\"\n"),
@@ -80,6 +109,9 @@ TEST_F(ConfigTest, SyntaxAndMissingFiles) {
   EXPECT_EQ(missing.error(),
             "cannot read the configuration /nonexistent/soundgate.toml: No such file or directory");
   EXPECT_FALSE(load_config("/etc"));
+  const auto endless = load_config("/dev/zero");
+  ASSERT_FALSE(endless);
+  EXPECT_EQ(endless.error(), "cannot read the configuration /dev/zero: it is larger than 1 MiB");
 }
 
 TEST_F(ConfigTest, FailPolicyReachesBothRooms) {
@@ -102,6 +134,9 @@ TEST_F(ConfigTest, TheSampleHoldsTheDefaults) {
   EXPECT_EQ(sample->store, defaults.store);
   EXPECT_EQ(sample->socket, defaults.socket);
   EXPECT_EQ(sample->connections_max, defaults.connections_max);
+  EXPECT_EQ(sample->socket_group, defaults.socket_group);
+  EXPECT_TRUE(sample->role_groups.curators.empty() && sample->role_groups.operators.empty() &&
+              sample->role_groups.admins.empty());
   EXPECT_EQ(sample->mode, defaults.mode);
   EXPECT_EQ(sample->log_level, defaults.log_level);
   EXPECT_EQ(sample->decisions.keep_items_days, defaults.decisions.keep_items_days);

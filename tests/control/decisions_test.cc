@@ -6,6 +6,7 @@
 
 #include "control/decisions/decision_store.h"
 #include "control/decisions/upload_id.h"
+#include "control/limits.h"
 #include "control/text.h"
 
 namespace soundgate {
@@ -44,7 +45,7 @@ class DecisionStoreTest : public testing::Test {
   }
   void write(const DecisionRow& row) { ASSERT_TRUE(store_->write({&row, 1})); }
   std::vector<std::string> list(const DecisionFilter& filter) {
-    return store_->list(filter).value();
+    return store_->page(filter).value().rows;
   }
 
   const std::filesystem::path folder_ =
@@ -56,6 +57,26 @@ TEST_F(DecisionStoreTest, ListsTheNewestWithTheNewestLast) {
   for (const char* id : {"c", "a", "b"}) write(row(id, 100.0 + id[0]));
   EXPECT_THAT(list({}), ElementsAre(R"({"id":"a"})", R"({"id":"b"})", R"({"id":"c"})"));
   EXPECT_THAT(list({.limit = 2}), ElementsAre(R"({"id":"b"})", R"({"id":"c"})"));
+}
+
+TEST_F(DecisionStoreTest, ManyComeInPages) {
+  for (const char* id : {"a", "b", "c", "d", "e"}) {
+    DecisionRow big = row(id, 100.0 + id[0]);
+    big.json = std::string(kDecisionsPageBytes / 2, id[0]);
+    write(big);
+  }
+  std::string seen;
+  DecisionFilter filter{.limit = 4};
+  for (int pages = 0; pages < 5; ++pages) {
+    const DecisionPage page = store_->page(filter).value();
+    for (const std::string& json : page.rows) seen += json[0];
+    EXPECT_LE(page.rows.size(), 2u);
+    if (page.next.empty()) break;
+    filter.limit -= static_cast<int>(page.rows.size());
+    filter.after = page.next;
+  }
+  EXPECT_EQ(seen, "bcde");
+  EXPECT_EQ(store_->page({.after = "nope"}).error().code, ErrorCode::kNotFound);
 }
 
 TEST_F(DecisionStoreTest, Filters) {

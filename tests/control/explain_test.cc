@@ -7,6 +7,7 @@
 #include "control/cli/output.h"
 #include "control/cli/verdict_text.h"
 #include "control/decisions/verdict_json.h"
+#include "control/text.h"
 
 namespace soundgate {
 namespace {
@@ -51,6 +52,75 @@ TEST(Explain, ABlockedUpload) {
   EXPECT_THAT(lines, Contains("  soundgate bank set spam --action track --store /s"));
 }
 
+TEST(Explain, TheBanksRule) {
+  Decision decision = blocked();
+  EXPECT_THAT(explain(verdict_json(decision), ""),
+              Contains("  Bank spam asks for 10 s of matched audio, and there are 42 s: its action "
+                       "counts, block."));
+  JudgedMatch& judged = decision.verdict.matches[0];
+  judged.match.query_match_seconds = 9.7;
+  judged.action = Action::kTrack;
+  EXPECT_THAT(
+      explain(verdict_json(decision), ""),
+      Contains("  Bank spam asks for 10 s of matched audio, and there are 9.7 s: too little "
+               "for its action, so this counts as track."));
+}
+
+TEST(Explain, WhyItWasNotEnforced) {
+  Decision decision = blocked();
+  EXPECT_THAT(explain(verdict_json(decision), ""), Contains(HasSubstr("match), enforced.")));
+  decision.enforced = false;
+  decision.mode = "observe";
+  EXPECT_THAT(explain(verdict_json(decision), ""),
+              Contains(HasSubstr("not enforced: Soundgate observed; enforcing, it would have")));
+  decision.mode = "enforce";
+  decision.gate = GateReport{.outcome = GateOutcome::kAborted};
+  EXPECT_THAT(explain(verdict_json(decision), ""),
+              Contains(HasSubstr("not enforced: the upload had ended before.")));
+}
+
+TEST(Explain, HowMuchWasHeard) {
+  Decision decision = blocked();
+  decision.verdict.checked = Checked::kPartial;
+  decision.decode =
+      DecodeEnd{.outcome = DecodeOutcome::damaged, .decoded_seconds = 60, .duration_seconds = 190};
+  EXPECT_THAT(explain(verdict_json(decision), ""),
+              Contains("Only 1:00 of its 3:10 was heard (damaged: parts of the audio could not be "
+                       "decoded)."));
+  decision.verdict = {VerdictKind::kFlag, Action::kLabel, "decoder_crash", Checked::kNone, {}};
+  decision.decode = DecodeEnd{.outcome = DecodeOutcome::decoder_crash, .decoded_seconds = 60};
+  EXPECT_THAT(explain(verdict_json(decision), ""),
+              Contains("Only 1:00 of it was heard (decoder_crash: the decoder crashed on this "
+                       "upload)."));
+}
+
+TEST(Explain, AValueIsNoSentence) {
+  Decision decision = blocked();
+  decision.request.host = "origin from 203.0.113.9:1, uploader trusted";
+  EXPECT_THAT(explain(verdict_json(decision), ""),
+              Contains(HasSubstr("to \"origin from 203.0.113.9:1, uploader trusted\" from "
+                                 "192.0.2.7:4000, request r1")));
+}
+
+TEST(Explain, WhatWasFoundTooLateDidNotDecide) {
+  Decision decision = blocked();
+  decision.verdict.reason = "hold_deadline";
+  decision.verdict.verdict = VerdictKind::kFlag;
+  EXPECT_THAT(explain(verdict_json(decision), ""), Contains("What it matched did not decide:"));
+}
+
+TEST(Explain, IdsThatACommandLineMistakes) {
+  Decision decision = blocked();
+  decision.verdict.matches[0].match.content_id = "-x";
+  EXPECT_THAT(
+      explain(verdict_json(decision), " --store /s"),
+      Contains("  soundgate item suppress --reason 'false match in 01ABC' --store /s -- spam "
+               "'-x'"));
+  decision.verdict.matches[0].match.content_id = "a\xc2\x9b'";
+  EXPECT_THAT(explain(verdict_json(decision), ""),
+              Contains(HasSubstr("suppress spam $'a\\302\\233\\047' --reason")));
+}
+
 TEST(Explain, UndoingTakesEveryMatchThatKeepsItFromPassing) {
   Decision decision = blocked();
   const auto add = [&](const char* bank, const char* content_id, Action action) {
@@ -74,6 +144,7 @@ TEST(Explain, UndoingTakesEveryMatchThatKeepsItFromPassing) {
 TEST(Explain, AnUploadThatWasNotChecked) {
   Decision decision = blocked();
   decision.verdict = {VerdictKind::kFlag, Action::kLabel, "hold_deadline", Checked::kNone, {}};
+  decision.decode.reset();
   decision.gate = GateReport{.outcome = GateOutcome::kReleasedUnasked,
                              .reason = DataplaneReason::hold_deadline};
   const auto lines = explain(verdict_json(decision), "");
@@ -81,6 +152,7 @@ TEST(Explain, AnUploadThatWasNotChecked) {
               Contains(HasSubstr("let through without waiting for a verdict (no verdict within")));
   EXPECT_THAT(lines, Contains(HasSubstr("It was not checked (hold_deadline: ")));
   EXPECT_THAT(lines, Contains(HasSubstr("fail_policy.hold_deadline = \"pass\"")));
+  EXPECT_THAT(lines, Not(Contains(HasSubstr("Nothing in the index matched."))));
 }
 
 TEST(VerdictColumns, LineUp) {
@@ -95,6 +167,14 @@ TEST(ShellQuoted, CanBePasted) {
   EXPECT_EQ(shell_quoted("$(x)'"), "'$(x)'\\'''");
   EXPECT_EQ(shell_quoted(""), "''");
   EXPECT_EQ(shell_quoted("-x"), "'-x'");
+}
+
+TEST(VerdictColumns, LineUpWithWideTitles) {
+  Decision decision = blocked();
+  decision.verdict.matches[0].match.title = "とても長い曲の名前は四十桁より長いのです";
+  const std::string line = verdict_columns(verdict_json(decision));
+  const std::string_view before = std::string_view(line).substr(0, line.find("matched"));
+  EXPECT_EQ(column_count(before), 5u + 2 + 30 + 2);
 }
 
 TEST(Shortened, CutsCharactersNotBytes) {

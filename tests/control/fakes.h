@@ -37,6 +37,14 @@ class FakeIndex : public Index {
   IndexResult<Bank> bank(std::string_view) const override { return none(); }
   std::vector<Bank> banks() const override { return {}; }
   IndexResult<EnrollResult> enroll(const EnrollRequest&) override { return none(); }
+  std::vector<IndexResult<EnrollResult>> enroll_all(
+      std::span<const EnrollRequest> requests) override {
+    return {requests.size(), none()};
+  }
+  IndexResult<std::optional<ExportedReference>> reference_after(std::string_view,
+                                                                std::string_view) const override {
+    return none();
+  }
   IndexResult<std::vector<Reference>> references(std::string_view) const override { return none(); }
   IndexResult<Reference> reference(std::string_view, std::string_view) const override {
     return none();

@@ -83,7 +83,7 @@ class InspectionTest : public testing::Test {
   // The row, once the recorder has got to it.
   Json row(size_t count = 1) {
     for (int tries = 0; tries < 500; ++tries) {
-      const auto rows = store_->list({}).value();
+      const auto rows = store_->page({}).value().rows;
       if (rows.size() >= count) return Json::parse(rows.back());
       usleep(10000);
     }
@@ -268,6 +268,14 @@ TEST_F(InspectionTest, UploadsInFlightSayWhatTheyWaitFor) {
   EXPECT_EQ(recorder_->counters().held, 1u);
 }
 
+TEST_F(InspectionTest, TroubleWithTheDecodersIsLogged) {
+  set_log_level("warn");
+  testing::internal::CaptureStderr();
+  recorder_->trouble("a decoder died: Killed");
+  recorder_->stop();
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("decoder_trouble"), std::string::npos);
+}
+
 TEST_F(InspectionTest, AStopRecordsWhoeverIsLeft) {
   begin(1);
   append(1);
@@ -277,7 +285,7 @@ TEST_F(InspectionTest, AStopRecordsWhoeverIsLeft) {
   finish(2);
   close(2, GateOutcome::kReleasedUnasked);  // its verdict will never come
   recorder_->stop();
-  const auto rows = store_->list({}).value();
+  const auto rows = store_->page({}).value().rows;
   ASSERT_EQ(rows.size(), 2u);
   for (const std::string& text : rows) EXPECT_EQ(Json::parse(text)["reason"], "shutdown");
 }

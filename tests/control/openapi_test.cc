@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -44,6 +45,11 @@ class OpenApiTest : public testing::Test {
   Json api_;
 };
 
+std::string name(Role role) {
+  return std::array{"nobody", "viewer", "curator", "operator", "admin"}.at(
+      static_cast<size_t>(role));
+}
+
 std::string described(std::string method) {
   std::transform(method.begin(), method.end(), method.begin(),
                  [](unsigned char c) { return std::tolower(c); });
@@ -76,6 +82,7 @@ TEST_F(OpenApiTest, ParametersAgree) {
               static_cast<long>(path.size()))
         << route.pattern;
     EXPECT_FALSE(operation.value("summary", "").empty()) << route.pattern;
+    EXPECT_EQ(operation.value("x-role", ""), name(route.least)) << route.method << route.pattern;
   }
 }
 

@@ -88,7 +88,7 @@ class PipelineTest : public testing::Test {
     recorder_ = std::make_unique<Recorder>(*store_, channels_, Recorder::Settings{{}, "1", {}});
     matcher_ = std::make_unique<UploadMatcher>(
         *index_, policy_, channels_, [this](uint64_t tag) { recorder_->verdict_ready(tag); });
-    listener_ = std::make_unique<ListenerSwitch>(matcher_.get(), *files_);
+    listener_ = std::make_unique<ListenerSwitch>(matcher_.get(), *files_, nullptr);
     DecoderPool::Options options;
     options.worker_path = WORKER;
     options.producer_count = 2;
@@ -135,7 +135,7 @@ class PipelineTest : public testing::Test {
     std::vector<std::string> rows;
     for (int tries = 0; tries < 1000 && rows.size() < count; ++tries) {
       usleep(10000);
-      rows = store_->list({}).value();
+      rows = store_->page({}).value().rows;
     }
     return rows;
   }

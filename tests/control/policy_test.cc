@@ -115,6 +115,13 @@ TEST(Policy, AGapMakesItPartial) {
   EXPECT_EQ(flagged.verdict, VerdictKind::kFlag);
   EXPECT_EQ(flagged.reason, "decoder_lost");
 
+  // A file that promises more than it holds must not hide what was lost of it.
+  DecodeEnd truncated = end_of(DecodeOutcome::truncated);
+  EXPECT_EQ(judge({}, truncated, {}).verdict, VerdictKind::kPass);
+  truncated.gap_seconds = 1.5;
+  EXPECT_EQ(judge({}, truncated, {}).reason, "decoder_lost");
+  EXPECT_EQ(judge({}, truncated, {}).verdict, VerdictKind::kFlag);
+
   FailPolicy policy;
   ASSERT_TRUE(policy.set("decoder_lost", FailAction::kBlock));
   EXPECT_EQ(judge({match_of(Action::kLabel, 20)}, end, policy).verdict, VerdictKind::kBlock);

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "control/api/services.h"
+
 namespace soundgate {
 namespace {
 
@@ -50,6 +52,22 @@ TEST_F(RouterTest, WhoMayOnlyLook) {
   const ApiResponse refused = ask("PUT", "/v1/banks/spam/items/x", Role::kViewer);
   EXPECT_EQ(refused.status, 403);
   EXPECT_NE(refused.body.find("uid 7 may not PUT"), std::string::npos);
+}
+
+TEST(Starting, AliveAndNotReady) {
+  Router router;
+  add_starting_routes(router);
+  ApiRequest request;
+  request.method = "GET";
+  request.role = Role::kAdmin;
+  request.path = "/livez";
+  EXPECT_EQ(router.handle(request).status, 200);
+  for (const char* path : {"/readyz", "/v1/status"}) {
+    request.path = path;
+    const ApiResponse response = router.handle(request);
+    EXPECT_EQ(response.status, 503);
+    EXPECT_NE(response.body.find("soundgated is starting"), std::string::npos) << response.body;
+  }
 }
 
 TEST(PercentEncoding, RoundTrip) {

@@ -5,6 +5,7 @@
 namespace soundgate {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 TEST(EscapeControls, KeepsWhatIsSafe) {
@@ -24,6 +25,39 @@ TEST(EscapeControls, BytesThatAreNotUtf8) {
                             "b\xc3"),
             "a\\xffb\\xc3");
   EXPECT_EQ(escape_controls("\xc0\x80\xed\xa0\x80"), "\\xc0\\x80\\xed\\xa0\\x80");
+}
+
+TEST(EscapeControls, WhatCannotBeSeen) {
+  EXPECT_EQ(escape_controls("a\xe2\x80\x8b"        // zero width space
+                            "b\xd8\x9c"            // Arabic letter mark: it turns the direction
+                            "c\xef\xbb\xbf"        // byte order mark
+                            "d\xf3\xa0\x80\x81"),  // a tag
+            "a\\u200bb\\u061cc\\ufeffd\\ue0001");
+  const std::string family = "\xf0\x9f\x91\xa8\xe2\x80\x8d\xf0\x9f\x91\xa9";  // joined emoji
+  EXPECT_EQ(escape_controls(family), family);
+}
+
+TEST(EscapeControlsOfJson, SaysTheSame) {
+  EXPECT_EQ(escape_controls_of_json("{\"a\":\"\xc2\x9b\x7f\xe2\x80\xae\xf3\xa0\x80\x81é\\n\"}"),
+            "{\"a\":\"\\u009b\\u007f\\u202e\\udb40\\udc01é\\n\"}");
+}
+
+TEST(WordOrQuoted, DoesNotReadAsMoreOfTheSentence) {
+  EXPECT_EQ(word_or_quoted("/a/b.mp3?x=1"), "/a/b.mp3?x=1");
+  EXPECT_EQ(word_or_quoted("a from 192.0.2.1, uploader root"),
+            "\"a from 192.0.2.1, uploader root\"");
+  EXPECT_EQ(word_or_quoted("a\" b"), "\"a\\\" b\"");
+  EXPECT_EQ(word_or_quoted(""), "\"\"");
+}
+
+TEST(Columns, WideAndCombiningCharacters) {
+  EXPECT_EQ(column_count("Bär"), 3u);
+  EXPECT_EQ(column_count("曲の名"), 6u);
+  EXPECT_EQ(column_count("한글"), 4u);
+  EXPECT_EQ(column_count("\xf0\x9f\x8e\xb5"), 2u);  // a musical note
+  EXPECT_EQ(column_count("e\xcc\x81"), 1u);         // e, and an accent that combines with it
+  EXPECT_EQ(fitting_prefix("曲の名", 5), "曲の");
+  EXPECT_EQ(fitting_prefix("e\xcc\x81x", 1), "e\xcc\x81");
 }
 
 TEST(Utf8OrEscaped, OnlyWhatIsNotUtf8Changes) {
@@ -46,6 +80,8 @@ TEST(Times, Iso8601ToTheMillisecond) {
 TEST(ParseTime, DatesEpochsAndSpans) {
   const WallTime now = from_epoch_seconds(1795339677);
   EXPECT_EQ(*parse_time("2026-11-22T09:27:57Z", now, -1), now);
+  EXPECT_EQ(*parse_time("2026-11-22T09:27:57.25Z", now, -1), now + milliseconds(250));
+  EXPECT_EQ(iso8601(*parse_time("2026-11-22T09:27:57.524Z", now, -1)), "2026-11-22T09:27:57.524Z");
   EXPECT_EQ(*parse_time("2026-11-22", now, -1), from_epoch_seconds(1795305600));
   EXPECT_EQ(*parse_time("1795339677", now, -1), now);
   EXPECT_EQ(*parse_time("90s", now, -1), now - seconds(90));
@@ -53,7 +89,10 @@ TEST(ParseTime, DatesEpochsAndSpans) {
 }
 
 TEST(ParseTime, RefusesTheRest) {
-  for (const char* text : {"", "soon", "-3h", "2026-13-01", "1e99d", "nan", "2026-11-22T09:27"}) {
+  for (const char* text :
+       {"", "soon", "-3h", "2026-13-01", "1e99d", "nan", "2026-11-22T09:27", "2026-02-30",
+        "2026-11-22T09:27:57.Z", "2026-11-22T09:27:57.5", "2026-11-22T09:27:57.5eZ",
+        "2026-11-22T09:27:57.00000000000Z"}) {
     EXPECT_FALSE(parse_time(text, {}, -1)) << text;
   }
 }

@@ -15,10 +15,10 @@ const uint64_t kEnd = kRequest.size();
 TEST(Connection, OtherTrafficPassesUnchanged) {
   Harness harness;
   std::vector<std::vector<std::byte>> frames;
-  frames.emplace_back(60, std::byte{1});                       // no type that we know
-  frames.emplace_back(10, std::byte{2});                       // shorter than a header
+  frames.emplace_back(60, std::byte{1});  // no type that we know
+  frames.emplace_back(10, std::byte{2});  // shorter than a header
   frames.emplace_back(42, std::byte{0});
-  store16(frames.back(), 12, 0x0806);                          // ARP
+  store16(frames.back(), 12, 0x0806);  // ARP
   for (const Side from : {Side::kClient, Side::kOrigin}) {
     for (const auto& frame : frames) {
       harness.put_frame(from, frame);
@@ -42,8 +42,11 @@ TEST(Connection, BadChecksumsAreDropped) {
   link.bytes = 14;
   link.data[12] = std::byte{8};
   const Bytes frame = writer.write(harness.key, link, Side::kOrigin,
-                                   {.sequence = Harness::kClientFirst, .acknowledgment = 5'000,
-                                    .flags = kAck, .window = 1, .timestamps = {}},
+                                   {.sequence = Harness::kClientFirst,
+                                    .acknowledgment = 5'000,
+                                    .flags = kAck,
+                                    .window = 1,
+                                    .timestamps = {}},
                                    std::as_bytes(std::span(kRequest)));
   std::vector<std::byte> bad(frame.begin(), frame.end());
   bad.at(60) ^= std::byte{1};
@@ -77,8 +80,11 @@ std::vector<std::byte> loaded_syn(const FlowKey& key) {
   link.data[12] = std::byte{8};
   const std::string data = "\x1e\x04\x01\x02\x22\x06wxyz\x01\x01GET / HTTP/1.1\r\n\r\n";
   const Bytes frame = writer.write(key, link, Side::kOrigin,
-                                   {.sequence = Harness::kClientFirst - 1, .acknowledgment = 0,
-                                    .flags = kSyn, .window = 1, .timestamps = {}},
+                                   {.sequence = Harness::kClientFirst - 1,
+                                    .acknowledgment = 0,
+                                    .flags = kSyn,
+                                    .window = 1,
+                                    .timestamps = {}},
                                    std::as_bytes(std::span(data)));
   std::vector<std::byte> bytes(frame.begin(), frame.end());
   store8(bytes, 34 + 12, 8 << 4);  // 12 bytes of options, the rest is data
@@ -99,8 +105,8 @@ TEST(Connection, ForgedSynsAndResetsDoNotEndTheInspection) {
   Harness harness;
   harness.open();
   harness.client(0, kRequest.substr(0, kEnd - 4));
-  harness.client(12'345, "", kSyn);                   // not accepted by the origin
-  harness.client(10u << 20, "", kRst);                // far outside
+  harness.client(12'345, "", kSyn);     // not accepted by the origin
+  harness.client(10u << 20, "", kRst);  // far outside
   harness.client(kEnd - 4, kRequest.substr(kEnd - 4));
   EXPECT_TRUE(harness.sink.records.at(0).finished);
   EXPECT_TRUE(harness.sink.records[0].reports.empty());
@@ -152,8 +158,8 @@ TEST(Connection, FirstDataWins) {
   Harness harness;
   harness.open();
   harness.client(0, kRequest.substr(0, kEnd - 8));
-  harness.client(kEnd - 4, "6789");                      // out of order
-  harness.client(kEnd - 10, "XXXXXXXXYZ");               // differs where bytes were seen
+  harness.client(kEnd - 4, "6789");         // out of order
+  harness.client(kEnd - 10, "XXXXXXXXYZ");  // differs where bytes were seen
   EXPECT_EQ(harness.sink.records.at(0).body, "01XXXX6789");
   EXPECT_EQ(harness.reason(DataplaneReason::tcp_conflict), 1u);
   EXPECT_EQ(harness.engine().counters().conflicting_bytes.get(), 6u);
@@ -184,6 +190,8 @@ TEST(Connection, OtherProtocolsPass) {
 TEST(Connection, ConnectionsFromBeforeAreResumedAtARequest) {
   Harness harness;
   harness.client(0, "the middle of a body");
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), "");  // something may be missing in front of it
+  harness.client(0, "the middle of a body");
   EXPECT_EQ(harness.take_payload(Side::kOrigin), "the middle of a body");
   EXPECT_EQ(harness.engine().counters().flows_midstream.get(), 1u);
   EXPECT_EQ(harness.reason(DataplaneReason::midstream), 1u);
@@ -193,8 +201,31 @@ TEST(Connection, ConnectionsFromBeforeAreResumedAtARequest) {
   EXPECT_EQ(harness.take_payload(Side::kOrigin), kRequest.substr(0, kEnd - 1));
 }
 
+TEST(Connection, AHeadThatItsBodyHasOvertakenIsReadFirst) {
+  Harness harness;
+  harness.client(kEnd - 10, "0123456789");  // a probe for lost segments sends the last one again
+  harness.client(0, kRequest.substr(0, kEnd - 10));
+  harness.client(kEnd - 10, "0123456789");
+  EXPECT_TRUE(harness.sink.records.at(0).finished);
+  EXPECT_EQ(harness.sink.records[0].body, "0123456789");
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), kRequest.substr(0, kEnd - 1));
+}
+
+TEST(Connection, ARequestBehindWhatWasKeptBackWaitsForIt) {
+  Harness harness;
+  const std::string end = "the end of a body";
+  harness.client(0, end);
+  harness.client(end.size(), kRequest);
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), "");
+  harness.client(0, end);
+  harness.client(end.size(), kRequest);
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), end + kRequest.substr(0, kEnd - 1));
+  EXPECT_TRUE(harness.sink.records.at(0).finished);
+}
+
 TEST(Connection, ALineInPiecesIsEnoughWhereTheConnectionIsAtRest) {
   Harness harness;
+  harness.client(0, "body");
   harness.client(0, "body");
   harness.origin(0, "", 4);
   harness.client(4, "PU");
@@ -222,14 +253,23 @@ TEST(Connection, ConnectionsFromBeforeCanBeResetOrLeftAlone) {
   }
 }
 
+// As many connections as the table has room for.
+void fill_table(Harness& harness) {
+  for (uint16_t i = 0; i < 8; ++i) {
+    harness.key.client_port = static_cast<uint16_t>(50'000 + i);
+    harness.open();
+  }
+  harness.key.client_port = 60'000;
+}
+
 TEST(Connection, AFullTableLetsConnectionsPassCounted) {
   Harness harness;
-  for (uint16_t i = 0; i < 9; ++i) {
-    harness.key.client_port = static_cast<uint16_t>(50'000 + i);
-    harness.client(static_cast<uint64_t>(-1), "", kSyn);
-  }
-  EXPECT_EQ(harness.take(Side::kOrigin).size(), 9u);
+  fill_table(harness);
+  harness.client(static_cast<uint64_t>(-1), "", kSyn);
+  EXPECT_EQ(harness.take(Side::kOrigin).size(), 1u);
   EXPECT_EQ(harness.reason(DataplaneReason::flow_table_full), 1u);
+  harness.origin(static_cast<uint64_t>(-1), "", 0, kSyn | kAck);
+  EXPECT_EQ(harness.take(Side::kClient).size(), 1u);
 }
 
 TEST(Connection, AFullTableCanKeepConnectionsFromOpening) {
@@ -237,15 +277,29 @@ TEST(Connection, AFullTableCanKeepConnectionsFromOpening) {
   config.fail_policy = default_fail_policy();
   config.fail_policy[static_cast<size_t>(DataplaneReason::flow_table_full)] = FailAction::kBlock;
   Harness harness(config);
-  for (uint16_t i = 0; i < 9; ++i) {
-    harness.key.client_port = static_cast<uint16_t>(50'000 + i);
-    harness.client(static_cast<uint64_t>(-1), "", kSyn);
-  }
-  EXPECT_EQ(harness.take(Side::kOrigin).size(), 8u);
+  fill_table(harness);
+  harness.client(static_cast<uint64_t>(-1), "", kSyn);
+  EXPECT_TRUE(harness.take(Side::kOrigin).empty());
   harness.origin(static_cast<uint64_t>(-1), "", 0, kSyn | kAck);
   EXPECT_TRUE(harness.take(Side::kClient).empty());
   harness.client(0, kRequest);
   EXPECT_TRUE(harness.take(Side::kOrigin).empty());
+}
+
+TEST(Connection, SynsThatNobodyAnswersMakeRoom) {
+  Harness harness;
+  for (uint16_t i = 0; i < 20; ++i) {
+    harness.key.client_port = static_cast<uint16_t>(50'000 + i);
+    harness.client(static_cast<uint64_t>(-1), "", kSyn);
+  }
+  EXPECT_EQ(harness.take(Side::kOrigin).size(), 20u);
+  EXPECT_EQ(harness.reason(DataplaneReason::flow_table_full), 0u);
+  harness.key.client_port = 50'000;  // its entry is another's by now: it has to try again
+  harness.origin(static_cast<uint64_t>(-1), "", 0, kSyn | kAck);
+  EXPECT_TRUE(harness.take(Side::kClient).empty());
+  harness.open();
+  harness.client(0, kRequest);
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), kRequest.substr(0, kEnd - 1));
 }
 
 TEST(Connection, HalfOpenConnectionsDoNotFillTheTableForLong) {

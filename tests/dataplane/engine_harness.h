@@ -94,20 +94,43 @@ class Harness : public PacketIo {
     config.inspect = {InspectRule{{80}, {}, {}, {}, 0}};
     return config;
   }
+  static DataplaneConfig observing() {
+    DataplaneConfig config = enforcing();
+    config.mode = Mode::kObserve;
+    return config;
+  }
   static CoreSizes small() { return {.flows = 8, .buffers = 256, .heads = 4, .uploads = 4}; }
+
+  // What comes from here on is under these VLAN tags.
+  void tag(std::initializer_list<uint16_t> identifiers) {
+    size_t at = 12;
+    for (const uint16_t identifier : identifiers) {
+      store16(link_.data, at, 0x8100);
+      store16(link_.data, at + 2, identifier);
+      at += 4;
+    }
+    store16(link_.data, at, 0x0800);
+    link_.bytes = static_cast<uint8_t>(at + 2);
+  }
 
   void client(uint64_t offset, std::string_view payload, uint8_t flags = kAck,
               uint64_t acknowledged = 0) {
-    put(Side::kClient, {.sequence = kClientFirst + static_cast<uint32_t>(offset),
-                        .acknowledgment = kOriginFirst + static_cast<uint32_t>(acknowledged),
-                        .flags = flags, .window = 500, .timestamps = {}},
+    put(Side::kClient,
+        {.sequence = kClientFirst + static_cast<uint32_t>(offset),
+         .acknowledgment = kOriginFirst + static_cast<uint32_t>(acknowledged),
+         .flags = flags,
+         .window = 500,
+         .timestamps = {}},
         payload);
   }
   void origin(uint64_t offset, std::string_view payload, uint64_t acknowledged,
               uint8_t flags = kAck) {
-    put(Side::kOrigin, {.sequence = kOriginFirst + static_cast<uint32_t>(offset),
-                        .acknowledgment = kClientFirst + static_cast<uint32_t>(acknowledged),
-                        .flags = flags, .window = 600, .timestamps = {}},
+    put(Side::kOrigin,
+        {.sequence = kOriginFirst + static_cast<uint32_t>(offset),
+         .acknowledgment = kClientFirst + static_cast<uint32_t>(acknowledged),
+         .flags = flags,
+         .window = 600,
+         .timestamps = {}},
         payload);
   }
   void open() {

@@ -72,6 +72,30 @@ TEST(Frame, FindsTheSegmentUnderVlanAndBothVersionsOfIp) {
   }
 }
 
+// The sample under more tags in front of the first one.
+std::vector<std::byte> tagged(std::vector<std::byte> bytes,
+                              std::initializer_list<int> identifiers) {
+  for (const int identifier : identifiers) {
+    const auto tag = bytes_of({0x88, 0xA8, identifier >> 8, identifier & 0xFF});
+    bytes.insert(bytes.begin() + 12, tag.begin(), tag.end());
+  }
+  return bytes;
+}
+
+TEST(Frame, FindsTheSegmentUnderTwoTags) {
+  const auto payload = bytes_of({'h', 'i'});
+  auto two = tagged(sample_frame({false, true}, payload), {7});
+  const Frame frame = parse_frame(two);
+  ASSERT_EQ(frame.kind, FrameKind::kTcp);
+  EXPECT_EQ(frame.vlan, 0x7064u);
+  EXPECT_TRUE(std::ranges::equal(frame.payload(), payload));
+  auto with_priority = tagged(sample_frame({false, true}, payload), {0});
+  EXPECT_EQ(parse_frame(with_priority).vlan, 0x64u);
+  auto three = tagged(sample_frame({false, true}, payload), {7, 8});
+  EXPECT_EQ(parse_frame(three).kind, FrameKind::kTcpFragment);
+  EXPECT_EQ(parse_frame(three).destination_port, 80);
+}
+
 TEST(Frame, SeesEveryFlippedBitOfASegment) {
   const auto payload = bytes_of({1, 2, 3});
   auto bytes = sample_frame({false, false}, payload);

@@ -104,16 +104,31 @@ TEST(RequestStream, RefusesWhatCanBeReadInTwoWays) {
        {"Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
-        "Transfer-Encoding: gzip\r\n\r\n", "Transfer-Encoding: chunked, gzip\r\n\r\n",
-        "Content-Length: -1\r\n\r\n", "Content-Length: 5 6\r\n\r\n", "Content-Length: 0x5\r\n\r\n",
+        "Transfer-Encoding: gzip\r\n\r\n",
+        "Transfer-Encoding: chunked, gzip\r\n\r\n",
+        "Content-Length: -1\r\n\r\n",
+        "Content-Length: 5 6\r\n\r\n",
+        "Content-Length: 0x5\r\n\r\n",
         "Content-Length: 99999999999999999999999\r\n\r\n",
         "Content-Length: 9223372036854775808\r\n\r\n",
         "Content-Length: 4611686018427387905\r\n\r\n",
         "Transfer-Encoding: chunked\r\n\r\n5;\nhello\r\n0\r\n\r\n",
         "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5 x\nhello\r\n0\r\n\r\n",
-        "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", "Transfer-Encoding : chunked\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        "Transfer-Encoding : chunked\r\n\r\n",
         "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloworld\r\n",
-        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\rX3\r\nabc\r\n", "X: y\r\n\rXX"}) {
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\rX3\r\nabc\r\n",
+        "X: y\r\n\rXX",
+        "Transfer-Encoding: gzip, chunked\r\n\r\n",
+        "Transfer-Encoding: chunked, chunked\r\n\r\n",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "Content-Length:\r\n\r\n",
+        "Content-Length: \r\n 5\r\n\r\n",
+        "Content-Length: 5\r\n 6\r\n\r\n",
+        "Content-Length : 5\r\n\r\n",
+        "Host : b\r\n\r\n",
+        "Ho st: b\r\n\r\n"}) {
     const Reading reading = read_in_any_pieces(line + headers + "hello");
     EXPECT_EQ(reading.events.back(), 'A') << headers;
   }
@@ -122,6 +137,20 @@ TEST(RequestStream, RefusesWhatCanBeReadInTwoWays) {
   EXPECT_EQ(read_in_any_pieces(connect + "Transfer-Encoding: chunked\r\n\r\n0\r\n").events, "A");
   EXPECT_EQ(read_in_any_pieces(connect + "Content-Length: 0\r\n\r\n").events, "H");
   EXPECT_EQ(read_in_any_pieces("PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n").events, "A");
+}
+
+// One header for some, two for others, or none: also where there is no body, because one of the two
+// may be its length.
+TEST(RequestStream, RefusesFoldedLines) {
+  for (const char* line : {"PUT /x HTTP/1.1\r\n", "GET /x HTTP/1.1\r\n"}) {
+    for (const char* headers :
+         {"Host: up.exam\r\n ple\r\n\r\n", "Host: a\r\n\tb\r\n\r\n", "Host:\r\n up.example\r\n\r\n",
+          "X: y\n Host: b\r\n\r\n", " Host: a\r\n\r\n", "\tHost: a\r\n\r\n", "X: y\r\n \r\n\r\n",
+          "X: y\r\n Content-Length: 5\r\n\r\n"}) {
+      EXPECT_EQ(read_in_any_pieces(line + std::string(headers)).events, "A") << headers;
+    }
+  }
+  EXPECT_EQ(read_in_any_pieces("GET / HTTP/1.1\r\nHost: a\r\n\r\n hello").events.front(), 'H');
 }
 
 TEST(RequestStream, KnowsOtherProtocolsFromOddRequests) {
@@ -135,6 +164,14 @@ TEST(RequestStream, KnowsOtherProtocolsFromOddRequests) {
   EXPECT_EQ(read_in_any_pieces("PUT /a b HTTP/1.1\r\nHost: a\r\n\r\n").events, "A");
   EXPECT_EQ(read_in_any_pieces("XYZ " + std::string(400, 'a')).events, "A");
   EXPECT_EQ(read_in_any_pieces("GET / HTTP/1.1\r\n\r\n\x16\x03").events, "HA");
+  // Some read over blanks, and go on with HTTP/1.1 behind what looks like another protocol.
+  for (const char* blank : {" ", "\t", "\v", "\x1c", "\x85", "\xa0"}) {
+    EXPECT_EQ(read_in_any_pieces(blank + std::string("PUT /x HTTP/1.1\r\n")).events, "A") << blank;
+  }
+  EXPECT_EQ(read_in_any_pieces("PUT\t/x\tHTTP/1.1\r\nHost: a\r\n\r\n").events, "A");
+  EXPECT_EQ(read_in_any_pieces("PROXY /x HTTP/1.1\r\nHost: a\r\n\r\n").events, "A");
+  EXPECT_EQ(read_in_any_pieces("PRI * HTTP/2.0\r\n\r\nPUT /x HTTP/1.1\r\n\r\n").events, "A");
+  EXPECT_EQ(read_in_any_pieces(" indented text, without anything like it\n").events, "N");
 }
 
 struct Responses {
@@ -179,6 +216,15 @@ TEST(ResponseStream, KnowsWhenTheProtocolIsSwitched) {
   tunnel.stream.expect(HTTP_CONNECT);
   tunnel.read("HTTP/1.1 200 OK\r\n\r\n");
   EXPECT_TRUE(tunnel.stream.switched());
+  // An origin that takes CONNECT for any other method says how long its answer is, and reads on.
+  for (const char* head :
+       {"200 OK\r\nContent-Length: 0", "204 No Content", "200 OK\r\nTransfer-Encoding: chunked"}) {
+    Responses plain;
+    plain.stream.expect(HTTP_CONNECT);
+    plain.read("HTTP/1.1 " + std::string(head) + "\r\n\r\n");
+    EXPECT_FALSE(plain.stream.switched()) << head;
+    EXPECT_FALSE(plain.stream.lost()) << head;
+  }
   Responses garbage;
   garbage.read("no response at all");
   EXPECT_TRUE(garbage.stream.lost());
@@ -238,6 +284,9 @@ TEST(InspectRules, AllPartsOfARuleMustMatch) {
     if (part == 4) facts.body_bytes = 99;
     EXPECT_FALSE(rules.match(facts)) << part;
   }
+  RequestFacts no_host = good;  // it may be for any
+  no_host.host = "";
+  EXPECT_TRUE(rules.match(no_host));
   RequestFacts unknown_length = good;
   unknown_length.body_bytes = -1;
   EXPECT_TRUE(rules.match(unknown_length));

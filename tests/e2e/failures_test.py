@@ -106,8 +106,8 @@ class Decoders(e2e.TestbedCase):
             self.assertTrue(outcome.identical, outcome.case.what)
             self.assertIn(verdict["reason"], ("decoder_crash", "decoder_lost"))
             self.assertEqual(verdict["verdict"], "flag", outcome.case.what)
-        resumed = [outcome for outcome in outcomes if not outcome.problems]
-        self.assertTrue(resumed, "not one upload went on as if nothing had happened")
+        disturbed = [outcome.case.what for outcome in outcomes if outcome.problems]
+        self.assertLessEqual(len(disturbed), 1, f"only one can have been at work: {disturbed}")
 
     def assert_replaced(self, before):
         deadline = time.monotonic() + 10

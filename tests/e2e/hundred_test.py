@@ -25,31 +25,35 @@ WHOLE_ALWAYS = 5  # but so many of them whole
 def transcodes(workshop, references):
     """(reference, path) of each, in each codec."""
     long_ones = [track for track in references if track.seconds > WHOLE_SECONDS_MAX]
-    jobs = []
-    for track in references:
-        is_cut = track in long_ones[WHOLE_ALWAYS:]
-        for codec in CODECS:
-            jobs.append((track, codec, None, WHOLE_SECONDS_MAX if is_cut else None))
-    return encode_all(workshop, jobs)
+    cut = set(long_ones[WHOLE_ALWAYS:])
+    made = in_parallel(
+        lambda track: [(track, path) for path in workshop.encode_all(
+            track, CODECS, None, WHOLE_SECONDS_MAX if track in cut else None)],
+        [(track,) for track in references])
+    return [one for of_track in made for one in of_track]
 
 
 def trims(workshop, references):
     """15 s and 30 s from the middle, off the grid of items."""
-    jobs = []
-    for number, track in enumerate(references):
-        for seconds in (15, 30):
-            start = audible_start(track, (track.seconds - seconds) / 2 + 0.0617, seconds)
-            if start is None:
-                print(f"{track.path}: no trim of {seconds} s, all of them hold silence")
-                continue
-            jobs.append((track, CODECS[number % len(CODECS)], round(start, 4), seconds))
-    return encode_all(workshop, jobs)
+    made = in_parallel(
+        lambda number, track, seconds: trim(workshop, track, seconds, CODECS[number % len(CODECS)]),
+        [(number, track, seconds) for number, track in enumerate(references)
+         for seconds in (15, 30)])
+    return [one for one in made if one]
 
 
-def encode_all(workshop, jobs):
+def trim(workshop, track, seconds, codec):
+    """None where the track has no such part without silence."""
+    start = audible_start(track, (track.seconds - seconds) / 2 + 0.0617, seconds)
+    if start is None:
+        print(f"{track.path}: no trim of {seconds} s, all of them hold silence")
+        return None
+    return track, workshop.encode(track, codec, round(start, 4), seconds)
+
+
+def in_parallel(make, jobs):
     with ThreadPoolExecutor(2) as pool:
-        paths = pool.map(lambda job: workshop.encode(*job), jobs)
-    return [(job[0], path) for job, path in zip(jobs, paths)]
+        return list(pool.map(lambda job: make(*job), jobs))
 
 
 class Hundred(unittest.TestCase):

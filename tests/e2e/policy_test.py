@@ -6,10 +6,13 @@ from testbed.audio import Workshop
 from testbed.uploads import BLOCK, PASS, Case
 
 
+HOLD_SECONDS = e2e.PATIENT["gate"]["hold_max_ms"] / 1000
+
+
 class Observe(e2e.TestbedCase):
     """Nothing is held or blocked, and the verdicts say so."""
 
-    options = {"settings": {"mode": {"default": "observe"}}}
+    options = {"settings": {**e2e.PATIENT, "mode": {"default": "observe"}}}
     reference, = e2e.tracks(1, ("wesnoth",))
 
     @classmethod
@@ -27,7 +30,8 @@ class Observe(e2e.TestbedCase):
 
     def test_nothing_waits_for_a_verdict(self):
         with stopped(self.gate.appliance.decoder_pids()):
-            answer = self.gate.client.put(self.reference.path, "unheld.ogg", "unheld", timeout=2)
+            answer = self.gate.client.put(self.reference.path, "unheld.ogg", "unheld",
+                                          timeout=HOLD_SECONDS / 2)
             self.assertEqual(answer.status, 201)
             self.assertEqual(self.gate.appliance.status()["dataplane"]["held"],
                              {"packets": 0, "bytes": 0})

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import e2e
 
 CONNECTIONS = 20
+CLEAN_EVERY = 4  # connections: one of so many uploads what may pass
 
 
 class PooledConnections(e2e.TestbedCase):
@@ -24,8 +25,8 @@ class PooledConnections(e2e.TestbedCase):
         return connection
 
     @staticmethod
-    def request(connection, method, path, body=None):
-        connection.request(method, path, body)
+    def request(connection, method, path, body=None, headers=None):
+        connection.request(method, path, body, headers or {})
         response = connection.getresponse()
         return response.status, response.read()
 
@@ -33,23 +34,35 @@ class PooledConnections(e2e.TestbedCase):
         connections = [self.open_connection() for _ in range(CONNECTIONS)]
         for connection in connections:
             self.addCleanup(connection.close)
+        sockets = [connection.sock for connection in connections]
         self.gate.appliance.restart()
 
         banned, clean = self.reference.path.read_bytes(), self.other.path.read_bytes()
 
         def upload(number):
-            body = clean if number == 0 else banned
-            return self.request(connections[number], "PUT", f"/pooled-{number}.ogg", body)
+            body = banned if number % CLEAN_EVERY else clean
+            return self.request(connections[number], "PUT", f"/pooled-{number}.ogg", body,
+                                {"X-Request-Id": f"pooled-{number}"})
 
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             answers = list(pool.map(upload, range(CONNECTIONS)))
 
-        self.assertEqual(answers[0][0], 201)
-        self.assertTrue(self.gate.origin.has("pooled-0.ogg"))
-        for number, (status, body) in enumerate(answers[1:], start=1):
-            self.assertEqual(status, 403, f"connection {number}")
-            self.assertEqual(json.loads(body)["verdict"], "block")
-            self.assertFalse(self.gate.origin.has(f"pooled-{number}.ogg"))
+        for number, (status, body) in enumerate(answers):
+            with self.subTest(connection=number):
+                name = f"pooled-{number}"
+                wanted_status = 403 if number % CLEAN_EVERY else 201
+                self.assertEqual(status, wanted_status)
+                verdict = self.gate.appliance.decision(name, seconds_max=5)
+                self.assertEqual(verdict["checked"], "full")
+                if wanted_status == 403:
+                    self.assertEqual(json.loads(body)["verdict"], "block")
+                    self.assertEqual(self.gate.origin.ending(name), 400)
+                    self.assertFalse(self.gate.origin.has(f"{name}.ogg"))
+                else:
+                    self.assertEqual(verdict["verdict"], "pass")
+                    self.assertIs(connections[number].sock, sockets[number], "it was opened anew")
+                    self.assertEqual(self.gate.origin.digest(f"{name}.ogg"),
+                                     e2e.bed.digest(self.other.path))
 
 
 if __name__ == "__main__":

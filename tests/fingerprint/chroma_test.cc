@@ -57,6 +57,16 @@ TEST(Chroma, MakesNothingOfTooLittle) {
   EXPECT_TRUE(at_once(std::vector<int16_t>(2 * kSampleRateHz)).empty());
 }
 
+TEST(Chroma, MakesAnItemPerHopFromTheFirstOn) {
+  const auto count = [](int samples) {
+    return at_once(std::vector<int16_t>(static_cast<size_t>(samples))).size();
+  };
+  EXPECT_EQ(count(kFirstItemSamples - 1), 0U);
+  EXPECT_EQ(count(kFirstItemSamples), 1U);
+  EXPECT_EQ(count(kFirstItemSamples + 100 * kHopSamples - 1), 100U);
+  EXPECT_EQ(count(kFirstItemSamples + 100 * kHopSamples), 101U);
+}
+
 TEST(Chroma, KnowsSilence) {
   EXPECT_THAT(at_once(std::vector<int16_t>(10 * kSampleRateHz)), testing::Each(kSilenceItem));
 }

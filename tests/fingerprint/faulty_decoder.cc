@@ -1,11 +1,15 @@
 // A decoder for tests, which does to streams that begin with a certain word what a broken or
 // hostile one would do, and decodes all others.
 
+#include <fcntl.h>
+#include <sys/socket.h>
+
 #include <array>
 #include <csignal>
 #include <limits>
 #include <string_view>
 
+#include "fingerprint/decode/shared/handover.h"
 #include "fingerprint/decode/worker/decode_stream.h"
 #include "fingerprint/decode/worker/worker_process.h"
 
@@ -38,6 +42,17 @@ ResultEnd misbehave_or_decode(StreamContext& stream) {
     read_up_to(stream, kFaultAtByte);
     for (volatile bool still = true; still;) {
     }
+  }
+  if (fault == "BLOCKING") {  // whatever it has: the host must not wait for it
+    for (int descriptor = 0; descriptor < 16; ++descriptor) ::fcntl(descriptor, F_SETFL, 0);
+  }
+  if (fault == "MUTENESS") {
+    ::shutdown(kHandoverSocket, SHUT_RDWR);
+    read_up_to(stream, std::numeric_limits<uint64_t>::max());
+  }
+  if (fault == "CIRCLING") {
+    read_up_to(stream, std::numeric_limits<uint64_t>::max());
+    for (volatile bool on = true; on;) stream.checkpoint();
   }
   if (fault == "NONSENSE") {
     const std::array<Item, 1> items{};

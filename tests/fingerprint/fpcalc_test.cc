@@ -80,11 +80,11 @@ TEST_P(FpcalcFormats, AgreesOnMadeMusic) {
   expect_same_items(encode(make_music(30, 1), GetParam().arguments, GetParam().name));
 }
 
+const char* corpus_folder() { return std::getenv("SOUNDGATE_CORPUS"); }
+
 std::vector<std::filesystem::path> corpus_tracks() {
-  const char* folder = std::getenv("SOUNDGATE_CORPUS");
-  if (!folder || !std::filesystem::is_directory(folder)) return {};
   std::vector<std::filesystem::path> tracks;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(corpus_folder())) {
     // Long enough to be music, short enough for a test.
     const bool suits = entry.path().extension() == ".ogg" && entry.file_size() > (512u << 10) &&
                        entry.file_size() < (3u << 20);
@@ -95,8 +95,9 @@ std::vector<std::filesystem::path> corpus_tracks() {
 }
 
 TEST_P(FpcalcFormats, AgreesOnRealMusic) {
+  if (!corpus_folder()) GTEST_SKIP() << "SOUNDGATE_CORPUS names no folder of real music";
   const std::vector<std::filesystem::path> tracks = corpus_tracks();
-  if (tracks.empty()) GTEST_SKIP() << "no real music: SOUNDGATE_CORPUS names no folder with .ogg";
+  ASSERT_FALSE(tracks.empty()) << "no .ogg that suits in " << corpus_folder();
   // A few that lie far apart: neighbours come from one package.
   for (size_t i = 0; i < kRealTracks; ++i) {
     const auto& track = tracks[i * tracks.size() / kRealTracks];
@@ -107,8 +108,9 @@ TEST_P(FpcalcFormats, AgreesOnRealMusic) {
 }
 
 TEST_F(Fpcalc, AgreesOnWholeRealTracks) {
+  if (!corpus_folder()) GTEST_SKIP() << "SOUNDGATE_CORPUS names no folder of real music";
   const std::vector<std::filesystem::path> tracks = corpus_tracks();
-  if (tracks.empty()) GTEST_SKIP() << "no real music: SOUNDGATE_CORPUS names no folder with .ogg";
+  ASSERT_FALSE(tracks.empty()) << "no .ogg that suits in " << corpus_folder();
   for (size_t i = 0; i < kRealTracks; ++i) {
     expect_same_items(tracks[i * tracks.size() / kRealTracks]);
   }

@@ -35,6 +35,16 @@ void PoolRecorder::on_end(uint64_t tag, const DecodeEnd& end) {
   changed_.notify_all();
 }
 
+void PoolRecorder::on_trouble(const std::string& what) {
+  const std::lock_guard lock(mutex_);
+  troubles_.push_back(what);
+}
+
+std::vector<std::string> PoolRecorder::troubles() {
+  const std::lock_guard lock(mutex_);
+  return troubles_;
+}
+
 std::optional<Heard> PoolRecorder::wait_for_end(uint64_t tag, std::chrono::seconds wait_max) {
   std::unique_lock lock(mutex_);
   const bool ended = changed_.wait_for(lock, wait_max, [&] { return streams_[tag].ends > 0; });

@@ -31,6 +31,7 @@ class PoolRecorder : public DecodeListener {
  public:
   void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) override;
   void on_end(uint64_t tag, const DecodeEnd& end) override;
+  void on_trouble(const std::string& what) override;
 
   // What was heard of a stream once it has ended; nothing if that takes too long.
   std::optional<Heard> wait_for_end(uint64_t tag,
@@ -38,11 +39,13 @@ class PoolRecorder : public DecodeListener {
   bool wait_for_items(uint64_t tag, size_t count,
                       std::chrono::seconds wait_max = std::chrono::seconds(30));
   Heard heard(uint64_t tag);
+  std::vector<std::string> troubles();
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<uint64_t, Heard> streams_;
+  std::vector<std::string> troubles_;
 };
 
 // Appends all of it in pieces, waiting out kFull, and finishes. false: it took too long.

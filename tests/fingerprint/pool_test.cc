@@ -306,6 +306,8 @@ TEST(PoolStart, SaysWhyItCannot) {
                              testing::HasSubstr("No such file")));
   options.worker_path = "/bin/false";
   EXPECT_THAT(DecoderPool::start(options, recorder).error(), testing::HasSubstr("exit code 1"));
+  options.stall_max = std::chrono::milliseconds(300);  // less than an idle worker sleeps
+  EXPECT_THAT(DecoderPool::start(options, recorder).error(), testing::HasSubstr("0.6 s"));
   options.payload_bytes_per_worker = 1;
   EXPECT_THAT(DecoderPool::start(options, recorder).error(), testing::HasSubstr("1 MiB"));
 }

@@ -90,6 +90,8 @@ TEST(ResultCheck, KnowsHowMuchThereIsToConsume) {
     progress.consumed_bytes = consumed;
     EXPECT_EQ(fault_of(progress), ResultFault::kConsumed);
   }
+  progress.consumed_bytes = kStream.consumed_bytes;  // progress that is none
+  EXPECT_EQ(fault_of(progress), ResultFault::kConsumed);
 }
 
 TEST(ResultCheck, KnowsKinds) {

@@ -34,6 +34,18 @@ void PrintTo(const Format& format, std::ostream* out) { *out << format.name; }
 constexpr double kSeconds = 70;
 constexpr size_t kPayloadBytes = size_t{1} << 20;
 
+void append_waiting(StreamProducer& producer, StreamHandle stream,
+                    std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const auto piece = bytes.first(std::min<size_t>(30'000, bytes.size()));
+    if (producer.append(stream, piece) == StreamProducer::Append::kTaken) {
+      bytes = bytes.subspan(piece.size());
+    } else {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+}
+
 class Resume : public testing::TestWithParam<Format> {};
 
 // The share of bits that differ, with the items after the gap moved by `shift`.
@@ -67,15 +79,7 @@ TEST_P(Resume, GoesOnAfterTheGap) {
   const auto pool = DecoderPool::start(options, recorder).value();
   const StreamHandle stream = pool->producer(0).begin(1, std::ssize(bytes)).value();
   const size_t sent = bytes.size() / 3 * 2;
-  for (size_t at = 0; at < sent;) {
-    const size_t count = std::min<size_t>(30'000, sent - at);
-    if (pool->producer(0).append(stream, std::span(bytes).subspan(at, count)) ==
-        StreamProducer::Append::kTaken) {
-      at += count;
-    } else {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-  }
+  append_waiting(pool->producer(0), stream, std::span(bytes).first(sent));
   std::this_thread::sleep_for(std::chrono::milliseconds(300));  // it has read all there is
   ASSERT_EQ(::kill(pool->status().workers[0].pid, SIGKILL), 0);
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
@@ -94,6 +98,31 @@ TEST_P(Resume, GoesOnAfterTheGap) {
     best = std::min(best, differing_after_gap(*heard, expected, shift));
   }
   EXPECT_LT(best, GetParam().has_timestamps ? 0.01 : 0.2);
+}
+
+// So near to the end that no item follows the gap.
+TEST(ResumeAtTheEnd, TheGapIsCountedAllTheSame) {
+  PoolRecorder recorder;
+  DecoderPool::Options options;
+  options.worker_path = SOUNDGATE_DECODER;
+  options.worker_count = 1;
+  options.payload_bytes_per_worker = kPayloadBytes;
+  const auto pool = DecoderPool::start(options, recorder).value();
+  const Bytes bytes =
+      read_file(encode(make_music(20, 31), "-c:a pcm_f32le -ar 96000", "large.wav"));
+  const StreamHandle stream = pool->producer(0).begin(1, std::ssize(bytes)).value();
+  const size_t sent = bytes.size() - 100'000;
+  append_waiting(pool->producer(0), stream, std::span(bytes).first(sent));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // it has read all there is
+  ASSERT_EQ(::kill(pool->status().workers[0].pid, SIGKILL), 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  ASSERT_TRUE(feed_whole(pool->producer(0), stream, std::span(bytes).subspan(sent)));
+
+  const auto heard = recorder.wait_for_end(1);
+  ASSERT_TRUE(heard);
+  EXPECT_FALSE(heard->has_gap);  // in the items
+  EXPECT_GT(heard->end.gap_seconds, 0.5);
+  EXPECT_NEAR(heard->end.decoded_seconds + heard->end.gap_seconds, 20, 0.5);
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, Resume, testing::ValuesIn(kFormats));

@@ -2,12 +2,15 @@
 
 #include "fingerprint/decode/host/share.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <cstring>
 #include <vector>
 
+#include "fingerprint/decode/host/producer.h"
 #include "fingerprint/decode/worker/byte_source.h"
 
 namespace soundgate::decode {
@@ -159,6 +162,41 @@ TEST_F(ShareTest, AFinishedStreamCanBeCancelled) {
   share_.finish(stream);
   share_.cancel(stream);
   EXPECT_EQ(source(stream).state_at(0), ByteSource::State::kStopped);
+}
+
+TEST(ProducerTest, GivesStreamsToWorkersThatAreAtWork) {
+  std::vector<std::unique_ptr<WorkerMemory>> workers;
+  for (int i = 0; i < 2; ++i) {
+    workers.push_back(std::make_unique<WorkerMemory>(
+        Geometry{.slot_count = kSlots, .block_count = kBlocks, .circular_entries = 12},
+        std::vector<Partition>{{0, kSlots, 0, kBlocks, false}}, 0, 1000));
+  }
+  PoolCounters counters;
+  Producer producer(workers, 0, counters);
+  workers[1]->at_work = true;
+  for (uint32_t i = 0; i < kSlots; ++i) ASSERT_TRUE(producer.begin(i, -1));
+  EXPECT_EQ(workers[1]->streams, static_cast<int>(kSlots));
+  ASSERT_TRUE(producer.begin(9, -1));  // better late than never
+  EXPECT_EQ(workers[0]->streams, 1);
+}
+
+TEST(SharedMemoryTest, NobodyElseCanWriteToWhatIsForReading) {
+  const SharedMemory memory("test", 4096, SharedMemory::Others::kRead);
+  memory.data()[0] = std::byte{7};
+  const auto map = [](int fd, int protection) {
+    return ::mmap(nullptr, 4096, protection, MAP_SHARED, fd, 0);
+  };
+  EXPECT_EQ(map(memory.fd(), PROT_READ | PROT_WRITE), MAP_FAILED);
+  EXPECT_EQ(::pwrite(memory.fd(), "x", 1, 0), -1);
+  const std::string path = "/proc/self/fd/" + std::to_string(memory.fd());
+  const UniqueFd again(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  EXPECT_EQ(map(again.get(), PROT_READ | PROT_WRITE), MAP_FAILED);
+
+  void* readable = map(memory.fd(), PROT_READ);
+  ASSERT_NE(readable, MAP_FAILED);
+  EXPECT_EQ(*static_cast<std::byte*>(readable), std::byte{7});
+  EXPECT_NE(::mprotect(readable, 4096, PROT_READ | PROT_WRITE), 0);
+  ::munmap(readable, 4096);
 }
 
 }  // namespace

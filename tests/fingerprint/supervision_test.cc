@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -174,6 +175,15 @@ TEST_F(Supervision, AHangIsEndedAndCostsItsStreamOnly) {
   EXPECT_EQ(pool_->status().timeouts, 1u);
 }
 
+TEST_F(Supervision, GoingRoundInCirclesIsEndedToo) {
+  start(1, milliseconds(600));
+  begin_neighbours();
+  EXPECT_EQ(outcome_of(faulty("CIRCLING")), DecodeOutcome::decoder_timeout);
+  finish_neighbours();
+  EXPECT_EQ(count_disturbed(), 0);
+  EXPECT_EQ(pool_->status().timeouts, 1u);
+}
+
 TEST_F(Supervision, AWorkerThatTalksNonsenseIsKilled) {
   start(1);
   begin_neighbours();
@@ -184,6 +194,67 @@ TEST_F(Supervision, AWorkerThatTalksNonsenseIsKilled) {
   finish_neighbours();
   EXPECT_LE(count_disturbed(), 1);
   EXPECT_NE(outcome, DecodeOutcome::decoded);
+}
+
+TEST_F(Supervision, NoWorkerCanMakeTheHostWait) {
+  start(1);
+  begin_neighbours();
+  EXPECT_EQ(outcome_of(faulty("BLOCKING")), DecodeOutcome::not_audio);
+  finish_neighbours();
+  EXPECT_EQ(count_disturbed(), 0);
+  EXPECT_EQ(outcome_of(music_), DecodeOutcome::decoded);
+}
+
+TEST_F(Supervision, AWorkerThatHangsUpIsKilled) {
+  start(1);
+  begin_neighbours();
+  const StreamHandle mute = pool_->producer(0).begin(99, -1).value();
+  append(mute, faulty("MUTENESS"));
+  EXPECT_TRUE(eventually([&] { return pool_->status().workers[0].restarts >= 1; }));
+  pool_->producer(0).cancel(mute);
+  finish_neighbours();
+  EXPECT_LE(count_disturbed(), 1);
+}
+
+// Sets how many descriptors this process may have, for as long as it lives.
+class DescriptorLimit {
+ public:
+  explicit DescriptorLimit(rlim_t count) {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit limit{count, before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  ~DescriptorLimit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  DescriptorLimit(const DescriptorLimit&) = delete;
+  DescriptorLimit& operator=(const DescriptorLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(Supervision, AReplacementWaitsForDescriptors) {
+  start(2);
+  begin_neighbours();
+  ASSERT_TRUE(recorder_.wait_for_items(0, 1));
+  const int next_descriptor = ::dup(0);
+  ::close(next_descriptor);
+  // None at all; then only those that the dead worker leaves.
+  for (const int count : {3, next_descriptor}) {
+    const size_t troubles = recorder_.troubles().size();
+    {
+      const DescriptorLimit limit(static_cast<rlim_t>(count));
+      ASSERT_EQ(::kill(pool_->status().workers[0].pid, SIGKILL), 0);
+      ASSERT_TRUE(eventually([&] { return recorder_.troubles().size() >= troubles + 2; }));
+      EXPECT_EQ(pool_->status().workers[0].pid, 0);
+      // Meanwhile the other worker gets what comes.
+      EXPECT_EQ(outcome_of(music_), DecodeOutcome::decoded);
+      EXPECT_EQ(outcome_of(music_), DecodeOutcome::decoded);
+    }
+    EXPECT_THAT(recorder_.troubles().back(), testing::HasSubstr("Too many open files"));
+    EXPECT_TRUE(eventually([&] { return pool_->status().workers[0].pid != 0; }));
+  }
+  finish_neighbours();
+  EXPECT_LE(count_disturbed(), 2);  // those the workers were at work on, if any
 }
 
 TEST_F(Supervision, AnIdlePoolThatIsDestroyedLeavesNoProcess) {

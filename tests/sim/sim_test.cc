@@ -68,6 +68,15 @@ TEST(Simulation, LongTails) {
   run_seeds(options);
 }
 
+TEST(Simulation, RequestsThatWaitForRoomForTheirHeads) {
+  SimulationOptions options;
+  options.heads = 1;
+  options.connections = 8;
+  options.allow_blocks = false;
+  options.client_side.jitter_ms = 40;
+  run_seeds(options);
+}
+
 TEST(Simulation, ObserveModeTouchesNothing) {
   SimulationOptions options;
   options.mode = Mode::kObserve;

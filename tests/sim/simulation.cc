@@ -10,7 +10,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr CoreSizes kSizes{.flows = 64, .buffers = 4'096, .heads = 16, .uploads = 32};
+CoreSizes sizes(const SimulationOptions& options) {
+  return {.flows = 64, .buffers = 4'096, .heads = options.heads, .uploads = 32};
+}
+
 constexpr Tick kEnd = seconds(400);  // beyond kUploadIdleMax
 
 DataplaneConfig configuration(const SimulationOptions& options) {
@@ -29,7 +32,7 @@ MutableBytes bytes_of(std::string& text) { return std::as_writable_bytes(std::sp
 Simulation::Simulation(const SimulationOptions& options)
     : options_(options), random_(options.seed), sink_(random_, now_) {
   engine_ = std::make_unique<Engine>(configuration(options), HashSeed{options.seed, 7}, 3u, *this,
-                                     sink_, kSizes);
+                                     sink_, sizes(options));
   connections_.resize(options.connections);
   for (size_t i = 0; i < connections_.size(); ++i) add_connection(i);
   tick();
@@ -219,6 +222,7 @@ void Simulation::check_nothing_leaks() const {
   }
   EXPECT_EQ(engine_->buffers_in_use(), 0u);
   EXPECT_EQ(engine_->uploads_in_use(), 0u);
+  EXPECT_EQ(engine_->heads_in_use(), 0u);
   EXPECT_EQ(engine_->counters().flows_open.get(), 0u);
 }
 

@@ -27,6 +27,7 @@ struct SimulationOptions {
   Weather origin_side;
   int64_t tail_bytes = 1;
   size_t connections = 2;
+  size_t heads = 16;
   bool allow_blocks = true;
   bool clients_abort = false;
 };

@@ -19,10 +19,11 @@ bool is_readable(int fd) {
 }  // namespace
 
 Collector::Collector(std::string worker_path, std::chrono::milliseconds stall_max,
-                     std::vector<std::unique_ptr<WorkerHost>> workers)
+                     std::vector<std::unique_ptr<WorkerHost>> workers, DecodeListener& listener)
     : worker_path_(std::move(worker_path)),
       stall_max_(stall_max),
       workers_(std::move(workers)),
+      listener_(listener),
       stop_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 Collector::~Collector() {
@@ -50,8 +51,9 @@ void Collector::run(std::promise<tl::expected<void, std::string>> started) {
 }
 
 tl::expected<void, std::string> Collector::start_workers() {
+  if (!stop_event_) return tl::unexpected(std::string("cannot make an event descriptor"));
   for (const auto& worker : workers_) {
-    auto process = WorkerProcess::start(worker_path_);
+    auto process = worker->prepare().and_then([&] { return WorkerProcess::start(worker_path_); });
     if (!process) return tl::unexpected(process.error());
     worker->attach(std::move(*process), Clock::now());
   }
@@ -77,7 +79,9 @@ void Collector::work() {
     for (const auto& worker : workers_) serve(*worker, now);
     if (now >= next_tick_) {
       for (const auto& worker : workers_) {
-        if (worker->has_process()) worker->check_stall(now, stall_max_);
+        if (!worker->has_process()) continue;
+        worker->check_stall(now, stall_max_);
+        worker->check_silence(now, kSilenceStalls * stall_max_);
       }
       next_tick_ = now + kTick;
     }
@@ -90,7 +94,7 @@ bool Collector::wait() {
   for (const auto& worker : workers_) {
     if (!worker->has_process()) continue;
     watched.push_back({worker->pidfd(), POLLIN, 0});
-    watched.push_back({worker->event_fd(), POLLIN, 0});
+    watched.push_back({worker->socket(), POLLIN, 0});
   }
   if (spare_) watched.push_back({spare_->pidfd(), POLLIN, 0});
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -102,7 +106,7 @@ bool Collector::wait() {
 Collector::Clock::duration Collector::time_to_next_step(Clock::time_point now) const {
   Clock::time_point next = next_tick_;
   if (std::ranges::any_of(workers_, [](const auto& worker) { return !worker->has_process(); })) {
-    next = std::min(next, next_spawn_);
+    next = std::min(next, spare_ ? next_attach_ : std::max(next_attach_, next_spawn_));
   }
   if (!spare_) next = std::min(next, std::max(next_spawn_, first_spare_));
   return std::max(next - now, Clock::duration::zero());
@@ -111,7 +115,7 @@ Collector::Clock::duration Collector::time_to_next_step(Clock::time_point now) c
 void Collector::serve(WorkerHost& worker, Clock::time_point now) {
   if (worker.has_process() && is_readable(worker.pidfd())) {
     const bool lived_long = now - worker.attached_at() > kHealthyLife;
-    worker.bury();
+    listener_.on_trouble("a decoder died: " + worker.bury());
     lived_long ? void(respawn_delay_ = kRespawnDelayMin) : delay_spawns(now);
   }
   if (worker.has_process()) {
@@ -122,17 +126,23 @@ void Collector::serve(WorkerHost& worker, Clock::time_point now) {
 }
 
 void Collector::replace(WorkerHost& worker, Clock::time_point now) {
+  if (now < next_attach_ || (!spare_ && now < next_spawn_)) return;
+  if (auto prepared = worker.prepare(); !prepared) return give_up_for_now(prepared.error(), now);
   if (spare_) {
     worker.attach(std::move(*spare_), now);
     spare_.reset();
     return;
   }
-  if (now < next_spawn_) return;
-  if (auto process = WorkerProcess::start(worker_path_)) {
-    worker.attach(std::move(*process), now);
-  } else {
-    delay_spawns(now);
-  }
+  auto process = WorkerProcess::start(worker_path_);
+  if (!process) return give_up_for_now(process.error(), now);
+  worker.attach(std::move(*process), now);
+}
+
+// What is missing (descriptors, memory) may be there again later; until then the other workers get
+// the new streams, and the streams of this one wait.
+void Collector::give_up_for_now(const std::string& why, Clock::time_point now) {
+  listener_.on_trouble(why);
+  next_attach_ = now + kRespawnDelayMax;
 }
 
 void Collector::keep_spare(Clock::time_point now) {

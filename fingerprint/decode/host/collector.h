@@ -18,7 +18,7 @@ namespace soundgate::decode {
 class Collector {
  public:
   Collector(std::string worker_path, std::chrono::milliseconds stall_max,
-            std::vector<std::unique_ptr<WorkerHost>> workers);
+            std::vector<std::unique_ptr<WorkerHost>> workers, DecodeListener& listener);
   ~Collector();  // ends the workers and the thread
 
   // Returns when every worker has shown a sign of life, or says why one did not.
@@ -33,19 +33,21 @@ class Collector {
   tl::expected<void, std::string> start_workers();
   void work();
   bool wait();  // for anything to happen; false: stop
-  void watch(WorkerHost& worker);
   void serve(WorkerHost& worker, Clock::time_point now);
   void replace(WorkerHost& worker, Clock::time_point now);
   void keep_spare(Clock::time_point now);
   void delay_spawns(Clock::time_point now);
+  void give_up_for_now(const std::string& why, Clock::time_point now);
   Clock::duration time_to_next_step(Clock::time_point now) const;
 
   std::string worker_path_;
   std::chrono::milliseconds stall_max_;
   std::vector<std::unique_ptr<WorkerHost>> workers_;
+  DecodeListener& listener_;
   std::optional<WorkerProcess> spare_;
   std::chrono::milliseconds respawn_delay_ = kRespawnDelayMin;
-  Clock::time_point next_spawn_{};   // not before, after a failure
+  Clock::time_point next_spawn_{};   // not before, after a death or a failure
+  Clock::time_point next_attach_{};  // likewise, of a process that is there
   Clock::time_point first_spare_{};  // a short life needs none
   Clock::time_point next_tick_{};
   UniqueFd stop_event_;

@@ -12,6 +12,9 @@ namespace soundgate {
 namespace decode {
 namespace {
 
+static_assert(DecoderPool::Options::kStallMin > kIdleWait,
+              "idle workers give a sign each kIdleWait");
+
 std::string default_worker_path() {
   return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "soundgate-decoder")
       .string();
@@ -71,7 +74,12 @@ std::string check(const DecoderPool::Options& options) {
   }
   if (streams > kSlotsPerWorker) return "256 streams at most on each worker";
   if (bytes > kPayloadBytesMax) return "64 GiB of payload at most on each worker";
-  if (options.spool_bytes_max < 0 || options.audio_seconds_max < 0) return "limits of 0 or more";
+  if (options.spool_bytes_max < 0) return "a spool of 0 bytes or more";
+  const bool seconds_are_good =
+      options.audio_seconds_max >= 0 && options.audio_seconds_max <= kAudioSecondsMax;
+  if (!seconds_are_good) return "audio of 0 to 1,000,000 seconds";
+  if (options.stall_max < DecoderPool::Options::kStallMin)
+    return "to wait 0.6 s at least for a sign of life";
   return {};
 }
 
@@ -94,7 +102,7 @@ class Pool : public DecoderPool {
     }
     const std::string path =
         options.worker_path.empty() ? default_worker_path() : options.worker_path;
-    collector_ = std::make_unique<Collector>(path, options.stall_max, std::move(hosts));
+    collector_ = std::make_unique<Collector>(path, options.stall_max, std::move(hosts), listener);
   }
 
   tl::expected<void, std::string> start() { return collector_->start(); }

@@ -38,7 +38,7 @@ size_t Producer::least_loaded() const {
   size_t best = next_worker_;
   for (size_t i = 1; i < shares_.size(); ++i) {
     const size_t worker = (next_worker_ + i) % shares_.size();
-    if (shares_[worker].streams_on_worker() < shares_[best].streams_on_worker()) best = worker;
+    if (shares_[worker].load() < shares_[best].load()) best = worker;
   }
   return best;
 }

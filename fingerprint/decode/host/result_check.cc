@@ -7,10 +7,8 @@
 namespace soundgate::decode {
 namespace {
 
-constexpr double kSecondsMax = 1e9;
-
 bool is_time(double seconds) {
-  return std::isfinite(seconds) && seconds >= 0 && seconds <= kSecondsMax;
+  return std::isfinite(seconds) && seconds >= 0 && seconds <= kResultSecondsMax;
 }
 
 // A worker cannot see its own death, and does not admit streams.
@@ -72,7 +70,8 @@ tl::expected<CheckedResult, ResultFault> check_result(const ResultEntry& entry,
     case ResultKind::kItems:
       return check_items(entry, stream);
     case ResultKind::kProgress:
-      return ProgressResult{};
+      if (entry.consumed_bytes > stream.consumed_bytes) return ProgressResult{};
+      return tl::unexpected(ResultFault::kConsumed);
     case ResultKind::kEnded:
       return check_end(entry.end);
   }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "fingerprint/decode/decoder_pool.h"
@@ -27,7 +28,11 @@ class Share {
   void finish(Stream stream);
   void cancel(Stream stream);
 
-  int streams_on_worker() const { return worker_.streams.load(std::memory_order_relaxed); }
+  // Of the worker, with all its producers' streams. One that is not at work now is the last choice.
+  std::pair<bool, int> load() const {
+    return {!worker_.at_work.load(std::memory_order_relaxed),
+            worker_.streams.load(std::memory_order_relaxed)};
+  }
 
  private:
   struct LocalSlot {

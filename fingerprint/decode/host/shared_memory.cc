@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 
 #include <cerrno>
-#include <string>
 #include <system_error>
 
 namespace soundgate::decode {
@@ -16,16 +15,17 @@ namespace {
 
 }  // namespace
 
-SharedMemory::SharedMemory(const char* name, size_t bytes)
+SharedMemory::SharedMemory(const char* name, size_t bytes, Others others)
     : fd_(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)), bytes_(bytes) {
   if (!fd_) fail("memfd_create");
   if (::ftruncate(fd(), static_cast<off_t>(bytes)) != 0) fail("cannot size shared memory");
-  if (::fcntl(fd(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-    fail("cannot seal shared memory");
-  }
   void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd(), 0);
   if (mapped == MAP_FAILED) fail("cannot map shared memory");
   data_ = static_cast<std::byte*>(mapped);
+  // Last: the seal against writing leaves the mapping that is there.
+  const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL |
+                    (others == Others::kRead ? F_SEAL_FUTURE_WRITE : 0);
+  if (::fcntl(fd(), F_ADD_SEALS, seals) != 0) fail("cannot seal shared memory");
 }
 
 SharedMemory::~SharedMemory() {
@@ -39,12 +39,6 @@ SharedMemory& SharedMemory::operator=(SharedMemory&& other) noexcept {
   std::swap(bytes_, other.bytes_);
   std::swap(data_, other.data_);
   return *this;
-}
-
-UniqueFd SharedMemory::reopen_read_only() const {
-  UniqueFd reader(::open(("/proc/self/fd/" + std::to_string(fd())).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!reader) fail("cannot open shared memory for reading");
-  return reader;
 }
 
 }  // namespace soundgate::decode

@@ -1,9 +1,11 @@
 // Anonymous shared memory of a fixed size. It is sealed, so that nobody who holds a descriptor can
-// shrink it under us: a shrunk mapping would raise SIGBUS here.
-// Errors: std::system_error (start-up only).
+// shrink it under us (a shrunk mapping would raise SIGBUS here), nor write to it unless that is
+// wanted: not even root can map a sealed memory for writing, or open it once more.
+// Errors: std::system_error.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "fingerprint/decode/shared/unique_fd.h"
 
@@ -11,14 +13,15 @@ namespace soundgate::decode {
 
 class SharedMemory {
  public:
-  SharedMemory(const char* name, size_t bytes);  // zeroed; pages come when they are touched
+  enum class Others : uint8_t { kRead, kReadAndWrite };  // whoever gets the descriptor
+  // Zeroed; pages come when they are touched.
+  SharedMemory(const char* name, size_t bytes, Others others);
   ~SharedMemory();
   SharedMemory(SharedMemory&& other) noexcept;
   SharedMemory& operator=(SharedMemory&& other) noexcept;
 
   std::byte* data() const { return data_; }
   int fd() const { return fd_.get(); }
-  UniqueFd reopen_read_only() const;  // a descriptor that cannot be mapped for writing
 
  private:
   UniqueFd fd_;

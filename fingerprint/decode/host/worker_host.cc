@@ -1,9 +1,7 @@
 #include "fingerprint/decode/host/worker_host.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 namespace soundgate::decode {
@@ -16,32 +14,38 @@ WorkerHost::WorkerHost(WorkerMemory& memory, DecodeListener& listener, PoolCount
       items_max_(items_max),
       streams_(memory.payload().geometry().slot_count) {}
 
+tl::expected<void, std::string> WorkerHost::prepare() {
+  try {
+    results_.emplace("soundgate-results", kResultsBytes, SharedMemory::Others::kReadAndWrite);
+    return {};
+  } catch (const std::system_error& error) {
+    return tl::unexpected(std::string("cannot prepare a decoder: ") + error.what());
+  }
+}
+
 void WorkerHost::attach(WorkerProcess process, Clock::time_point now) {
   if (attached_at_ != Clock::time_point{}) restarts_.fetch_add(1, std::memory_order_relaxed);
-  results_.emplace("soundgate-results", kResultsBytes);
   reader_.emplace(results_->data());
   memory_.payload().header().results_read.store(0);
-  event_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   process_.emplace(std::move(process));
   pid_.store(process_->pid(), std::memory_order_relaxed);
-  const UniqueFd payload = memory_.memory().reopen_read_only();
+  memory_.at_work.store(true, std::memory_order_relaxed);
   // Should it be dead already, its pidfd says so soon.
-  process_->hand_over(payload.get(), results_->fd(), event_.get());
+  process_->hand_over(memory_.memory().fd(), results_->fd());
   ready_ = false;
   trust_ = Trust::kFull;
-  nonsense_about_ = 0;
+  suspect_ = 0;
   heartbeat_ = 0;
   attached_at_ = last_sign_ = now;
 }
 
 void WorkerHost::drain() {
-  uint64_t count;
-  [[maybe_unused]] const ssize_t ignored = ::read(event_.get(), &count, sizeof count);
-  if (trust_ == Trust::kFull && !take_waiting()) condemn(Trust::kBroken);
+  const bool can_call = process_->take_calls();
+  if (trust_ == Trust::kFull && !(take_waiting() && can_call)) condemn(Trust::kBroken);
 }
 
 void WorkerHost::condemn(Trust why) {
-  trust_ = why;
+  if (trust_ == Trust::kFull) trust_ = why;
   process_->kill();
 }
 
@@ -61,9 +65,10 @@ bool WorkerHost::take(const ResultEntry& entry) {
   Stream& stream = look_up(entry.slot);
   const auto result = check_result(entry, stream.progress);
   if (!result) {
-    nonsense_about_ = running_mark(entry.slot, entry.generation);
+    suspect_ = running_mark(entry.slot, entry.generation);
     return false;
   }
+  stream.heard = true;
   stream.progress.consumed_bytes = entry.consumed_bytes;
   memory_.control(entry.slot).consumed_bytes.store(entry.consumed_bytes, std::memory_order_release);
   if (const auto* items = std::get_if<ItemsResult>(&*result)) deliver(entry.slot, stream, *items);
@@ -111,7 +116,12 @@ bool WorkerHost::is_cancelled(uint32_t slot) const {
 // could not read any more.
 void WorkerHost::end_as_said(uint32_t slot, const Stream& stream, DecodeEnd how) {
   const double audio_seconds = how.decoded_seconds + how.gap_seconds;
-  how.gap_seconds = std::min(stream.gap_items * kItemSeconds, audio_seconds);
+  double missing_seconds = stream.gap_items * kItemSeconds;
+  if (how.gap_seconds > 0) {  // it may be so near to the end that no item follows it
+    const double heard_to = stream.delivered_items * kItemSeconds + kItemSpanSeconds;
+    missing_seconds += std::max(0.0, audio_seconds - heard_to);
+  }
+  how.gap_seconds = std::min(missing_seconds, audio_seconds);
   how.decoded_seconds = audio_seconds - how.gap_seconds;
   end(slot, how);
 }
@@ -143,16 +153,34 @@ void WorkerHost::check_stall(Clock::time_point now, std::chrono::milliseconds st
   }
 }
 
+// A worker that is alive, but has nothing to say of a stream whose bytes are all there, may go
+// round in circles in it; nobody but it would notice.
+void WorkerHost::check_silence(Clock::time_point now, std::chrono::milliseconds silence_max) {
+  for (uint32_t slot = 0; slot < streams_.size() && trust_ == Trust::kFull; ++slot) {
+    Stream& stream = look_up(slot);
+    const bool finished = memory_.payload().slot(slot).flags.load(std::memory_order_relaxed) &
+                          decode::Slot::kFinished;
+    if (stream.progress.generation == 0 || !finished || stream.heard) {
+      stream.heard = false;
+      stream.last_heard = now;
+    } else if (now - stream.last_heard > silence_max) {
+      suspect_ = running_mark(slot, stream.progress.generation);
+      condemn(Trust::kStalled);
+    }
+  }
+}
+
 std::string WorkerHost::bury() {
   const std::string death = process_->reap();
   process_.reset();
+  memory_.at_work.store(false, std::memory_order_relaxed);
   pid_.store(0, std::memory_order_relaxed);
   if (trust_ != Trust::kBroken) take_waiting();  // what it said before it died
   const bool stalled = trust_ == Trust::kStalled;
   (stalled ? counters_.timeouts : counters_.crashes).fetch_add(1, std::memory_order_relaxed);
   // Those are the suspects, and must not be tried again.
   end_suspect(results_header(results_->data()).running.load(std::memory_order_relaxed));
-  end_suspect(nonsense_about_);
+  end_suspect(suspect_);
   restart_streams();
   return death;
 }
@@ -176,6 +204,7 @@ void WorkerHost::restart_streams() {
     if (stream.progress.generation == 0) continue;
     stream.progress.next_item = 0;
     stream.progress.consumed_bytes = 0;
+    stream.heard = true;
     memory_.control(slot).consumed_bytes.store(0, std::memory_order_release);
     if (is_cancelled(slot) || ++stream.resumes > kResumesMax) {
       DecodeEnd how = stream.partial;

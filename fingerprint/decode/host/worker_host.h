@@ -24,17 +24,21 @@ class WorkerHost {
   WorkerHost(WorkerMemory& memory, DecodeListener& listener, PoolCounters& counters,
              uint32_t items_max);
 
-  // Puts a fresh process to work; every live stream is started again from its first byte.
+  // Makes what the next process will need. Errors: the system's, in words; try again later.
+  [[nodiscard]] tl::expected<void, std::string> prepare();
+  // Then: puts a fresh process to work; every live stream is started again from its first byte.
   void attach(WorkerProcess process, Clock::time_point now);
   bool has_process() const { return process_.has_value(); }
   bool is_ready() const { return ready_; }  // it has shown a sign of life
   int pidfd() const { return process_->pidfd(); }
-  int event_fd() const { return event_.get(); }
+  int socket() const { return process_->socket(); }
 
   // Takes what the worker has written; kills it if that is nonsense.
   void drain();
   // Kills a worker that has shown no sign of life for stall_max.
   void check_stall(Clock::time_point now, std::chrono::milliseconds stall_max);
+  // Kills a worker that has said nothing for silence_max of a stream that it has all bytes of.
+  void check_silence(Clock::time_point now, std::chrono::milliseconds silence_max);
   // Its process is dead: settles its streams. Returns how it died.
   std::string bury();
   Clock::time_point attached_at() const { return attached_at_; }
@@ -50,6 +54,8 @@ class WorkerHost {
     uint32_t delivered_items = 0;  // to the listener, by all processes
     uint32_t gap_items = 0;        // between those
     uint32_t resumes = 0;
+    bool heard = true;  // of it, since the last look
+    Clock::time_point last_heard{};
     DecodeEnd partial{};  // what is known if it has to end early
   };
 
@@ -73,10 +79,9 @@ class WorkerHost {
   std::optional<SharedMemory> results_;
   std::optional<ResultsReader> reader_;
   std::optional<WorkerProcess> process_;
-  UniqueFd event_;
   bool ready_ = false;
   Trust trust_ = Trust::kFull;
-  uint64_t nonsense_about_ = 0;  // running_mark() of the stream that the nonsense named
+  uint64_t suspect_ = 0;  // running_mark() of the stream that it was condemned for
   uint64_t heartbeat_ = 0;
   Clock::time_point last_sign_{};
   Clock::time_point attached_at_{};

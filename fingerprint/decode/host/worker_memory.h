@@ -35,7 +35,8 @@ class WorkerMemory {
  public:
   WorkerMemory(const Geometry& geometry, const std::vector<Partition>& partitions,
                uint64_t spool_bytes_max, double audio_seconds_max)
-      : memory_("soundgate-payload", PayloadLayout(geometry).total_bytes),
+      : memory_("soundgate-payload", PayloadLayout(geometry).total_bytes,
+                SharedMemory::Others::kRead),
         payload_(memory_.data(), geometry),
         controls_(std::make_unique<SlotControl[]>(geometry.slot_count)),
         partitions_(partitions),
@@ -63,7 +64,8 @@ class WorkerMemory {
   EndedRing& ended_of_slot(uint32_t slot) const { return ended_[owners_[slot]]; }
   const Partition& partition(uint32_t producer) const { return partitions_[producer]; }
 
-  std::atomic<int> streams{0};  // begun and not ended
+  std::atomic<int> streams{0};       // begun and not ended
+  std::atomic<bool> at_work{false};  // collector: there is a process
 
  private:
   SharedMemory memory_;

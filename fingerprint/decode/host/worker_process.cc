@@ -63,18 +63,24 @@ std::vector<char*> worker_environment() {
   return environment;
 }
 
+tl::unexpected<std::string> failure(const std::string& what, int error) {
+  return tl::unexpected(what + ": " + std::strerror(error));
+}
+
 }  // namespace
 
 tl::expected<WorkerProcess, std::string> WorkerProcess::start(const std::string& path) {
   int sockets[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0) {
-    return tl::unexpected(std::string("cannot make a socket pair: ") + std::strerror(errno));
+    return failure("cannot make a socket pair", errno);
   }
   WorkerProcess process;
   process.socket_ = UniqueFd(sockets[0]);
   // Above the numbers that the child gives to its standard streams.
   UniqueFd theirs(::fcntl(sockets[1], F_DUPFD_CLOEXEC, kHandoverSocket + 1));
+  const int duplication_error = errno;
   ::close(sockets[1]);
+  if (!theirs) return failure("cannot duplicate a socket", duplication_error);
 
   const SpawnSetup setup(theirs.get());
   std::string host_pid = std::to_string(::getpid());
@@ -82,12 +88,13 @@ tl::expected<WorkerProcess, std::string> WorkerProcess::start(const std::string&
   char* const arguments[] = {program.data(), host_pid.data(), nullptr};
   const int error = ::posix_spawn(&process.pid_, path.c_str(), setup.actions(), setup.attributes(),
                                   arguments, worker_environment().data());
-  if (error != 0) {
-    return tl::unexpected("cannot start the decoder " + path + ": " + std::strerror(error));
-  }
+  if (error != 0) return failure("cannot start the decoder " + path, error);
   process.pidfd_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid_, 0)));
-  ::fcntl(process.pidfd(), F_SETFD, FD_CLOEXEC);
-  return process;
+  if (process.pidfd_) return process;
+  const int pidfd_error = errno;  // without one its death would go unnoticed
+  ::kill(process.pid_, SIGKILL);
+  ::waitpid(process.pid_, nullptr, 0);
+  return failure("cannot watch the decoder " + path, pidfd_error);
 }
 
 WorkerProcess& WorkerProcess::operator=(WorkerProcess&& other) noexcept {
@@ -103,11 +110,11 @@ WorkerProcess::~WorkerProcess() {
   reap();
 }
 
-bool WorkerProcess::hand_over(int payload, int results, int event) {
-  const bool sent = send_handover(socket_.get(), payload, results, event);
-  socket_ = UniqueFd();
-  return sent;
+bool WorkerProcess::hand_over(int payload, int results) {
+  return send_handover(socket_.get(), payload, results);
 }
+
+bool WorkerProcess::take_calls() { return decode::take_calls(socket_.get()); }
 
 void WorkerProcess::kill() {
   if (pidfd_) ::syscall(SYS_pidfd_send_signal, pidfd(), SIGKILL, nullptr, 0);

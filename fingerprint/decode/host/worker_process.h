@@ -24,7 +24,9 @@ class WorkerProcess {
   int pidfd() const { return pidfd_.get(); }  // readable once it is dead
 
   // Puts it to work. false: it is dead already.
-  bool hand_over(int payload, int results, int event);
+  bool hand_over(int payload, int results);
+  int socket() const { return socket_.get(); }  // readable when it calls
+  bool take_calls();                            // false: it will never call again
   void kill();
   std::string reap();  // waits for its death; says how it died
 
@@ -32,7 +34,7 @@ class WorkerProcess {
   WorkerProcess() = default;
 
   pid_t pid_ = 0;
-  UniqueFd pidfd_;  // absent once it is reaped
+  UniqueFd pidfd_;  // absent before its start, and once it is reaped
   UniqueFd socket_;
 };
 

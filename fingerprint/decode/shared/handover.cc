@@ -8,7 +8,7 @@
 namespace soundgate::decode {
 namespace {
 
-constexpr int kDescriptors = 3;
+constexpr int kDescriptors = 2;
 
 // One byte, and the descriptors beside it.
 struct Message {
@@ -27,13 +27,13 @@ struct Message {
 
 }  // namespace
 
-bool send_handover(int socket, int payload, int results, int event) {
+bool send_handover(int socket, int payload, int results) {
   Message message;
   cmsghdr* rights = CMSG_FIRSTHDR(&message.header);
   rights->cmsg_level = SOL_SOCKET;
   rights->cmsg_type = SCM_RIGHTS;
   rights->cmsg_len = CMSG_LEN(kDescriptors * sizeof(int));
-  const int descriptors[kDescriptors] = {payload, results, event};
+  const int descriptors[kDescriptors] = {payload, results};
   std::memcpy(CMSG_DATA(rights), descriptors, sizeof descriptors);
   return ::sendmsg(socket, &message.header, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 }
@@ -48,8 +48,19 @@ bool receive_handover(int socket, Handover& handover) {
   if (!rights || rights->cmsg_len != CMSG_LEN(kDescriptors * sizeof(int))) return false;
   int descriptors[kDescriptors];
   std::memcpy(descriptors, CMSG_DATA(rights), sizeof descriptors);
-  handover = {UniqueFd(descriptors[0]), UniqueFd(descriptors[1]), UniqueFd(descriptors[2])};
+  handover = {UniqueFd(descriptors[0]), UniqueFd(descriptors[1])};
   return true;
+}
+
+void call_host(int socket) {
+  const char call = 'r';
+  // It fails when the host has left many calls unread, and then it has been told.
+  [[maybe_unused]] const ssize_t ignored = ::send(socket, &call, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+bool take_calls(int socket) {
+  char calls[256];
+  return ::recv(socket, calls, sizeof calls, MSG_DONTWAIT) != 0;
 }
 
 }  // namespace soundgate::decode

@@ -35,6 +35,9 @@ class ByteSource {
   // The first byte after the evicted ones.
   uint64_t next_kept() const;
   uint64_t appended_bytes() const { return slot_.appended_bytes.load(std::memory_order_acquire); }
+  bool is_finished() const {  // appended_bytes() is final
+    return slot_.flags.load(std::memory_order_acquire) & Slot::kFinished;
+  }
   int64_t size_bytes() const { return slot_.size_bytes.load(std::memory_order_relaxed); }
 
  private:

@@ -48,7 +48,9 @@ class StreamDecoder {
       : stream_(stream),
         io_(stream),
         demuxer_(io_),
-        resampler_([this](std::span<const int16_t> samples) { items_.feed(samples); }),
+        resampler_([this](std::span<const int16_t> samples) { take(samples); }),
+        samples_max_(
+            static_cast<uint64_t>(std::llround(stream.audio_seconds_max() * kSampleRateHz))),
         items_(
             [this](uint32_t first, std::span<const Item> items) { stream_.emit(first, items); }) {}
 
@@ -78,7 +80,8 @@ class StreamDecoder {
   void read_to_end() {
     for (;;) {
       read_error_ = demuxer_.next_packet(*packet_);
-      if (read_error_ < 0 || too_long() || decoder_.out_of_memory()) return;
+      if (stumbles()) continue;
+      if (read_error_ < 0 || too_long_ || decoder_.out_of_memory()) return;
       if (first_packet_at_ < 0) first_packet_at_ = packet_->pos;
       if (is_whole(*packet_)) {
         ++packets_;
@@ -87,6 +90,20 @@ class StreamDecoder {
       av_packet_unref(packet_.get());
       stream_.checkpoint();
     }
+  }
+
+  // A demuxer that finds two ends that do not fit, at a gap, finds its way again when asked once
+  // more.
+  bool stumbles() {
+    return read_error_ < 0 && read_error_ != AVERROR_EXIT && io_.gap() && !behind_gap_ &&
+           ++stumbles_ <= kPacketsToGetGoing;
+  }
+
+  // No more than samples_max_: one frame of a crafted file may last for hours.
+  void take(std::span<const int16_t> samples) {
+    const uint64_t room = samples_max_ - std::min(items_.position(), samples_max_);
+    too_long_ |= samples.size() > room;
+    items_.feed(samples.first(std::min<uint64_t>(samples.size(), room)));
   }
 
   // Whether all of its bytes are the stream's. The first one behind a gap is where it ends.
@@ -119,7 +136,9 @@ class StreamDecoder {
     if (demuxer_.has_timestamps()) here = clock_->seconds(frame);
     if (!here) here = before + reckoned_gap_seconds(before);
     awaits_frame_ = false;
-    items_.jump_to(static_cast<uint64_t>(std::llround(std::max(*here, before) * kSampleRateHz)));
+    too_long_ |= *here > stream_.audio_seconds_max();
+    const double there = std::clamp(*here, before, std::max(stream_.audio_seconds_max(), before));
+    items_.jump_to(static_cast<uint64_t>(std::llround(there * kSampleRateHz)));
   }
 
   // By the bytes that are missing: as the headers say how long all bytes are, or else as those
@@ -134,14 +153,11 @@ class StreamDecoder {
     return seconds_before * missing / static_cast<double>(bytes_before);
   }
 
-  bool too_long() const {
-    return static_cast<double>(items_.position()) > stream_.audio_seconds_max() * kSampleRateHz;
-  }
-
   DecodeOutcome outcome() const {
     if (decoder_.out_of_memory()) return DecodeOutcome::decoder_memory;
     if (io_.stop()) return *io_.stop();
-    if (too_long()) return DecodeOutcome::too_long;
+    if (too_long_) return DecodeOutcome::too_long;
+    if (io_.gap() && (!behind_gap_ || awaits_frame_)) return DecodeOutcome::decoder_lost;
     if (items_.decoded_seconds() == 0) return DecodeOutcome::undecodable;
     if (is_damaged()) return DecodeOutcome::damaged;
     if (is_truncated()) return DecodeOutcome::truncated;
@@ -160,7 +176,7 @@ class StreamDecoder {
     const double missing = promised - items_.decoded_seconds() - items_.gap_seconds();
     const int64_t promised_bytes = stream_.size_bytes();
     return missing > std::max(kTruncatedSecondsMin, kTruncatedShareMin * promised) ||
-           (promised_bytes >= 0 &&
+           (stream_.is_finished() && promised_bytes >= 0 &&
             stream_.appended_bytes() < static_cast<uint64_t>(promised_bytes));
   }
 
@@ -172,7 +188,8 @@ class StreamDecoder {
     end.duration_seconds = end.decoded_seconds + end.gap_seconds;
     copy_name(demuxer_.format(), end.format);
     if (packet_) {  // there is a track, and a decoder for it
-      end.duration_seconds = std::max(end.duration_seconds, demuxer_.promised_seconds());
+      end.duration_seconds =
+          std::max(end.duration_seconds, std::min(demuxer_.promised_seconds(), kResultSecondsMax));
       copy_name(decoder_.codec_name(), end.codec);
     }
     return end;
@@ -188,6 +205,8 @@ class StreamDecoder {
   Demuxer demuxer_;
   AudioDecoder decoder_;
   Resampler resampler_;
+  uint64_t samples_max_;
+  bool too_long_ = false;
   ItemStream items_;
   LibavPtr<AVPacket> packet_;
   std::optional<FrameClock> clock_;
@@ -195,6 +214,7 @@ class StreamDecoder {
   bool behind_gap_ = false;
   bool awaits_frame_ = false;  // the first one behind the gap, to say where that is
   uint64_t packets_before_gap_ = 0;
+  uint64_t stumbles_ = 0;
   uint64_t packets_ = 0;
   uint64_t bad_packets_ = 0;
   uint64_t last_bad_packet_ = 0;  // counted from 1

@@ -75,8 +75,21 @@ tl::expected<void, DecodeOutcome> Demuxer::open() {
   if (error == AVERROR(ENOMEM)) return tl::unexpected(DecodeOutcome::decoder_memory);
   if (error < 0) return tl::unexpected(io_.stop().value_or(DecodeOutcome::undecodable));
   context_.reset(context);
-  io_.headers_done();
-  return choose_track();
+  if (auto chosen = choose_track(); !chosen) return chosen;
+  if (lies_in_order()) io_.forward_only();
+  return {};
+}
+
+// An index may name the track's parts in any order: then it is all kept, as if its end came first.
+bool Demuxer::lies_in_order() const {
+  AVStream* stream = context_->streams[track_];
+  int64_t last = 0;
+  for (int i = 0; i < avformat_index_get_entries_count(stream); ++i) {
+    const int64_t position = avformat_index_get_entry(stream, i)->pos;
+    if (position < last) return false;
+    last = position;
+  }
+  return true;
 }
 
 tl::expected<void, DecodeOutcome> Demuxer::choose_track() {

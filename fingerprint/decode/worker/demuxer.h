@@ -31,6 +31,7 @@ class Demuxer {
  private:
   const AVInputFormat* recognise();
   tl::expected<void, DecodeOutcome> choose_track();
+  bool lies_in_order() const;
 
   StreamIo& io_;
   LibavPtr<AVFormatContext> context_;

@@ -6,6 +6,7 @@ extern "C" {
 
 #include <algorithm>
 
+#include "fingerprint/decode/limits.h"
 #include "fingerprint/fingerprint.h"
 
 namespace soundgate::decode {
@@ -31,10 +32,14 @@ bool Resampler::is_set_for(const AVFrame& frame) const {
 
 bool Resampler::set_up(const AVFrame& frame) {
   flush();
+  if (frame.sample_rate < kSampleRateHzMin || frame.sample_rate > kSampleRateHzMax ||
+      ++set_ups_ > kFormatChangesMax) {
+    return false;
+  }
   AVChannelLayout input{};
   AVChannelLayout mono = AV_CHANNEL_LAYOUT_MONO;
   SwrContext* context = nullptr;
-  const bool allocated = layout_of(frame, input) && frame.sample_rate > 0 &&
+  const bool allocated = layout_of(frame, input) &&
                          swr_alloc_set_opts2(&context, &mono, AV_SAMPLE_FMT_S16, kSampleRateHz,
                                              &input, static_cast<AVSampleFormat>(frame.format),
                                              frame.sample_rate, 0, nullptr) >= 0;
@@ -65,14 +70,17 @@ void Resampler::flush() {
 }
 
 bool Resampler::run(const uint8_t** input, int input_samples) {
-  const int room = std::max(swr_get_out_samples(context_.get(), input_samples), 1);
+  const int room =
+      std::clamp(swr_get_out_samples(context_.get(), input_samples), 1, kResampledSamplesMax);
   if (output_.size() < static_cast<size_t>(room)) output_.resize(static_cast<size_t>(room));
   auto* output = reinterpret_cast<uint8_t*>(output_.data());
-  const int count =
-      swr_convert(context_.get(), &output, static_cast<int>(output_.size()), input, input_samples);
-  if (count < 0) return false;
-  if (count > 0) sink_({output_.data(), static_cast<size_t>(count)});
-  return true;
+  for (;;) {
+    const int count = swr_convert(context_.get(), &output, room, input, input_samples);
+    if (count < 0) return false;
+    if (count > 0) sink_({output_.data(), static_cast<size_t>(count)});
+    if (count < kResampledSamplesMax) return true;
+    input_samples = 0;  // it has kept the rest of the input
+  }
 }
 
 }  // namespace soundgate::decode

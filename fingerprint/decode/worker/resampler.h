@@ -1,6 +1,6 @@
 // Mixes and resamples decoded frames to what Chromaprint takes: mono s16 at kSampleRateHz.
 // Input: frames of any format; it may change from one to the next.  Output: samples, to a sink.
-// Errors: false where libswresample cannot convert the format.
+// Errors: false where libswresample cannot convert the format, or it changes too often.
 // Thread: the stream's fiber.
 // Source: the settings of fpcalc 1.5.1, so that the bits are the same.
 #pragma once
@@ -33,6 +33,7 @@ class Resampler {
   std::vector<int16_t> output_;
   int sample_format_ = -1;
   int sample_rate_hz_ = 0;
+  int set_ups_ = 0;
   AVChannelLayout channels_{};
 };
 

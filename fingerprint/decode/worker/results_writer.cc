@@ -1,8 +1,7 @@
 #include "fingerprint/decode/worker/results_writer.h"
 
-#include <unistd.h>
-
 #include "fingerprint/decode/shared/futex.h"
+#include "fingerprint/decode/shared/handover.h"
 
 namespace soundgate::decode {
 
@@ -25,9 +24,7 @@ void ResultsWriter::push(const ResultEntry& entry) {
 void ResultsWriter::notify() {
   if (notified_ == written_) return;
   notified_ = written_;
-  const uint64_t one = 1;
-  // It can only fail when the host has left a huge count unread, and then it has been told.
-  [[maybe_unused]] const ssize_t ignored = ::write(event_fd_, &one, sizeof one);
+  call_host(socket_);
 }
 
 void ResultsWriter::notify_if_late(std::chrono::steady_clock::time_point now) {

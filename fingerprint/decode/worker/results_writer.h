@@ -1,4 +1,4 @@
-// The worker's end of the results ring, and its voice: an eventfd the host listens to.
+// The worker's end of the results ring, and its voice: the socket that the host listens to.
 // Thread: the worker's only one.
 #pragma once
 
@@ -13,8 +13,8 @@ namespace soundgate::decode {
 
 class ResultsWriter {
  public:
-  ResultsWriter(std::byte* memory, const PayloadHeader& payload, int event_fd)
-      : memory_(memory), payload_(payload), event_fd_(event_fd) {}
+  ResultsWriter(std::byte* memory, const PayloadHeader& payload, int socket)
+      : memory_(memory), payload_(payload), socket_(socket) {}
 
   // Waits while the ring is full.
   void push(const ResultEntry& entry);
@@ -31,7 +31,7 @@ class ResultsWriter {
 
   std::byte* memory_;
   const PayloadHeader& payload_;
-  int event_fd_;
+  int socket_;
   uint64_t written_ = 0;
   uint64_t notified_ = 0;
   uint64_t beats_ = 0;

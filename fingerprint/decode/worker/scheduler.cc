@@ -6,8 +6,8 @@
 
 namespace soundgate::decode {
 
-Scheduler::Scheduler(const std::byte* payload, std::byte* results, int event_fd, StreamBody body)
-    : payload_(payload), results_(results, payload_.header(), event_fd), body_(std::move(body)) {}
+Scheduler::Scheduler(const std::byte* payload, std::byte* results, int socket, StreamBody body)
+    : payload_(payload), results_(results, payload_.header(), socket), body_(std::move(body)) {}
 
 void Scheduler::run(const std::function<bool()>& host_is_alive) {
   while (host_is_alive()) {

@@ -17,7 +17,7 @@ namespace soundgate::decode {
 
 class Scheduler {
  public:
-  Scheduler(const std::byte* payload, std::byte* results, int event_fd, StreamBody body);
+  Scheduler(const std::byte* payload, std::byte* results, int socket, StreamBody body);
 
   // Until host_is_alive says no, which it is asked when there is nothing to do.
   void run(const std::function<bool()>& host_is_alive);

@@ -41,8 +41,8 @@ std::vector<uint8_t> StreamIo::peek(size_t bytes_min) {
 }
 
 int StreamIo::read(std::span<uint8_t> to) {
-  if (!seekable() || headers_done_) stream_.consumed(position_);
-  if (seekable() && !headers_done_ && position_ > stream_.spool_bytes_max()) {
+  if (!seekable() || forward_only_) stream_.consumed(position_);
+  if (seekable() && !forward_only_ && position_ > stream_.spool_bytes_max()) {
     stop_ = DecodeOutcome::spool_limit;
   }
   if (stop_) return AVERROR_EXIT;
@@ -50,6 +50,7 @@ int StreamIo::read(std::span<uint8_t> to) {
   switch (result.state) {
     case ByteSource::State::kBytes:
       position_ += result.bytes;
+      if (forward_only_) read_to_ = std::max(read_to_, position_);
       return static_cast<int>(result.bytes);
     case ByteSource::State::kEnd:
       return AVERROR_EOF;
@@ -57,7 +58,7 @@ int StreamIo::read(std::span<uint8_t> to) {
       stop_ = DecodeOutcome::spool_limit;
       return AVERROR_EXIT;
     case ByteSource::State::kEvicted:
-      if (headers_done_) return bridge_gap(to);
+      if (forward_only_) return bridge_gap(to);
       break;
     case ByteSource::State::kStopped:
     case ByteSource::State::kNotYet:
@@ -67,15 +68,22 @@ int StreamIo::read(std::span<uint8_t> to) {
   return AVERROR_EXIT;
 }
 
-// There is one gap: a worker evicts nothing that it has not read itself.
+// There is one gap, since a worker evicts nothing that it has not read itself, and it lies ahead.
+// Going back to what was not to be needed again (a crafted index may) is another matter: it would
+// read zeros for what others will read there.
 int StreamIo::bridge_gap(std::span<uint8_t> to) {
-  const uint64_t missing = stream_.next_kept() - position_;
   const auto begin = static_cast<int64_t>(position_);
+  const bool in_gap = gap_ && keeps_positions_ && begin < gap_->end;
+  if (position_ < read_to_ || (gap_ && !in_gap)) {
+    stop_ = DecodeOutcome::decoder_lost;
+    return AVERROR_EXIT;
+  }
+  const uint64_t missing = stream_.next_kept() - position_;
   if (!gap_) {
     gap_ = Gap{begin, begin + (keeps_positions_ ? static_cast<int64_t>(missing) : 0), missing};
   }
   const size_t count = keeps_positions_ ? std::min<uint64_t>(missing, to.size()) : missing;
-  position_ += count;
+  read_to_ = position_ += count;
   if (!keeps_positions_) return read(to);
   std::fill_n(to.begin(), count, uint8_t{0});
   return static_cast<int>(count);

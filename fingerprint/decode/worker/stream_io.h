@@ -28,8 +28,8 @@ class StreamIo {
   AVIOContext* context() { return context_.get(); }
   void allow_seeking() { context_->seekable = AVIO_SEEKABLE_NORMAL; }
   void keep_positions() { keeps_positions_ = true; }
-  // The format has read its headers: from now on only what lies ahead is needed.
-  void headers_done() { headers_done_ = true; }
+  // From now on only what lies ahead is needed.
+  void forward_only() { forward_only_ = true; }
 
   // Where bytes were missing, as libav counts positions: it does not see what is jumped over.
   struct Gap {
@@ -51,7 +51,8 @@ class StreamIo {
 
   StreamContext& stream_;
   uint64_t position_ = 0;
-  bool headers_done_ = false;
+  bool forward_only_ = false;
+  uint64_t read_to_ = 0;  // the furthest so far, since it goes forward only
   bool keeps_positions_ = false;
   std::optional<Gap> gap_;
   std::optional<DecodeOutcome> stop_;

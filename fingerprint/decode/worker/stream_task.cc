@@ -22,14 +22,21 @@ StreamTask::StreamTask(const PayloadView& payload, ResultsWriter& results, uint3
                return std::move(scheduler_);
              }) {}
 
-bool StreamTask::can_run() const { return !waiting_ || !must_wait(source_.state_at(wanted_)); }
+// What comes while it waits for something further on is consumed as it comes, or its producer would
+// run out of room.
+bool StreamTask::can_run() {
+  if (!waiting_) return true;
+  report_consumed();
+  return !must_wait(source_.state_at(wanted_));
+}
 
 // A producer without room is no reason to give up for a stream that has consumed what it has: the
 // blocks of its neighbours come free one day. But its own, which it still needs, would not.
+// (Not consumed_: more may have been appended since that was reckoned.)
 bool StreamTask::must_wait(ByteSource::State state) const {
   return state == ByteSource::State::kNotYet ||
          (state == ByteSource::State::kNoRoom &&
-          consumed_ + kBlockBytes >= source_.appended_bytes());
+          needed_from_ + kBlockBytes >= source_.appended_bytes());
 }
 
 bool StreamTask::run() {
@@ -64,7 +71,12 @@ void StreamTask::checkpoint() {
 }
 
 void StreamTask::consumed(uint64_t position) {
-  consumed_ = std::max(consumed_, std::min(position, source_.appended_bytes()));
+  needed_from_ = std::max(needed_from_, position);
+  report_consumed();
+}
+
+void StreamTask::report_consumed() {
+  consumed_ = std::min(needed_from_, source_.appended_bytes());
   if (consumed_ - reported_ < kBlockBytes) return;
   results_.push(entry(ResultKind::kProgress));
   reported_ = consumed_;

@@ -24,10 +24,12 @@ class StreamContext {
   // Waits for bytes: the state is never kNotYet, and kNoRoom only if waiting would not help.
   virtual ByteSource::Result read(uint64_t position, std::span<uint8_t> to) = 0;
   virtual uint64_t next_kept() const = 0;
-  virtual int64_t size_bytes() const = 0;        // -1: unknown
-  virtual uint64_t appended_bytes() const = 0;   // so far
-  virtual void consumed(uint64_t position) = 0;  // what lies before is not needed any more
-  virtual void checkpoint() = 0;                 // call it often: others want to work, too
+  virtual int64_t size_bytes() const = 0;       // -1: unknown
+  virtual bool is_finished() const = 0;         // no more will be appended; asked first
+  virtual uint64_t appended_bytes() const = 0;  // so far
+  // What lies before is not needed any more, and what of it has not come yet never will be.
+  virtual void consumed(uint64_t position) = 0;
+  virtual void checkpoint() = 0;  // call it often: others want to work, too
   virtual void emit(uint32_t first_item, std::span<const Item> items) = 0;
   virtual double audio_seconds_max() const = 0;
   virtual uint64_t spool_bytes_max() const = 0;
@@ -41,13 +43,14 @@ class StreamTask : private StreamContext {
   StreamTask(const PayloadView& payload, ResultsWriter& results, uint32_t slot, uint32_t generation,
              const StreamBody& body);
 
-  bool can_run() const;
+  bool can_run();
   bool run();  // until it has to wait or its slice is over; false: it has ended
 
  private:
   ByteSource::Result read(uint64_t position, std::span<uint8_t> to) override;
   uint64_t next_kept() const override { return source_.next_kept(); }
   int64_t size_bytes() const override { return source_.size_bytes(); }
+  bool is_finished() const override { return source_.is_finished(); }
   uint64_t appended_bytes() const override { return source_.appended_bytes(); }
   void consumed(uint64_t position) override;
   void checkpoint() override;
@@ -57,6 +60,7 @@ class StreamTask : private StreamContext {
 
   bool must_wait(ByteSource::State state) const;
   void wait_at(uint64_t position);
+  void report_consumed();
   ResultEntry entry(ResultKind kind) const;
   void push_end(const ResultEnd& end);
 
@@ -65,7 +69,8 @@ class StreamTask : private StreamContext {
   ByteSource source_;
   uint32_t slot_;
   uint32_t generation_;
-  uint64_t consumed_ = 0;
+  uint64_t needed_from_ = 0;
+  uint64_t consumed_ = 0;  // of what has come, what lies before needed_from_
   uint64_t reported_ = 0;  // of consumed_
   bool waiting_ = false;
   uint64_t wanted_ = 0;  // while waiting

@@ -51,12 +51,11 @@ int run_worker_process(int argc, char** argv, const StreamBody& body) {
 
   Handover handover;
   if (!receive_handover(kHandoverSocket, handover)) return EXIT_SUCCESS;
-  ::close(kHandoverSocket);
   limit(RLIMIT_NOFILE, 0);  // no further descriptor, ever
   const std::byte* payload = map(handover.payload, PROT_READ);
   std::byte* results = map(handover.results, PROT_READ | PROT_WRITE);
   if (!payload || !results) return EXIT_FAILURE;
-  Scheduler(payload, results, handover.event.get(), body).run(host_is_alive);
+  Scheduler(payload, results, kHandoverSocket, body).run(host_is_alive);
   return EXIT_SUCCESS;
 }
 

@@ -15,6 +15,8 @@ CODECS = {
     "vorbis": ("ogg", "-c:a", "libvorbis", "-q:a", "4"),
 }
 
+EMBEDDED_AFTER_SECONDS = 30  # of the other track
+
 
 class Workshop:
     """Thread: any, where no two make the same file."""
@@ -25,20 +27,34 @@ class Workshop:
 
     def encode(self, track, codec, start=None, seconds=None):
         """The track, or a part of it, in one of CODECS."""
+        return self.encode_all(track, [codec], start, seconds)[0]
+
+    def encode_all(self, track, codecs, start=None, seconds=None):
+        """The same in several of them: it is decoded once."""
         cut = []
         if start is not None:
             cut += ["-ss", start]
         if seconds is not None:
             cut += ["-t", seconds]
-        extension, *encoder = CODECS[codec]
-        stem = "-".join([track.name, codec.replace(" ", ""), *(str(word) for word in cut[1::2])])
-        return self._make(f"{track.family}-{stem}.{extension}",
-                          lambda path: _ffmpeg(*cut, "-i", track.path, "-vn", *encoder, path))
+        paths, outputs = [], []
+        for codec in codecs:
+            extension, *encoder = CODECS[codec]
+            stem = "-".join([track.name, codec.replace(" ", ""), *(str(word) for word in cut[1::2])])
+            paths.append(self._folder / f"{track.family}-{stem}.{extension}")
+            if not paths[-1].exists():
+                outputs.append((paths[-1], encoder))
+        if outputs:
+            arguments = [word for path, encoder in outputs
+                         for word in ("-map", "0:a:0", *encoder, _partial(path))]
+            _ffmpeg(*cut, "-i", track.path, *arguments)
+            for path, _ in outputs:
+                _partial(path).rename(path)
+        return paths
 
     def embed(self, inner, start, seconds, outer, codec="mp3 128k"):
         """A part of one track between two parts of another, which goes on where it was left."""
         extension, *encoder = CODECS[codec]
-        lead = 30
+        lead = EMBEDDED_AFTER_SECONDS
         graph = (f"[0:a]atrim=0:{lead},{_SAME_FORMAT}[a];"
                  f"[1:a]atrim={start}:{start + seconds},{_SAME_FORMAT}[b];"
                  f"[0:a]atrim={lead}:{2 * lead},{_SAME_FORMAT}[c];"
@@ -69,10 +85,13 @@ class Workshop:
     def _make(self, name, write):
         path = self._folder / name
         if not path.exists():
-            partial = path.with_name("partial-" + name)
-            write(partial)
-            partial.rename(path)
+            write(_partial(path))
+            _partial(path).rename(path)
         return path
+
+
+def _partial(path):
+    return path.with_name("partial-" + path.name)
 
 
 _SAME_FORMAT = ("asetpts=PTS-STARTPTS,aresample=44100,"

@@ -106,9 +106,10 @@ class Testbed:
         request_id = f"upload-{number}"
         answer = self.client.put(case.path, name, request_id, **options)
         verdict = self.appliance.decision(request_id)
+        ending = self.origin.ending(request_id)  # what is not there by then never comes
         arrived = self.origin.has(name)
         identical = arrived and self.origin.digest(name) == digest(case.path)
-        return judge(Outcome(case, name, answer, verdict, arrived, identical))
+        return judge(Outcome(case, name, answer, verdict, ending, arrived, identical))
 
     def upload_all(self, cases, at_once=8, **options):
         """Yields the outcomes in the order of the cases, as soon as they are there."""

@@ -7,6 +7,7 @@ from .network import ORIGIN_IPV4, ORIGIN_IPV6
 from .process import Background
 
 READY_SECONDS_MAX = 10
+ENDING_SECONDS_MAX = 10
 
 _CONFIGURATION = """
 daemon off;
@@ -16,7 +17,7 @@ pid {folder}/nginx.pid;
 error_log {folder}/nginx-error.log info;
 events {{ worker_connections 512; }}
 http {{
-  log_format uploads '$request_method $uri $status $request_length $http_x_request_id';
+  log_format uploads '$http_x_request_id $request_method $uri $status $request_length';
   access_log {folder}/nginx-access.log uploads;
   client_max_body_size 0;
   client_body_temp_path {folder}/origin-partial;
@@ -81,5 +82,15 @@ class Origin:
     def forget(self, name):
         (self._files / name).unlink()
 
-    def access_log(self):
-        return (self._folder / "nginx-access.log").read_text().splitlines()
+    def ending(self, request_id):
+        """The status with which it ended the request of this id: 201, or 400 where it was cut off.
+        None where it still waits for the rest."""
+        deadline = time.monotonic() + ENDING_SECONDS_MAX
+        while True:
+            for line in (self._folder / "nginx-access.log").read_text().splitlines():
+                ended_id, _, _, status, _ = line.split(" ")
+                if ended_id == request_id:
+                    return int(status)
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(0.05)

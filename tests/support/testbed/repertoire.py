@@ -2,18 +2,23 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from .audio import audible_start
+from .audio import EMBEDDED_AFTER_SECONDS, audible_start
 from .uploads import BLOCK, PASS, UNCHECKED, Case
 
 
+EDGE_SECONDS = 1.5  # a segment may reach so far beyond a cut
+
+
 def exact_copy(workshop, track, outer):
-    return Case(f"exact copy of {track.name}", track.path, BLOCK, track.title)
+    return Case(f"exact copy of {track.name}", track.path, BLOCK, track.title,
+                reference_ahead_seconds=0)
 
 
 def encoded(codec):
     def make(workshop, track, outer):
         path = workshop.encode(track, codec)
-        return Case(f"{track.name} as {codec}", path, BLOCK, track.title)
+        return Case(f"{track.name} as {codec}", path, BLOCK, track.title,
+                    reference_ahead_seconds=0)
     return make
 
 
@@ -23,15 +28,20 @@ def trim(codec, start, seconds):
         heard_from = audible_start(track, start + 0.0617, seconds)
         path = workshop.encode(track, codec, heard_from, seconds)
         return Case(f"{seconds} s of {track.name} from {heard_from:.0f} s, {codec}", path, BLOCK,
-                    track.title, matched_seconds_min=0.6 * seconds)
+                    track.title, matched_seconds_min=0.6 * seconds,
+                    matched_seconds_max=seconds + EDGE_SECONDS,
+                    reference_ahead_seconds=heard_from)
     return make
 
 
 def embedded(start, seconds):
     def make(workshop, track, outer):
-        path = workshop.embed(track, audible_start(track, start, seconds), seconds, outer)
+        heard_from = audible_start(track, start, seconds)
+        path = workshop.embed(track, heard_from, seconds, outer)
         return Case(f"{seconds} s of {track.name} inside {outer.name}", path, BLOCK,
-                    track.title, matched_seconds_min=0.6 * seconds)
+                    track.title, matched_seconds_min=0.6 * seconds,
+                    matched_seconds_max=seconds + 2 * EDGE_SECONDS,
+                    reference_ahead_seconds=heard_from - EMBEDDED_AFTER_SECONDS)
     return make
 
 

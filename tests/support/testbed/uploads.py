@@ -7,6 +7,8 @@ from .client import Answer
 
 PASS, BLOCK, UNCHECKED = "pass", "block", "unchecked"
 
+PLACE_SECONDS_TOLERANCE = 0.5
+
 
 @dataclass(frozen=True)
 class Case:
@@ -15,6 +17,8 @@ class Case:
     expected: str  # PASS, BLOCK, or UNCHECKED: through, and recorded as not seen whole
     reference: str = ""  # title of the reference that it holds
     matched_seconds_min: float = 10
+    matched_seconds_max: float = float("inf")
+    reference_ahead_seconds: float | None = None  # place in the reference less place in the upload
     reasons: tuple = ()  # UNCHECKED: those that may be given
 
 
@@ -24,6 +28,7 @@ class Outcome:
     name: str  # at the origin
     answer: Answer
     verdict: dict
+    ending: int | None  # the origin's own status; None where it still waits for the rest
     arrived: bool
     identical: bool
     problems: list = field(default_factory=list)
@@ -76,16 +81,30 @@ def _judge_blocked(outcome):
     case, verdict, answer, match = outcome.case, outcome.verdict, outcome.answer, outcome.match
     yield f"curl saw {answer.status} where 403 was expected", answer.status != 403
     yield "it is complete at the origin", outcome.arrived
+    yield "the origin still waits for the rest of it", outcome.ending is None
+    yield f"the origin ended it with {outcome.ending}", outcome.ending in (201, 204)
     yield (f"the verdict is {verdict['verdict']}, {verdict['reason']}",
            verdict["verdict"] != "block" or not verdict["enforced"])
     yield f"it matched {title(match)}", title(match) != case.reference
     yield (f"only {matched_seconds(match):.1f} s matched",
            matched_seconds(match) < case.matched_seconds_min)
+    yield (f"{matched_seconds(match):.1f} s matched, and it has only {case.matched_seconds_max}",
+           matched_seconds(match) > case.matched_seconds_max)
+    yield (f"it is found elsewhere: {match and match['segments']}", not _is_found_in_place(outcome))
     if answer.status == 403:
         told = answer.json()
         yield f"the client was told {told}", (told.get("upload_id") != verdict["upload_id"]
                                               or told.get("verdict") != "block"
                                               or set(told) != {"upload_id", "verdict", "message"})
+
+
+def _is_found_in_place(outcome):
+    """Some segment stands where the reference was put (music that repeats may have others)."""
+    wanted = outcome.case.reference_ahead_seconds
+    segments = outcome.match["segments"] if outcome.match else []
+    return wanted is None or any(
+        abs(segment["asset_start"] - segment["query_start"] - wanted) < PLACE_SECONDS_TOLERANCE
+        for segment in segments)
 
 
 def title(match):

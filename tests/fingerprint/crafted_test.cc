@@ -1,0 +1,185 @@
+// Files that were made to be misread: none costs a worker, hangs, or gets a milder reason than it
+// deserves.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+
+#include "tests/fingerprint/test_audio.h"
+
+namespace soundgate::test {
+namespace {
+
+uint32_t get32(const Bytes& bytes, size_t at) {
+  uint32_t value = 0;
+  for (size_t i = 0; i < 4; ++i) value = value << 8 | std::to_integer<uint32_t>(bytes[at + i]);
+  return value;
+}
+
+void put32(Bytes& bytes, size_t at, uint32_t value) {
+  for (size_t i = 4; i-- > 0; value >>= 8) bytes[at + i] = static_cast<std::byte>(value);
+}
+
+size_t find_word(const Bytes& bytes, std::string_view word) {
+  const auto found = std::ranges::search(
+      bytes, word, [](std::byte a, char b) { return a == static_cast<std::byte>(b); });
+  EXPECT_FALSE(found.empty()) << word;
+  return static_cast<size_t>(found.begin() - bytes.begin());
+}
+
+// MP4 whose audio lies in several parts ("chunks"), each at the position that its index says.
+class Mp4 {
+ public:
+  explicit Mp4(Bytes bytes)
+      : bytes_(std::move(bytes)),
+        positions_(find_word(bytes_, "stco") + 12),
+        chunks_(get32(bytes_, positions_ - 4)),
+        media_(find_word(bytes_, "mdat") + 4) {}
+
+  // Puts zeros before the first chunk.
+  Bytes with_zeros_in_front(size_t count) {
+    for (size_t i = 0; i < chunks_; ++i) {
+      put32(bytes_, entry(i), get32(bytes_, entry(i)) + static_cast<uint32_t>(count));
+    }
+    put32(bytes_, media_ - 8, get32(bytes_, media_ - 8) + static_cast<uint32_t>(count));
+    bytes_.insert(bytes_.begin() + static_cast<ptrdiff_t>(media_), count, std::byte{0});
+    return bytes_;
+  }
+
+  // The second half of the audio comes first in the file.
+  Bytes with_halves_swapped() {
+    const size_t first = get32(bytes_, entry(0));
+    const size_t middle = get32(bytes_, entry(chunks_ / 2));
+    const size_t end = bytes_.size();
+    for (size_t i = 0; i < chunks_; ++i) {
+      const size_t at = get32(bytes_, entry(i));
+      put32(bytes_, entry(i),
+            static_cast<uint32_t>(at < middle ? at + (end - middle) : at - (middle - first)));
+    }
+    std::rotate(bytes_.begin() + static_cast<ptrdiff_t>(first),
+                bytes_.begin() + static_cast<ptrdiff_t>(middle), bytes_.end());
+    return bytes_;
+  }
+
+ private:
+  size_t entry(size_t chunk) const { return positions_ + 4 * chunk; }
+
+  Bytes bytes_;
+  size_t positions_;
+  size_t chunks_;
+  size_t media_;
+};
+
+class Crafted : public testing::Test {
+ protected:
+  Crafted() {
+    options_.worker_path = SOUNDGATE_DECODER;
+    options_.worker_count = 1;
+    options_.payload_bytes_per_worker = size_t{64} << 20;
+  }
+  void start() {
+    auto started = DecoderPool::start(options_, recorder_);
+    ASSERT_TRUE(started) << started.error();
+    pool_ = std::move(*started);
+  }
+  Heard decode(std::span<const std::byte> bytes) {
+    const auto heard = test::decode(*pool_, recorder_, bytes);
+    EXPECT_TRUE(heard);
+    return heard.value_or(Heard{});
+  }
+  static Bytes music(const char* arguments, const char* name, double seconds = 12) {
+    return read_file(encode(make_music(seconds, 40), arguments, name));
+  }
+  void expect_worker_unharmed() {
+    EXPECT_EQ(pool_->status().workers[0].restarts, 0u);
+    EXPECT_EQ(pool_->status().crashes, 0u);
+  }
+
+  PoolRecorder recorder_;
+  DecoderPool::Options options_;
+  std::unique_ptr<DecoderPool> pool_;
+};
+
+TEST_F(Crafted, AHeaderMayPromiseThousandsOfYears) {
+  start();
+  Bytes flac = music("-c:a flac", "a.flac");
+  // Of STREAMINFO: 20 bits sample rate, 3 channels, 5 bits a sample, 36 samples in all.
+  const size_t at = 18;
+  put32(flac, at, (uint32_t{1} << 12) | (get32(flac, at) & 0xff0) | 0xf);
+  put32(flac, at + 4, 0xffffffff);
+  const Heard heard = decode(flac);
+  EXPECT_EQ(heard.end.outcome, DecodeOutcome::truncated) << name(heard.end.outcome);
+  EXPECT_GT(heard.end.duration_seconds, 9e8);
+  EXPECT_FALSE(heard.items.empty());
+  expect_worker_unharmed();
+}
+
+TEST_F(Crafted, OneFrameMayLastLongerThanAStreamMay) {
+  options_.audio_seconds_max = 20;
+  start();
+  const Heard heard = decode(music("-c:a flac -ar 1000 -ac 1 -frame_size 65535", "slow.flac", 70));
+  EXPECT_EQ(heard.end.outcome, DecodeOutcome::too_long) << name(heard.end.outcome);
+  EXPECT_NEAR(heard.end.decoded_seconds, 20, 0.01);
+  expect_worker_unharmed();
+}
+
+TEST_F(Crafted, ASampleRateMayBeAbsurd) {
+  start();
+  Bytes wav = music("-c:a pcm_s16le -bitexact", "a.wav");
+  constexpr size_t kSampleRateAt = 24;
+  for (const uint32_t rate_hz : {1u, 999u, 768'001u, 90'000'000u, 0x7fffffffu}) {
+    std::memcpy(&wav[kSampleRateAt], &rate_hz, sizeof rate_hz);
+    EXPECT_EQ(decode(wav).end.outcome, DecodeOutcome::undecodable) << rate_hz;
+  }
+  expect_worker_unharmed();
+}
+
+TEST_F(Crafted, WhatLiesInFrontOfTheAudioNeedsNoRoom) {
+  constexpr size_t kZeros = size_t{40} << 20;
+  const Bytes plain = music("-c:a aac -movflags +faststart", "first.m4a");
+  const Bytes late = Mp4(plain).with_zeros_in_front(kZeros);
+  for (const bool can_wait : {true, false}) {
+    options_.producer_parts = {
+        {.streams = 4, .payload_bytes = size_t{8} << 20, .can_wait = can_wait}};
+    start();
+    const Heard heard = decode(late);
+    EXPECT_EQ(heard.end.outcome, DecodeOutcome::decoded) << can_wait << name(heard.end.outcome);
+    EXPECT_EQ(heard.items, decode(plain).items);
+  }
+}
+
+TEST_F(Crafted, AudioInAnotherOrderThanTheFileIsHeardWholeOrSaidNotToBe) {
+  const Bytes plain = music("-c:a alac -movflags +faststart", "first-alac.m4a", 40);
+  const Bytes swapped = Mp4(plain).with_halves_swapped();
+  ASSERT_GT(swapped.size(), size_t{2} << 20);
+  start();
+  const Heard whole = decode(swapped);
+  EXPECT_EQ(whole.end.outcome, DecodeOutcome::decoded) << name(whole.end.outcome);
+  EXPECT_EQ(whole.items, decode(plain).items);
+
+  options_.payload_bytes_per_worker = size_t{1} << 20;  // too little to keep it all
+  start();
+  EXPECT_EQ(decode(swapped).end.outcome, DecodeOutcome::spool_limit);
+}
+
+TEST_F(Crafted, WhatFollowsTheAudioIsNotMissed) {
+  start();
+  Bytes aiff = music("-c:a pcm_s16be", "a.aiff");
+  const size_t announced = aiff.size() + 500'000;  // cover art, which has not come yet
+  StreamProducer& producer = pool_->producer(0);
+  const StreamHandle stream = producer.begin(1, static_cast<int64_t>(announced)).value();
+  for (std::span<const std::byte> rest = aiff; !rest.empty();) {
+    const auto piece = rest.first(std::min<size_t>(rest.size(), 60'000));
+    ASSERT_EQ(producer.append(stream, piece), StreamProducer::Append::kTaken);
+    rest = rest.subspan(piece.size());
+  }
+  const auto heard = recorder_.wait_for_end(1);
+  ASSERT_TRUE(heard);
+  EXPECT_EQ(heard->end.outcome, DecodeOutcome::decoded) << name(heard->end.outcome);
+}
+
+}  // namespace
+}  // namespace soundgate::test
