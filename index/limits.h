@@ -23,8 +23,12 @@ inline constexpr uint32_t kItemsMax = static_cast<uint32_t>(24 * 3600 / kItemSec
 // Windows: 16 items are 512 bits, one cache line.
 inline constexpr uint32_t kWindowItems = 16;
 inline constexpr uint32_t kReferenceStride = 8;
-inline constexpr uint32_t kQueryStride = 7;  // coprime to kReferenceStride: every phase is tried
-static_assert(kReferenceStride % 2 == 0 && kQueryStride % 2 == 1);
+// Strides coprime to kReferenceStride: every phase is tried. Of a short upload all is searched, of the
+// first minute much; from there on, a stretch of some length has to be found, not each.
+inline constexpr uint32_t kShortQueryStride = 1;
+inline constexpr uint32_t kFirstQueryStride = 3;
+inline constexpr uint32_t kQueryStride = 7;
+static_assert(kReferenceStride % 2 == 0 && kFirstQueryStride % 2 == 1 && kQueryStride % 2 == 1);
 
 // Windows further apart than this tell nothing: it is where unrelated music swarms. 0.32 of the
 // bits; README, "Search", says how it was chosen.
@@ -33,6 +37,7 @@ inline constexpr uint32_t kSearchRadius = 165;
 // A match session: query windows that are searched at a time, hits kept of each, and hits kept
 // before they are boiled down to candidates.
 inline constexpr size_t kSearchBatchWindows = 32;
+inline constexpr uint32_t kFirstItems = 5 * kSearchBatchWindows * kFirstQueryStride;  // 59 s
 inline constexpr size_t kHitsPerWindowMax = 32;
 inline constexpr size_t kSessionHitsMax = 16 * 1024;
 inline constexpr size_t kSessionCandidatesMax = 4096;

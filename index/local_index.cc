@@ -105,7 +105,7 @@ class LocalMatchSession final : public MatchSession {
     const std::shared_ptr<const Snapshot> snapshot = newest_->get();
     index_version_ = snapshot->status.version;
     const auto found = matcher_.finish(snapshot);
-    return matches_of(found, matcher_.query_items(), *snapshot, system_clock::now());
+    return matches_of(found, matcher_.query().size(), *snapshot, system_clock::now());
   }
 
   int64_t index_version() const override { return index_version_; }

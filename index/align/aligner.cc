@@ -13,7 +13,7 @@
 namespace soundgate {
 namespace {
 
-constexpr size_t kMatchItemsMin = static_cast<size_t>(kMatchSecondsMin / kItemSeconds);
+constexpr size_t kMatchItemsMin = 16;
 
 // Calls visit(query item, offset) for each step of the range that proves something, in order.
 template <class Visit>
@@ -85,8 +85,8 @@ std::vector<Alignment> best_of_rivals(std::vector<Alignment> alignments) {
 }  // namespace
 
 Alignment align(const Query& query, std::span<const Item> reference, const Candidate& candidate) {
-  const int32_t offset = refine_offset(query, reference, candidate.query_item, candidate.offset);
-  const Path path = follow_path(query, reference, candidate.query_item, offset);
+  const Line line = find_line(query, reference, candidate.query_item, candidate.offset);
+  const Path path = follow_path(query, reference, line);
   StepRange range = best_range(path, kLikelyBits);
   if (range.end - range.begin < kMatchItemsMin) return {};
   // The ends lie where items are half alike: between this stretch's own error rate and chance.
@@ -106,6 +106,8 @@ Alignment align(const Query& query, std::span<const Item> reference, const Candi
   alignment.proving_items = comparison.item_count();
   alignment.audio_speed = speed_of(path, range);
   alignment.bit_error_rate = similarity.bit_error_rate;
+  alignment.changed_bits = similarity.changed_bits;
+  alignment.chance = similarity.chance;
   alignment.score = similarity.score;
   return alignment;
 }

@@ -21,6 +21,7 @@ struct Alignment {
   uint32_t proving_items = 0;                       // those that say something: path.h
   double audio_speed = 1;
   double bit_error_rate = 0;
+  double changed_bits = 0, chance = 0;
   double score = 0;
 
   double proving_seconds() const { return proving_items * kItemSeconds; }

@@ -18,6 +18,12 @@ inline constexpr int kPathBlockItems = 16;  // the offset may change once a bloc
 inline constexpr int kDriftBits = 20;       // of a block's 512: a change must gain more than this
 inline constexpr int kOffsetSlack = 4;      // items: half a stride, which is what a hit may be off
 
+// The speed of an upload against its reference is sought among these, in the items about a hit.
+inline constexpr double kSpeedStep = 0.025;
+inline constexpr int kSpeedSteps = 10;         // to either side: -25 % to +25 %
+inline constexpr int kLineItems = 112;         // 14 s
+inline constexpr double kSpeedBits = 0.7;      // of an item's 32: so much better than speed 1
+
 // An item that differs in fewer bits than this speaks for an alignment, one in more, against it.
 inline constexpr int kLikelyBits = 12;
 // A walk ends when what speaks against it has grown by so much: some 8 s of unrelated audio.

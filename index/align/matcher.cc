@@ -7,12 +7,17 @@
 namespace soundgate {
 namespace {
 
-constexpr uint32_t kBatchItems = kSearchBatchWindows * kQueryStride;
+uint32_t stride_at(uint32_t item) { return item < kFirstItems ? kFirstQueryStride : kQueryStride; }
 
-// The informative windows that start in [begin, end), a multiple of the stride.
-QueryWindows windows_of(const Query& query, uint32_t begin, uint32_t end) {
+// The windows of one search start in [begin, batch_end(begin)).
+uint32_t batch_end(uint32_t begin) {
+  return begin + static_cast<uint32_t>(kSearchBatchWindows) * stride_at(begin);
+}
+
+// The informative windows that start at begin, begin + stride, … before end.
+QueryWindows windows_of(const Query& query, uint32_t begin, uint32_t end, uint32_t stride) {
   QueryWindows windows;
-  for (uint32_t first = begin; first < end; first += kQueryStride) {
+  for (uint32_t first = begin; first < end; first += stride) {
     if (!query.is_known(first, first + kWindowItems)) continue;
     const WindowItems items = query.items().subspan(first).first<kWindowItems>();
     if (!is_informative(items)) continue;
@@ -30,16 +35,22 @@ void Matcher::append(std::shared_ptr<const Snapshot> newest, uint32_t first_item
                      std::span<const Item> items) {
   adopt(std::move(newest));
   query_.append(first_item, items);
-  while (searched_end_ + kBatchItems + kWindowItems <= query_.size()) {
-    search(searched_end_, searched_end_ + kBatchItems, 0);
-    searched_end_ += kBatchItems;
+  while (batch_end(searched_end_) + kWindowItems <= query_.size()) {
+    search(searched_end_, batch_end(searched_end_), stride_at(searched_end_), 0);
+    searched_end_ = batch_end(searched_end_);
   }
 }
 
-std::vector<ReferenceAlignments> Matcher::finish(std::shared_ptr<const Snapshot> newest) {
+std::vector<Candidate> Matcher::take_candidates(std::shared_ptr<const Snapshot> newest) {
   adopt(std::move(newest));
-  search(searched_end_, query_.size(), 0);
-  return align_all(query_, snapshot_->references, candidates_.take());
+  const bool is_short = searched_end_ == 0;
+  search(searched_end_, query_.size(), is_short ? kShortQueryStride : stride_at(searched_end_), 0);
+  return candidates_.take();
+}
+
+std::vector<ReferenceAlignments> Matcher::finish(std::shared_ptr<const Snapshot> newest) {
+  const std::vector<Candidate> candidates = take_candidates(std::move(newest));
+  return align_all(query_, snapshot_->references, candidates);
 }
 
 // Slots are given in order, so what is new to us has slots past those we know.
@@ -47,13 +58,13 @@ void Matcher::adopt(std::shared_ptr<const Snapshot> newest) {
   const Slot slot_begin = snapshot_->references.slot_end();
   snapshot_ = std::move(newest);
   if (snapshot_->references.slot_end() == slot_begin) return;
-  for (uint32_t begin = 0; begin < searched_end_; begin += kBatchItems) {
-    search(begin, begin + kBatchItems, slot_begin);
+  for (uint32_t begin = 0; begin < searched_end_; begin = batch_end(begin)) {
+    search(begin, batch_end(begin), stride_at(begin), slot_begin);
   }
 }
 
-void Matcher::search(uint32_t begin, uint32_t end, Slot slot_begin) {
-  const QueryWindows windows = windows_of(query_, begin, end);
+void Matcher::search(uint32_t begin, uint32_t end, uint32_t stride, Slot slot_begin) {
+  const QueryWindows windows = windows_of(query_, begin, end, stride);
   if (windows.windows.empty()) return;
   std::vector<WindowHit> hits;
   for (const auto& segment : snapshot_->segments) segment->search(windows, slot_begin, hits);

@@ -24,11 +24,14 @@ class Matcher {
               std::span<const Item> items);
   std::vector<ReferenceAlignments> finish(std::shared_ptr<const Snapshot> newest);
 
-  uint32_t query_items() const { return query_.size(); }
+  // The first half of finish(), for those who want to see what it decides on: heaviest first.
+  std::vector<Candidate> take_candidates(std::shared_ptr<const Snapshot> newest);
+  const Query& query() const { return query_; }
+
 
  private:
   void adopt(std::shared_ptr<const Snapshot> newest);
-  void search(uint32_t begin, uint32_t end, Slot slot_begin);
+  void search(uint32_t begin, uint32_t end, uint32_t stride, Slot slot_begin);
 
   std::shared_ptr<const Snapshot> snapshot_;
   Query query_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <numeric>
 
 #include "index/align/limits.h"
@@ -28,14 +29,10 @@ struct Sides {
   const Query& query;
   std::span<const Item> reference;
 
-  // The part of `wanted` that has a counterpart in the reference.
-  Run overlap(Run wanted, int32_t offset) const {
-    const auto reference_end = static_cast<int64_t>(reference.size());
-    return {std::max({wanted.begin, int64_t{0}, int64_t{-offset}}),
-            std::min({wanted.end, int64_t{query.size()}, reference_end - offset})};
-  }
+  // The part of `wanted` that has a counterpart in the reference, `drift` items beside the line.
+  Run overlap(Run wanted, const Line& line, int32_t drift) const;
 
-  void measure(Run run, int32_t offset, std::span<uint8_t> distances) const;
+  void measure(Run run, const Line& line, int32_t drift, std::span<uint8_t> distances) const;
 
  private:
   bool proves_nothing(uint32_t query_item, size_t reference_item) const {
@@ -46,13 +43,28 @@ struct Sides {
   }
 };
 
-void Sides::measure(Run run, int32_t offset, std::span<uint8_t> distances) const {
-  const auto query_begin = static_cast<size_t>(run.begin);
-  const auto reference_begin = static_cast<size_t>(run.begin + offset);
-  item_distances(query.items().subspan(query_begin, run.size()),
-                 reference.subspan(reference_begin, run.size()), distances.first(run.size()));
+Run Sides::overlap(Run wanted, const Line& line, int32_t drift) const {
+  const auto reference_end = static_cast<int64_t>(reference.size());
+  Run run{std::max(wanted.begin, int64_t{0}), std::min(wanted.end, int64_t{query.size()})};
+  while (run.begin < run.end && line.reference_item(run.begin) + drift < 0) ++run.begin;
+  while (run.begin < run.end && line.reference_item(run.end - 1) + drift >= reference_end) {
+    --run.end;
+  }
+  return run;
+}
+
+void Sides::measure(Run run, const Line& line, int32_t drift, std::span<uint8_t> distances) const {
+  std::array<Item, kLineItems> there;
   for (size_t i = 0; i < run.size(); ++i) {
-    if (proves_nothing(static_cast<uint32_t>(query_begin + i), reference_begin + i)) {
+    const int64_t item = line.reference_item(run.begin + static_cast<int64_t>(i)) + drift;
+    there[i] = reference[static_cast<size_t>(item)];
+  }
+  const auto query_begin = static_cast<size_t>(run.begin);
+  item_distances(query.items().subspan(query_begin, run.size()),
+                 std::span(there).first(run.size()), distances.first(run.size()));
+  for (size_t i = 0; i < run.size(); ++i) {
+    const int64_t item = line.reference_item(run.begin + static_cast<int64_t>(i)) + drift;
+    if (proves_nothing(static_cast<uint32_t>(query_begin + i), static_cast<size_t>(item))) {
       distances[i] = Path::kProvesNothing;
     }
   }
@@ -66,7 +78,7 @@ int sum_of(std::span<const uint8_t> distances) {
 
 struct Block {
   Run run;
-  int32_t offset = 0;
+  int32_t drift = 0;
   int bits = 0;
   std::array<uint8_t, kPathBlockItems> distances{};
 
@@ -74,46 +86,51 @@ struct Block {
   std::span<const uint8_t> used() const { return std::span(distances).first(run.size()); }
 };
 
-Block block_at(const Sides& sides, Run wanted, int32_t offset) {
-  Block block{sides.overlap(wanted, offset), offset, 0, {}};
+Block block_at(const Sides& sides, Run wanted, const Line& line, int32_t drift) {
+  Block block{sides.overlap(wanted, line, drift), drift, 0, {}};
   if (block.run.size() == 0) return block;
-  sides.measure(block.run, offset, block.distances);
+  sides.measure(block.run, line, drift, block.distances);
   block.bits = sum_of(block.used());
   return block;
 }
 
-// The block at the offset so far, or at a neighbouring one where that is clearly better.
-Block follow(const Sides& sides, Run wanted, int32_t offset) {
-  Block best = block_at(sides, wanted, offset);
+// The block as far beside the line as the one before, or a step further where that is clearly better.
+Block follow(const Sides& sides, Run wanted, const Line& line, int32_t drift) {
+  Block best = block_at(sides, wanted, line, drift);
   if (!best.is_whole()) return best;  // too little to judge by
   const int bits_to_beat = best.bits - kDriftBits;
-  for (const int32_t other : {offset - 1, offset + 1}) {
-    const Block block = block_at(sides, wanted, other);
+  for (const int32_t other : {drift - 1, drift + 1}) {
+    const Block block = block_at(sides, wanted, line, other);
     if (block.is_whole() && block.bits < std::min(bits_to_beat, best.bits)) best = block;
   }
   return best;
 }
 
-Walk walk(const Sides& sides, uint32_t anchor, int32_t offset, Direction direction) {
+void append(Walk& walk, const Block& block, const Line& line, Direction direction) {
+  const auto used = block.used();
+  for (size_t i = 0; i < used.size(); ++i) {
+    const size_t at = direction == Direction::kForward ? i : used.size() - 1 - i;
+    const int64_t query_item = block.run.begin + static_cast<int64_t>(at);
+    walk.distances.push_back(used[at]);
+    walk.offsets.push_back(
+        static_cast<int32_t>(line.reference_item(query_item) + block.drift - query_item));
+  }
+}
+
+Walk walk(const Sides& sides, const Line& line, Direction direction) {
   const bool forward = direction == Direction::kForward;
   Walk walk;
+  int32_t drift = 0;
   int gain = 0;
   int best_gain = 0;
-  for (int64_t at = anchor;; at += forward ? kPathBlockItems : -kPathBlockItems) {
+  for (int64_t at = line.anchor;; at += forward ? kPathBlockItems : -kPathBlockItems) {
     const Run wanted = forward ? Run{at, at + kPathBlockItems} : Run{at - kPathBlockItems, at};
-    const Block block = follow(sides, wanted, offset);
+    const Block block = follow(sides, wanted, line, drift);
     // A block that does not begin where the last one ended means that a side has ended.
     if (block.run.size() == 0 || (forward ? block.run.begin : block.run.end) != at) break;
-    offset = block.offset;
-    const auto used = block.used();
-    if (forward) {
-      walk.distances.insert(walk.distances.end(), used.begin(), used.end());
-    } else {
-      walk.distances.insert(walk.distances.end(), used.rbegin(), used.rend());
-    }
-    walk.offsets.resize(walk.distances.size(), offset);
-
-    for (const uint8_t distance : used) {
+    drift = block.drift;
+    append(walk, block, line, direction);
+    for (const uint8_t distance : block.used()) {
       if (distance != Path::kProvesNothing) gain += kLikelyBits - distance;
     }
     best_gain = std::max(best_gain, gain);
@@ -141,16 +158,45 @@ size_t best_length(Iterator begin, Iterator end, double bits) {
   return best;
 }
 
+// Bits that differ per item, in the neighbourhood of the anchor.
+double bits_along(const Sides& sides, const Line& line, int64_t item_count) {
+  const Run around{line.anchor - (item_count - kPathBlockItems) / 2,
+                   line.anchor + (item_count + kPathBlockItems) / 2};
+  const Run run = sides.overlap(around, line, 0);
+  if (run.size() < kPathBlockItems) return 32;
+  std::array<uint8_t, kLineItems> distances;
+  sides.measure(run, line, 0, distances);
+  return static_cast<double>(sum_of(std::span(distances).first(run.size()))) /
+         static_cast<double>(run.size());
+}
+
+Line best_of_lines(const Sides& sides, const Line& about, int32_t slack, int64_t item_count) {
+  Line best = about;
+  double best_bits = 33;
+  for (int32_t other = about.offset - slack; other <= about.offset + slack; ++other) {
+    const Line line{about.anchor, other, about.speed};
+    const double bits = bits_along(sides, line, item_count);
+    if (bits >= best_bits) continue;
+    best_bits = bits;
+    best = line;
+  }
+  return best;
+}
+
 }  // namespace
 
-Path follow_path(const Query& query, std::span<const Item> reference, uint32_t anchor,
-                 int32_t offset) {
+int64_t Line::reference_item(int64_t query_item) const {
+  const auto from_anchor = static_cast<double>(query_item - anchor);
+  return anchor + offset + static_cast<int64_t>(std::floor(from_anchor * speed + 0.5));
+}
+
+Path follow_path(const Query& query, std::span<const Item> reference, const Line& line) {
   const Sides sides{query, reference};
-  Walk back = walk(sides, anchor, offset, Direction::kBackward);
-  const Walk forward = walk(sides, anchor, offset, Direction::kForward);
+  Walk back = walk(sides, line, Direction::kBackward);
+  const Walk forward = walk(sides, line, Direction::kForward);
   Path path;
   path.anchor = back.offsets.size();
-  path.query_begin = anchor - static_cast<uint32_t>(path.anchor);
+  path.query_begin = line.anchor - static_cast<uint32_t>(path.anchor);
   std::ranges::reverse(back.offsets);
   std::ranges::reverse(back.distances);
   path.offsets = std::move(back.offsets);
@@ -160,23 +206,21 @@ Path follow_path(const Query& query, std::span<const Item> reference, uint32_t a
   return path;
 }
 
-int32_t refine_offset(const Query& query, std::span<const Item> reference, uint32_t query_item,
-                      int32_t offset) {
+Line find_line(const Query& query, std::span<const Item> reference, uint32_t anchor,
+               int32_t offset) {
   const Sides sides{query, reference};
-  const Run around{int64_t{query_item} - kPathBlockItems,
-                   int64_t{query_item} + 2 * kPathBlockItems};
-  std::array<uint8_t, 3 * kPathBlockItems> distances;
-  int32_t best = offset;
-  double best_rate = 33;
-  for (int32_t other = offset - kOffsetSlack; other <= offset + kOffsetSlack; ++other) {
-    const Run run = sides.overlap(around, other);
-    if (run.size() < kPathBlockItems) continue;
-    sides.measure(run, other, distances);
-    const double rate = static_cast<double>(sum_of(std::span(distances).first(run.size()))) /
-                        static_cast<double>(run.size());
-    if (rate < best_rate) {
-      best_rate = rate;
-      best = other;
+  const Line near = best_of_lines(sides, {anchor, offset, 1}, kOffsetSlack, 3 * kPathBlockItems);
+  Line best = near;
+  double best_bits = bits_along(sides, near, kLineItems) - kSpeedBits;
+  for (int step = 1; step <= kSpeedSteps; ++step) {
+    for (const double speed : {1 + step * kSpeedStep, 1 - step * kSpeedStep}) {
+      for (const int32_t other : {near.offset - 1, near.offset, near.offset + 1}) {
+        const Line line{anchor, other, speed};
+        const double bits = bits_along(sides, line, kLineItems);
+        if (bits >= best_bits) continue;
+        best_bits = bits;
+        best = line;
+      }
     }
   }
   return best;

@@ -1,4 +1,5 @@
-// Follows an alignment item by item from a place inside it, both ways, across slow drift.
+// Follows an alignment item by item from a place inside it, both ways, along a line whose slope is
+// the speed of the upload, across slow drift from that line.
 // The cost of a step is its distance in bits (0..32). A step that proves nothing costs nothing:
 // where audio is missing in the upload, and where neither side has changed since the item before
 // (silence agrees with silence, and a held note with itself, for as long as you like).
@@ -25,13 +26,23 @@ struct Path {
   size_t size() const { return offsets.size(); }
 };
 
-// From the anchor until either side ends, or until it has long been like unrelated audio.
-Path follow_path(const Query& query, std::span<const Item> reference, uint32_t anchor,
-                 int32_t offset);
+// Where the upload's items lie in the reference: item `anchor` at anchor + offset, and from there on
+// `speed` items of the reference with each item of the upload.
+struct Line {
+  uint32_t anchor = 0;
+  int32_t offset = 0;
+  double speed = 1;
 
-// The offset near `offset` at which the items around `query_item` agree best.
-int32_t refine_offset(const Query& query, std::span<const Item> reference, uint32_t query_item,
-                      int32_t offset);
+  int64_t reference_item(int64_t query_item) const;
+};
+
+// The line through the neighbourhood of a place that agrees best; the offset there is known to
+// within kOffsetSlack.
+Line find_line(const Query& query, std::span<const Item> reference, uint32_t anchor,
+               int32_t offset);
+
+// From the anchor until either side ends, or until it has long been like unrelated audio.
+Path follow_path(const Query& query, std::span<const Item> reference, const Line& line);
 
 struct StepRange {
   size_t begin = 0, end = 0;

@@ -37,6 +37,12 @@ void Comparison::add(Item query, Item reference) {
     open_.query_ones[b] += query >> b & 1U;
     open_.reference_ones[b] += reference >> b & 1U;
   }
+  if (item_count_ > 0) {
+    changed_bits_ += static_cast<uint64_t>(std::popcount(query ^ last_query_) +
+                                           std::popcount(reference ^ last_reference_));
+  }
+  last_query_ = query;
+  last_reference_ = reference;
   ++open_.item_count;
   ++item_count_;
   differing_bits_ += static_cast<uint64_t>(std::popcount(query ^ reference));
@@ -56,6 +62,9 @@ Similarity Comparison::similarity() const {
   Similarity similarity;
   similarity.bit_error_rate = static_cast<double>(differing_bits_) / bits;
   similarity.chance = chance_bits / bits;
+  if (item_count_ > 1) {
+    similarity.changed_bits = static_cast<double>(changed_bits_) / (2.0 * (item_count_ - 1));
+  }
   // Two constant stretches: equal or not, nothing is proved.
   if (chance_bits > 0) similarity.score = 1 - similarity.bit_error_rate / similarity.chance;
   return similarity;

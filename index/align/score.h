@@ -17,6 +17,7 @@ struct Similarity {
   double bit_error_rate = 0;
   double chance = 0;  // the bit error rate that chance would give
   double score = 0;   // 1 - bit_error_rate / chance; 0 where there is nothing to compare
+  double changed_bits = 0;  // from one item to the next, the mean of both sides
 };
 
 // Sums over pairs of items, in order.
@@ -40,6 +41,8 @@ class Comparison {
   Block whole_;                    // the last whole one: a small rest is added to it
   Block open_;
   uint64_t differing_bits_ = 0;
+  uint64_t changed_bits_ = 0;  // since the item before, in both
+  Item last_query_ = 0, last_reference_ = 0;
   uint32_t item_count_ = 0;
 };
 

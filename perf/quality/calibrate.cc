@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "index/align/aligner.h"
+#include "index/align/matcher.h"
 #include "index/align/path.h"
 #include "index/limits.h"
 #include "index/search/snapshot_edit.h"
@@ -79,34 +80,44 @@ std::shared_ptr<const Snapshot> snapshot_of(const std::vector<Row>& rows) {
   return snapshot;
 }
 
-std::vector<Candidate> candidates_of(const Snapshot& snapshot, const std::vector<Item>& items) {
-  Candidates candidates;
-  QueryWindows queries;
-  const auto search = [&] {
-    std::vector<WindowHit> hits;
-    for (const auto& segment : snapshot.segments) segment->search(queries, 0, hits);
-    candidates.add(hits);
-    queries = {};
-  };
-  for (uint32_t first = 0; first + kWindowItems <= items.size(); first += kQueryStride) {
-    const WindowItems window = std::span(items).subspan(first).first<kWindowItems>();
-    if (!is_informative(window)) continue;
-    queries.windows.push_back(pack_window(window));
-    queries.items.push_back(first);
-    if (queries.items.size() == kSearchBatchWindows) search();
-  }
-  search();
-  return candidates.take();
-}
-
-void show(const Snapshot& snapshot, const Row& row, std::mutex& output) {
-  Query query;
-  query.append(0, row.items);
+void show(const std::shared_ptr<const Snapshot>& shared, const Row& row, std::mutex& output) {
+  const Snapshot& snapshot = *shared;
+  Matcher matcher(shared);
+  matcher.append(shared, 0, row.items);
+  const Query& query = matcher.query();
   std::set<std::string> made_of;
   for (const Part& part : row.parts) made_of.insert(part.reference);
   size_t rank = 0;
   std::string text;
-  for (const Candidate& candidate : candidates_of(snapshot, row.items)) {
+  const auto line_of = [&](const ReferenceEntry& entry, const Candidate& candidate, const char* relation, size_t at) {
+    const Alignment alignment = align(query, *entry.items, candidate);
+    Shifted s{};
+    if (alignment.query_begin != alignment.query_end) s = shifted(query, *entry.items, alignment);
+    char line[1024];
+    std::snprintf(line, sizeof(line),
+                  "%s\t%s\t%s\t%s\t%s\t%s\t%u\t%zu\t%.2f\t%.2f\t%.4f\t%.4f\t%.3f\t%.3f\t%.4f\t%.4f\n", row.role.c_str(),
+                  row.kind.c_str(), row.name.c_str(), row.family.c_str(), entry.reference.content_id.c_str(), relation,
+                  candidate.weight, at, alignment.proving_seconds(),
+                  static_cast<double>(row.items.size()) * kItemSeconds, alignment.score,
+                  alignment.bit_error_rate, s.z, s.rival, alignment.chance, alignment.changed_bits);
+    text += line;
+  };
+  double factor = 1;
+  if (const auto percent = row.kind.find('%'); percent != std::string::npos && (row.kind.starts_with("speed") || row.kind.starts_with("tempo"))) {
+    factor = 1 + std::stod(row.kind.substr(6, percent - 6)) / 100;
+  }
+  for (const Part& part : row.parts) {
+    for (Slot slot = 0; slot < snapshot.references.slot_end(); ++slot) {
+      const ReferenceEntry* entry = snapshot.references.at(slot);
+      if (entry == nullptr || entry->reference.content_id != part.reference) continue;
+      const double middle = part.upload_start + (part.upload_end - part.upload_start) / factor / 2 - 1.3;
+      const double there = part.reference_start + (middle - part.upload_start) * factor;
+      const auto item = static_cast<uint32_t>(std::max(0.0, middle / kItemSeconds));
+      if (item + kWindowItems > row.items.size()) continue;
+      line_of(*entry, {slot, item, static_cast<int32_t>(std::lround(there / kItemSeconds)) - static_cast<int32_t>(item), 0}, "oracle", 0);
+    }
+  }
+  for (const Candidate& candidate : matcher.take_candidates(shared)) {
     const ReferenceEntry& entry = *snapshot.references.at(candidate.slot);
     const std::string& reference = entry.reference.content_id;
     const char* relation = made_of.contains(reference)                    ? "same"
@@ -115,17 +126,7 @@ void show(const Snapshot& snapshot, const Row& row, std::mutex& output) {
                                : "other";
     const bool shown = ++rank <= kShownMax;
     if (*relation == 'f' || (*relation == 'o' && !shown)) continue;
-    const Alignment alignment = align(query, *entry.items, candidate);
-    if (alignment.query_begin == alignment.query_end) continue;
-    const Shifted s = shifted(query, *entry.items, alignment);
-    char line[1024];
-    std::snprintf(line, sizeof(line),
-                  "%s\t%s\t%s\t%s\t%s\t%s\t%u\t%zu\t%.2f\t%.2f\t%.4f\t%.4f\t%.3f\t%.3f\t%.4f\t%.4f\n", row.role.c_str(),
-                  row.kind.c_str(), row.name.c_str(), row.family.c_str(), reference.c_str(), relation,
-                  candidate.weight, rank, alignment.proving_seconds(),
-                  static_cast<double>(row.items.size()) * kItemSeconds, alignment.score,
-                  alignment.bit_error_rate, s.z, s.rival, s.mean, s.sigma);
-    text += line;
+    line_of(entry, candidate, relation, rank);
   }
   const std::lock_guard lock(output);
   std::fwrite(text.data(), 1, text.size(), stdout);
@@ -140,7 +141,7 @@ void run(const char* corpus) {
   for (unsigned i = 0; i < std::thread::hardware_concurrency(); ++i) {
     threads.emplace_back([&] {
       for (size_t r = next++; r < rows.size(); r = next++) {
-        if (!rows[r].is_reference()) show(*snapshot, rows[r], output);
+        if (!rows[r].is_reference()) show(snapshot, rows[r], output);
       }
     });
   }
