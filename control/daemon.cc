@@ -45,6 +45,7 @@ Result<void> Daemon::start_decoders() {
     channels_.push_back(std::make_unique<UploadChannel>(static_cast<size_t>(i)));
   }
   files_ = std::make_unique<FileDecoder>(*index_);
+  probes_ = std::make_unique<BankProbes>(*index_, config_.probes_cpu_share);
   recorder_ = std::make_unique<Recorder>(
       *decisions_, channels_,
       Recorder::Settings{config_.fail_policy, config_.policy_version, config_.decisions});
@@ -63,6 +64,7 @@ Result<void> Daemon::start_decoders() {
   if (!pool) return fail(ErrorCode::kUnavailable, "cannot start the decoders: " + pool.error());
   decoders_ = std::move(*pool);
   files_->attach(*decoders_, lcore_count, kControlStreams);
+  probes_->attach(*decoders_);
   recorder_->start();
   return {};
 }
@@ -92,8 +94,8 @@ Result<void> Daemon::start_packets() {
 
 void Daemon::serve() {
   mode_ = std::make_unique<ModeSwitch>(*decisions_, mode_at_start_, dataplane_.get());
-  services_ = std::make_unique<Services>(
-      Services{*index_, *decisions_, *files_, *mode_, config_.fail_policy, config_.policy_version});
+  services_ = std::make_unique<Services>(Services{*index_, *decisions_, *files_, *probes_, *mode_,
+                                                  config_.fail_policy, config_.policy_version});
   services_->decoders = decoders_.get();
   services_->recorder = recorder_.get();
   services_->dataplane = dataplane_.get();

@@ -11,6 +11,7 @@
 #include "control/api/http_server.h"
 #include "control/api/services.h"
 #include "control/config/config.h"
+#include "control/inspection/bank_probes.h"
 #include "control/inspection/file_decoder.h"
 #include "control/inspection/lcore_sink.h"
 #include "control/inspection/listener_switch.h"
@@ -39,6 +40,7 @@ class Daemon {
   std::unique_ptr<DecisionStore> decisions_;
   std::vector<std::unique_ptr<UploadChannel>> channels_;
   std::unique_ptr<FileDecoder> files_;
+  std::unique_ptr<BankProbes> probes_;
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<UploadMatcher> matcher_;
   std::unique_ptr<ListenerSwitch> listener_;

@@ -2,6 +2,7 @@
 // Source: Chromaprint 1.5.1, CHROMAPRINT_ALGORITHM_TEST2 (the default of fpcalc).
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -23,5 +24,14 @@ struct Fingerprint {
   double duration_seconds = 0;  // of the audio, as decoded
   std::vector<Item> items;      // one per hop, in order
 };
+
+// A probe is the fingerprint of the same audio at another rate, for uploads that were sped up,
+// slowed down or shifted in pitch: step k undoes an upload that plays kProbeRatio^k times as fast
+// as its reference, pitch and tempo together. Steps are never 0; where one is, it stands for the
+// plain items. Probes have a grid of their own: probe item i describes the upload's audio from
+// about i * kItemSeconds / probe_speed(k) seconds on.
+inline constexpr double kProbeRatio = 1.03;
+inline constexpr int kProbeStepMax = 10;  // either way: speeds of 0.744 to 1.344
+inline double probe_speed(int step) { return std::pow(kProbeRatio, step); }
 
 }  // namespace soundgate

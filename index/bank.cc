@@ -51,6 +51,18 @@ std::optional<Probes> parse_probes(std::string_view name) {
   return parse_in<Probes>(kProbes, name);
 }
 
+int probe_step_max(Probes probes) {
+  switch (probes) {
+    case Probes::kOff:
+      return 0;
+    case Probes::kNear:
+      return 2;
+    case Probes::kWide:
+      return 10;
+  }
+  return 0;
+}
+
 bool is_bank_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, is_bank_name_character);
 }

@@ -18,6 +18,7 @@ enum class Probes : uint8_t { kOff, kNear, kWide };
 
 std::string_view name(Probes probes);  // "off", "near", "wide"
 std::optional<Probes> parse_probes(std::string_view name);
+int probe_step_max(Probes probes);  // steps either way (fingerprint.h): 0, 2 (6 %), 10 (a third)
 
 // [a-z0-9._-]{1,64}
 bool is_bank_name(std::string_view name);

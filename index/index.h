@@ -76,6 +76,9 @@ class MatchSession {
   virtual ~MatchSession() = default;
   // Where first_item jumps ahead, audio is missing.
   virtual void append(uint32_t first_item, std::span<const Item> items) = 0;
+  // Items of the same audio at another rate (fingerprint.h): step k undoes a speed of 1.03^k. They
+  // are matched only against banks whose probes cover it.
+  virtual void append_probe(int step, uint32_t first_item, std::span<const Item> items) = 0;
   // The matches, strictest action first, then longest. The session is over.
   virtual std::vector<Match> finish() = 0;
   // Of the index that finish() asked; 0 before it.

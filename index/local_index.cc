@@ -101,6 +101,8 @@ class LocalMatchSession final : public MatchSession {
     matcher_.append(newest_->get(), first_item, items);
   }
 
+  void append_probe(int, uint32_t, std::span<const Item>) override {}
+
   std::vector<Match> finish() override {
     const std::shared_ptr<const Snapshot> snapshot = newest_->get();
     index_version_ = snapshot->status.version;

@@ -75,6 +75,7 @@ Result<ApiResponse> create(const Services& services, const ApiCall& call) {
   if (auto set = set_settings(*body, bank); !set) return tl::unexpected(set.error());
   if (auto made = lift(services.index.create_bank(bank)); !made)
     return tl::unexpected(made.error());
+  services.probes.follow();
   return show(services, bank.name, 201);
 }
 
@@ -89,6 +90,7 @@ Result<ApiResponse> change(const Services& services, std::mutex& one_at_a_time,
   if (!bank) return tl::unexpected(bank.error());
   if (auto set = set_settings(*body, *bank); !set) return tl::unexpected(set.error());
   if (auto made = lift(services.index.set_bank(*bank)); !made) return tl::unexpected(made.error());
+  services.probes.follow();
   return show(services, bank->name);
 }
 
@@ -96,6 +98,7 @@ Result<ApiResponse> remove(const Services& services, const ApiCall& call) {
   const std::string& bank = call.part("bank");
   auto removed = lift(services.index.delete_bank(bank, call.query("force") == "true"));
   if (!removed) return tl::unexpected(removed.error());
+  services.probes.follow();
   return json_response({{"deleted", bank}});
 }
 

@@ -5,6 +5,7 @@
 
 #include "control/config/config.h"
 #include "control/decisions/decision_store.h"
+#include "control/inspection/bank_probes.h"
 #include "control/inspection/file_decoder.h"
 #include "control/inspection/recorder.h"
 #include "control/mode_switch.h"
@@ -21,6 +22,7 @@ struct Services {
   Index& index;
   DecisionStore& decisions;
   FileDecoder& files;
+  BankProbes& probes;
   ModeSwitch& mode;
   FailPolicy policy;
   std::string policy_version;

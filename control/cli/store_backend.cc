@@ -25,7 +25,7 @@ class StoreBackend : public Backend {
       : index_(std::move(index)),
         decisions_(std::move(decisions)),
         mode_(*decisions_, std::move(mode), nullptr),
-        services_{*index_, *decisions_, files_, mode_, {}, "default"} {
+        services_{*index_, *decisions_, files_, probes_, mode_, {}, "default"} {
     services_.started = std::chrono::system_clock::now();
     add_routes(router_, services_);
   }
@@ -42,6 +42,7 @@ class StoreBackend : public Backend {
     if (!pool) return fail(ErrorCode::kUnavailable, "cannot start the decoders: " + pool.error());
     pool_ = std::move(*pool);
     files_.attach(*pool_, 0, streams_);
+    probes_.attach(*pool_);
     services_.decoders = pool_.get();
     return {};
   }
@@ -64,6 +65,7 @@ class StoreBackend : public Backend {
   std::unique_ptr<DecisionStore> decisions_;
   ModeSwitch mode_;
   FileDecoder files_{*index_};
+  BankProbes probes_{*index_, ProbeSettings{}.cpu_share};
   ListenerSwitch listener_{nullptr, files_, nullptr};
   Services services_;
   Router router_;

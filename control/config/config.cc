@@ -94,6 +94,9 @@ class Reader {
     });
     read_fail_policy();
     section("decoder", [&](TomlSection& s) { read_decoder(s); });
+    section("probes", [&](TomlSection& s) {
+      s.real("cpu_share", config_.probes_cpu_share, 0, ProbeSettings::kCpuShareMax);
+    });
     section("decisions", [&](TomlSection& s) {
       s.integer("keep_items_days", config_.decisions.keep_items_days, 0, 3650);
       s.integer("keep_items_mib", config_.decisions.keep_items_mib, 0, kMibMax);

@@ -34,7 +34,8 @@ struct Config {
   Mode mode = Mode::kObserve;
   FailPolicy fail_policy;
 
-  DecoderPool::Options decoder;  // producer_count is left to the wiring
+  DecoderPool::Options decoder;                         // producer_count is left to the wiring
+  double probes_cpu_share = ProbeSettings{}.cpu_share;  // of what decoding costs
   DecisionLimits decisions;
   std::string log_level = "info";
 

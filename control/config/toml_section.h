@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <set>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +55,20 @@ class TomlSection {
       return fail(key, *node, "must be " + range + ", is " + std::to_string(*value));
     }
     target = static_cast<Integer>(*value);
+  }
+
+  // With or without a point.
+  void real(std::string_view key, double& target, double least, double most) {
+    const toml::node* node = get(key);
+    if (node == nullptr) return;
+    const auto value = node->value<double>();
+    std::ostringstream what;
+    what << "must be a number, " << least << ".." << most;
+    if (node->is_number()) what << ", is " << *value;
+    if (!node->is_number() || !(*value >= least && *value <= most)) {
+      return fail(key, *node, what.str());
+    }
+    target = *value;
   }
 
   void text(std::string_view key, std::string& target) {

@@ -56,7 +56,9 @@ void FileDecoder::attach(DecoderPool& pool, int first, int count) {
 
 Result<DecodedFile> FileDecoder::decode(ByteSource& source, const Wanted& wanted) {
   Lease lease(*this);
-  const auto handle = lease.producer->begin(lease.tag, source.size_bytes());
+  const auto handle = wanted.matches
+                          ? lease.producer->begin(lease.tag, source.size_bytes())
+                          : lease.producer->begin_unprobed(lease.tag, source.size_bytes());
   if (!handle) return fail(ErrorCode::kUnavailable, "no decoder has room for one more file");
 
   DecodedFile file;
@@ -120,16 +122,31 @@ bool FileDecoder::append(StreamProducer& producer, StreamHandle handle, Stream& 
 
 Recognition::Result FileDecoder::recognise(Stream& stream, bool matches) const {
   Recognition recognition(matches ? index_.match() : nullptr);
-  for (const auto& [first_item, items] : stream.runs) recognition.append(first_item, items);
+  for (const auto& [step, first_item, items] : stream.runs) {
+    if (step == 0) {
+      recognition.append(first_item, items);
+    } else {
+      recognition.append_probe(step, first_item, items);
+    }
+  }
   return recognition.finish(*stream.end);
 }
 
 void FileDecoder::on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) {
+  hear(tag, 0, first_item, items);
+}
+
+void FileDecoder::on_probe_items(uint64_t tag, int step, uint32_t first_item,
+                                 std::span<const Item> items) {
+  hear(tag, step, first_item, items);
+}
+
+void FileDecoder::hear(uint64_t tag, int step, uint32_t first_item, std::span<const Item> items) {
   const std::lock_guard lock(mutex_);
   const auto found = streams_.find(tag);
   if (found == streams_.end()) return;
   Stream& stream = *found->second;
-  stream.runs.emplace_back(first_item, std::vector<Item>(items.begin(), items.end()));
+  stream.runs.push_back({step, first_item, {items.begin(), items.end()}});
   ++stream.heard;
   stream.changed.notify_one();
 }

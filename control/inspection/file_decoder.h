@@ -48,11 +48,18 @@ class FileDecoder : public DecodeListener {
   Result<DecodedFile> decode(ByteSource& source, const Wanted& wanted);
 
   void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) override;
+  void on_probe_items(uint64_t tag, int step, uint32_t first_item,
+                      std::span<const Item> items) override;
   void on_end(uint64_t tag, const DecodeEnd& end) override;
 
  private:
+  struct Run {
+    int step;  // of the probe; 0: plain items
+    uint32_t first_item;
+    std::vector<Item> items;
+  };
   struct Stream {
-    std::vector<std::pair<uint32_t, std::vector<Item>>> runs;  // first item, items
+    std::vector<Run> runs;
     std::optional<DecodeEnd> end;
     uint64_t heard = 0;  // calls of the listener: the worker gets on
     std::condition_variable changed;
@@ -65,6 +72,7 @@ class FileDecoder : public DecodeListener {
                     bool to_the_end);
   bool append(StreamProducer& producer, StreamHandle handle, Stream& stream,
               std::span<const std::byte> piece);
+  void hear(uint64_t tag, int step, uint32_t first_item, std::span<const Item> items);
   Recognition::Result recognise(Stream& stream, bool matches) const;
 
   const Index& index_;

@@ -11,6 +11,10 @@ void Recognition::append(uint32_t first_item, std::span<const Item> items) {
   if (session_) session_->append(first_item, items);
 }
 
+void Recognition::append_probe(int step, uint32_t first_item, std::span<const Item> items) {
+  if (session_) session_->append_probe(step, first_item, items);
+}
+
 Recognition::Result Recognition::finish(const DecodeEnd& end) {
   Result result;
   result.fingerprint.duration_seconds = end.duration_seconds;

@@ -19,6 +19,8 @@ class Recognition {
   explicit Recognition(std::unique_ptr<MatchSession> session) : session_(std::move(session)) {}
 
   void append(uint32_t first_item, std::span<const Item> items);
+  // For the matches only: of a probe, nothing is kept.
+  void append_probe(int step, uint32_t first_item, std::span<const Item> items);
 
   struct Result {
     Fingerprint fingerprint;  // silence where items are missing

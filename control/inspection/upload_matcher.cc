@@ -28,6 +28,15 @@ void UploadMatcher::on_items(uint64_t tag, uint32_t first_item, std::span<const 
   recognition_of(*slot).append(first_item, items);
 }
 
+void UploadMatcher::on_probe_items(uint64_t tag, int step, uint32_t first_item,
+                                   std::span<const Item> items) {
+  UploadSlot* slot = slot_of_tag(tag);
+  if (slot == nullptr) return;
+  const std::lock_guard lock(slot->mutex);
+  if (slot->tag.load(std::memory_order_acquire) != tag) return;
+  recognition_of(*slot).append_probe(step, first_item, items);
+}
+
 void UploadMatcher::on_end(uint64_t tag, const DecodeEnd& end) {
   UploadSlot* slot = slot_of_tag(tag);
   if (slot == nullptr) return;

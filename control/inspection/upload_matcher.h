@@ -22,6 +22,8 @@ class UploadMatcher : public DecodeListener {
                 std::span<const std::unique_ptr<UploadChannel>> channels, OnVerdict on_verdict);
 
   void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) override;
+  void on_probe_items(uint64_t tag, int step, uint32_t first_item,
+                      std::span<const Item> items) override;
   void on_end(uint64_t tag, const DecodeEnd& end) override;
 
  private:

@@ -91,6 +91,8 @@ void write_decoders(PrometheusText& out, const DecoderPool::Status& status) {
   out.single("decoder_resumed_total", "counter", "Streams resumed elsewhere.",
              number(status.resumed));
   out.single("decoded_audio_seconds_total", "counter", "Audio decoded.", status.decoded_seconds);
+  out.single("probe_items_total", "counter", "Fingerprint items made of audio at other speeds.",
+             number(status.probe_items));
 }
 
 void write_index(PrometheusText& out, const IndexStatus& status) {

@@ -46,6 +46,10 @@ class DecodeListener {
   // missing.
   virtual void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) = 0;
   virtual void on_end(uint64_t tag, const DecodeEnd& end) = 0;
+  // Likewise of a probe (fingerprint.h): each once, in order, for each step; only where probes are
+  // set. A jump is the end of a stretch that was probed, or a gap.
+  virtual void on_probe_items(uint64_t /*tag*/, int /*step*/, uint32_t /*first_item*/,
+                              std::span<const Item> /*items*/) {}
   // Something to be logged: a worker that died, or cannot be replaced now.
   virtual void on_trouble(const std::string& /*what*/) {}
 };
@@ -60,6 +64,9 @@ class StreamProducer {
   // tag comes back with everything the listener hears of this stream. size_bytes: -1 if unknown.
   // Error: decoder_overload, when every worker is full; on_end is then not called.
   virtual tl::expected<StreamHandle, DecodeOutcome> begin(uint64_t tag, int64_t size_bytes) = 0;
+  // The same without probes, whatever is set: for those who only want the fingerprint.
+  virtual tl::expected<StreamHandle, DecodeOutcome> begin_unprobed(uint64_t tag,
+                                                                   int64_t size_bytes) = 0;
 
   enum class Append : uint8_t {
     kTaken,
@@ -70,6 +77,13 @@ class StreamProducer {
 
   virtual void finish(StreamHandle stream) = 0;  // all bytes have been appended; on_end follows
   virtual void cancel(StreamHandle stream) = 0;  // no on_end follows if none was under way
+};
+
+// How much is probed. The same settings make the same probes of the same audio.
+struct ProbeSettings {
+  int step_max = 0;  // steps ±1 … ±step_max; 0: none
+  static constexpr double kCpuShareMax = 4;
+  double cpu_share = 0.15;  // of what decoding costs, in the long run; 0: none
 };
 
 class DecoderPool {
@@ -98,6 +112,10 @@ class DecoderPool {
 
   virtual StreamProducer& producer(int index) = 0;
 
+  // Of streams that begin from now on; none at first. Values out of range are brought into it.
+  // Thread: any.
+  virtual void set_probes(const ProbeSettings& settings) = 0;
+
   struct Worker {
     int pid;
     int streams;
@@ -107,6 +125,7 @@ class DecoderPool {
     std::vector<Worker> workers;
     uint64_t streams_begun, streams_ended, crashes, timeouts, resumed;
     double decoded_seconds;
+    uint64_t probe_items;
   };
   virtual Status status() const = 0;  // any thread
 };

@@ -34,6 +34,16 @@ inline constexpr double kResultSecondsMax = 1e9;
 static_assert(kResultSecondsMax > 2 * kAudioSecondsMax, "what is decoded, and what is missing");
 static_assert((kResultEntries & (kResultEntries - 1)) == 0, "ring positions are masked");
 
+// Probe items wait while more than this waits already: a plain item finds no more of them ahead.
+inline constexpr uint32_t kProbeEntriesMax = kResultEntries / 4;
+
+// Probes.
+inline constexpr double kProbeStretchSeconds = 40;  // of upload, that are probed at a time
+// What probing a second at one rate costs, as a share of what decoding it does (README, decisions).
+inline constexpr double kProbeCost = 0.12;
+inline constexpr double kProbePeriodSecondsMax = 1e7;
+static_assert(kProbePeriodSecondsMax > kAudioSecondsMax, "beyond, there is no second stretch");
+
 // Worker.
 inline constexpr size_t kFiberStackBytes = size_t{512} << 10;  // behind a guard page
 inline constexpr std::chrono::microseconds kTimeSlice{2000};

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import stat
@@ -88,6 +89,32 @@ class SocketTest(Contract):
         for thread in threads:
             thread.join()
         self.assertEqual(lost, [])
+
+    def probe_items(self):
+        _, text = self.ask("GET", "/metrics")
+        return int(re.search(r"^soundgate_probe_items_total (\d+)$", text, re.M)[1])
+
+    def test_probes_of_a_bank_act_on_the_next_file(self):
+        def probe_items_of(*command):
+            before = self.probe_items()
+            self.run_cli(*command)
+            return self.probe_items() - before
+
+        scan = ("scan", self.tunes[0])
+        self.assertEqual(probe_items_of(*scan), 0)
+        self.run_cli("bank", "set", self.bank, "--probes", "near")
+        near = probe_items_of(*scan)
+        self.assertGreater(near, 4 * 200)
+        self.assertEqual(probe_items_of("enroll", "--bank", self.bank, self.tunes[0]), 0)
+        self.run_cli("bank", "create", "another", "--probes", "wide")
+        self.assertGreater(probe_items_of(*scan), 4 * near)
+        self.run_cli("bank", "pause", "another")
+        self.assertEqual(probe_items_of(*scan), near)
+        self.run_cli("bank", "resume", "another")
+        self.run_cli("bank", "delete", "another")
+        self.assertEqual(probe_items_of(*scan), near)
+        self.run_cli("bank", "set", self.bank, "--probes", "off")
+        self.assertEqual(probe_items_of(*scan), 0)
 
     def test_second_daemon(self):
         done = subprocess.run(self.daemon.command, capture_output=True, timeout=30, check=False)

@@ -34,6 +34,7 @@ TEST_F(ConfigTest, EmptyIsTheDefaults) {
   EXPECT_FALSE(config->dataplane);
   EXPECT_EQ(config->mode, Mode::kObserve);
   EXPECT_EQ(config->decoder.worker_count, 2);
+  EXPECT_EQ(config->probes_cpu_share, 0.15);
 }
 
 TEST_F(ConfigTest, SaysFileLineKeyAndWhat) {
@@ -54,6 +55,13 @@ TEST_F(ConfigTest, SaysFileLineKeyAndWhat) {
             ":1: key dataplane.origin_port: is missing: which DPDK device is it?");
   EXPECT_EQ(error_of("[decoder]\nstall_max_ms = 500\n"),
             ":2: key decoder.stall_max_ms: must be 600..600000, is 500");
+  EXPECT_EQ(error_of("[probes]\ncpu_share = 4.5\n"),
+            ":2: key probes.cpu_share: must be a number, 0..4, is 4.5");
+  EXPECT_EQ(error_of("[probes]\ncpu_share = nan\n"),
+            ":2: key probes.cpu_share: must be a number, 0..4, is nan");
+  EXPECT_EQ(error_of("[probes]\ncpu_share = \"much\"\n"),
+            ":2: key probes.cpu_share: must be a number, 0..4");
+  EXPECT_EQ(error_of("[probes]\ncpu_share = 1\n"), "accepted");
   EXPECT_EQ(error_of("gate = 3\n"), ":1: key gate: must be a table, [gate]");
   EXPECT_EQ(error_of("inspect = 3\n"), ":1: key inspect: must be tables, [[inspect]]");
 }

@@ -2,6 +2,7 @@
 // whose items and ends the test brings itself.
 #pragma once
 
+#include <cstdlib>
 #include <map>
 #include <vector>
 
@@ -10,24 +11,33 @@
 
 namespace soundgate {
 
+using ProbeItems = std::map<int, size_t>;  // step → how many
+
 class FakeSession : public MatchSession {
  public:
-  explicit FakeSession(const std::vector<Match>& matches) : matches_(matches) {}
+  FakeSession(const std::vector<Match>& matches, ProbeItems& probe_items)
+      : matches_(matches), probe_items_(probe_items) {}
   void append(uint32_t, std::span<const Item> items) override { item_count_ += items.size(); }
+  void append_probe(int step, uint32_t, std::span<const Item> items) override {
+    probe_items_[step] += items.size();
+  }
   std::vector<Match> finish() override { return item_count_ > 0 ? matches_ : std::vector<Match>(); }
   int64_t index_version() const override { return 7; }
 
  private:
   const std::vector<Match>& matches_;
+  ProbeItems& probe_items_;
   size_t item_count_ = 0;
 };
 
 class FakeIndex : public Index {
  public:
-  std::vector<Match> matches;  // what every upload with items matches
+  std::vector<Match> matches;      // what every upload with items matches
+  mutable ProbeItems probe_items;  // of all uploads
+  std::vector<Bank> all_banks;
 
   std::unique_ptr<MatchSession> match() const override {
-    return std::make_unique<FakeSession>(matches);
+    return std::make_unique<FakeSession>(matches, probe_items);
   }
   IndexStatus status() const override { return {.version = 7}; }
 
@@ -35,7 +45,7 @@ class FakeIndex : public Index {
   IndexResult<void> set_bank(const Bank&) override { return none(); }
   IndexResult<void> delete_bank(std::string_view, bool) override { return none(); }
   IndexResult<Bank> bank(std::string_view) const override { return none(); }
-  std::vector<Bank> banks() const override { return {}; }
+  std::vector<Bank> banks() const override { return all_banks; }
   IndexResult<EnrollResult> enroll(const EnrollRequest&) override { return none(); }
   std::vector<IndexResult<EnrollResult>> enroll_all(
       std::span<const EnrollRequest> requests) override {
@@ -61,6 +71,15 @@ class FakeIndex : public Index {
   }
 };
 
+class FakePool : public DecoderPool {
+ public:
+  ProbeSettings probes;
+
+  StreamProducer& producer(int) override { std::abort(); }
+  void set_probes(const ProbeSettings& settings) override { probes = settings; }
+  Status status() const override { return {}; }
+};
+
 class FakeProducer : public StreamProducer {
  public:
   struct Stream {
@@ -76,6 +95,9 @@ class FakeProducer : public StreamProducer {
     if (refuses) return tl::unexpected(DecodeOutcome::decoder_overload);
     streams[++last_] = {.tag = tag};
     return StreamHandle{last_};
+  }
+  tl::expected<StreamHandle, DecodeOutcome> begin_unprobed(uint64_t tag, int64_t size) override {
+    return begin(tag, size);
   }
   Append append(StreamHandle stream, std::span<const std::byte> bytes) override {
     if (answer == Append::kTaken) at(stream).bytes += static_cast<int64_t>(bytes.size());

@@ -24,7 +24,8 @@ class OpenApiTest : public testing::Test {
     std::filesystem::create_directories(folder_);
     store_ = std::move(DecisionStore::open(folder_).value());
     mode_ = std::make_unique<ModeSwitch>(*store_, ModeRecord{}, nullptr);
-    services_ = std::make_unique<Services>(Services{index_, *store_, files_, *mode_, {}, "1"});
+    services_ =
+        std::make_unique<Services>(Services{index_, *store_, files_, probes_, *mode_, {}, "1"});
     add_routes(router_, *services_);
     std::ifstream file(std::string(SOURCE_DIR) + "/control/api/openapi.json");
     api_ = Json::parse(file);
@@ -38,6 +39,7 @@ class OpenApiTest : public testing::Test {
       std::filesystem::temp_directory_path() / ("openapi_test_" + std::to_string(getpid()));
   FakeIndex index_;
   FileDecoder files_{index_};
+  BankProbes probes_{index_, 0.15};
   std::unique_ptr<DecisionStore> store_;
   std::unique_ptr<ModeSwitch> mode_;
   std::unique_ptr<Services> services_;

@@ -56,7 +56,11 @@ ResultEnd misbehave_or_decode(StreamContext& stream) {
   }
   if (fault == "NONSENSE") {
     const std::array<Item, 1> items{};
-    stream.emit(std::numeric_limits<uint32_t>::max(), items);
+    stream.emit(0, std::numeric_limits<uint32_t>::max(), items);
+  }
+  if (fault == "UNWANTED") {  // a probe that nobody asked for
+    const std::array<Item, 1> items{};
+    stream.emit(stream.probes().step_max + 1, 0, items);
   }
   return decode_stream(stream);
 }

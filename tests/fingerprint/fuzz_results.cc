@@ -2,6 +2,7 @@
 // Under clang it is a libFuzzer target; elsewhere fuzz_replay.cc runs it over its corpus.
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -25,10 +26,12 @@ void check(const ResultEntry& entry, StreamProgress& stream) {
   require(entry.consumed_bytes <= stream.appended_bytes);
   stream.consumed_bytes = entry.consumed_bytes;
   if (const auto* items = std::get_if<ItemsResult>(&*result)) {
-    require(items->first_item >= stream.next_item);
+    require(items->step >= -stream.probe_step_max && items->step <= stream.probe_step_max);
+    require(items->first_item >= stream.next_item[items->step]);
     require(!items->items.empty() && items->items.size() <= kItemsPerEntry);
-    stream.next_item = items->first_item + static_cast<uint32_t>(items->items.size());
-    require(stream.next_item <= stream.items_max);
+    const auto end = items->first_item + static_cast<uint32_t>(items->items.size());
+    stream.next_item[items->step] = end;
+    require(end <= std::ceil(stream.items_max * probe_speed(items->step)));
   }
   if (const auto* end = std::get_if<DecodeEnd>(&*result)) {
     require(!name(end->outcome).empty());
@@ -55,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
               std::min(size - sizeof written, size_t{64} * sizeof(ResultEntry)));
   ResultsReader reader(memory->bytes);
   StreamProgress stream{.generation = 1,
-                        .next_item = 0,
+                        .probe_step_max = 2,
                         .items_max = 5000,
                         .appended_bytes = 1 << 20,
                         .consumed_bytes = 0};

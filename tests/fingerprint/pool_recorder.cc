@@ -16,14 +16,25 @@ Bytes read_file(const std::string& path) {
   return bytes;
 }
 
+static void add(HeardItems& heard, uint32_t first_item, std::span<const Item> items) {
+  for (size_t i = 0; i < items.size(); ++i) {
+    heard.indexes.push_back(first_item + static_cast<uint32_t>(i));
+  }
+  heard.items.insert(heard.items.end(), items.begin(), items.end());
+}
+
 void PoolRecorder::on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) {
   const std::lock_guard lock(mutex_);
   Heard& stream = streams_[tag];
   stream.has_gap |= first_item != stream.items.size();
-  for (size_t i = 0; i < items.size(); ++i) {
-    stream.indexes.push_back(first_item + static_cast<uint32_t>(i));
-  }
-  stream.items.insert(stream.items.end(), items.begin(), items.end());
+  add(stream, first_item, items);
+  changed_.notify_all();
+}
+
+void PoolRecorder::on_probe_items(uint64_t tag, int step, uint32_t first_item,
+                                  std::span<const Item> items) {
+  const std::lock_guard lock(mutex_);
+  add(streams_[tag].probes[step], first_item, items);
   changed_.notify_all();
 }
 

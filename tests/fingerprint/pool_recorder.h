@@ -19,9 +19,15 @@ using Bytes = std::vector<std::byte>;
 
 Bytes read_file(const std::string& path);
 
-struct Heard {
+struct HeardItems {
   std::vector<Item> items;
   std::vector<uint32_t> indexes;  // of those
+
+  bool operator==(const HeardItems&) const = default;
+};
+
+struct Heard : HeardItems {
+  std::map<int, HeardItems> probes;  // by step
   bool has_gap = false;
   int ends = 0;
   DecodeEnd end;
@@ -30,6 +36,8 @@ struct Heard {
 class PoolRecorder : public DecodeListener {
  public:
   void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) override;
+  void on_probe_items(uint64_t tag, int step, uint32_t first_item,
+                      std::span<const Item> items) override;
   void on_end(uint64_t tag, const DecodeEnd& end) override;
   void on_trouble(const std::string& what) override;
 

@@ -17,8 +17,16 @@
 namespace soundgate::decode {
 namespace {
 
+constexpr PerStep<uint32_t> next_items(int step, uint32_t item, uint32_t plain_item) {
+  PerStep<uint32_t> next;
+  next[step] = item;
+  next[0] = plain_item;
+  return next;
+}
+
 constexpr StreamProgress kStream = {.generation = 7,
-                                    .next_item = 100,
+                                    .probe_step_max = 2,
+                                    .next_item = next_items(2, 300, 100),
                                     .items_max = 1000,
                                     .appended_bytes = 50'000,
                                     .consumed_bytes = 40'000};
@@ -79,6 +87,53 @@ TEST(ResultCheck, KeepsItemsInOrder) {
   for (const uint32_t first : {0u, 99u, 998u, std::numeric_limits<uint32_t>::max()}) {
     items.first_item = first;
     EXPECT_EQ(fault_of(items), ResultFault::kOrder) << first;
+  }
+}
+
+TEST(ResultCheck, LetsProbeItemsThrough) {
+  ResultEntry items = entry(ResultKind::kItems);
+  for (const int step : {-2, -1, 1}) {
+    items.probe_step = step;
+    items.first_item = 0;  // whatever came of the plain ones
+    const auto result = check_result(items, kStream);
+    ASSERT_TRUE(result) << step;
+    EXPECT_EQ(std::get<ItemsResult>(*result).step, step);
+  }
+}
+
+TEST(ResultCheck, LetsAWorkerProbeOnlyWhatItWasAskedTo) {
+  ResultEntry items = entry(ResultKind::kItems);
+  for (const int32_t step : {3, -3, 10, 11, -11, std::numeric_limits<int32_t>::max(),
+                             std::numeric_limits<int32_t>::min()}) {
+    items.probe_step = step;
+    EXPECT_EQ(fault_of(items), ResultFault::kStep) << step;
+  }
+  StreamProgress unprobed = kStream;
+  unprobed.probe_step_max = 0;
+  items.probe_step = 1;
+  EXPECT_EQ(check_result(items, unprobed).error(), ResultFault::kStep);
+}
+
+TEST(ResultCheck, KeepsEachProbeInOrder) {
+  ResultEntry items = entry(ResultKind::kItems);
+  items.probe_step = 2;
+  for (const uint32_t first : {0u, 100u, 299u, std::numeric_limits<uint32_t>::max()}) {
+    items.first_item = first;
+    EXPECT_EQ(fault_of(items), ResultFault::kOrder) << first;
+  }
+  items.first_item = 300;
+  EXPECT_TRUE(check_result(items, kStream));
+}
+
+// 1000 plain items are 1060.9 of a probe that stretches them by 1.03^2, 942.6 the other way.
+TEST(ResultCheck, KnowsHowManyItemsAProbeCanHave) {
+  ResultEntry items = entry(ResultKind::kItems);
+  for (const auto& [step, most] : {std::pair(2, 1061u), std::pair(-2, 943u)}) {
+    items.probe_step = step;
+    items.first_item = most - items.item_count;
+    EXPECT_TRUE(check_result(items, kStream)) << step;
+    ++items.first_item;
+    EXPECT_EQ(fault_of(items), ResultFault::kOrder) << step;
   }
 }
 
@@ -195,7 +250,7 @@ TEST_F(Ring, ChecksTheCopyThatItUses) {
     const auto result = check_result(copy, kStream);
     if (!result) continue;
     if (const auto* items = std::get_if<ItemsResult>(&*result)) {
-      EXPECT_GE(items->first_item, kStream.next_item);
+      EXPECT_GE(items->first_item, kStream.next_item[items->step]);
       EXPECT_LE(items->items.size(), kItemsPerEntry);
     }
   }

@@ -120,6 +120,14 @@ TEST_F(Supervision, ACrashCostsTheStreamThatCausedItAndNoOther) {
   EXPECT_EQ(pool_->status().workers[0].restarts, 1u);
 }
 
+TEST_F(Supervision, AProbeThatNobodyAskedForIsNonsense) {
+  start(1);
+  for (const int step_max : {0, 2, 10}) {
+    pool_->set_probes({.step_max = step_max});
+    EXPECT_EQ(outcome_of(faulty("UNWANTED")), DecodeOutcome::decoder_crash) << step_max;
+  }
+}
+
 TEST_F(Supervision, AKilledWorkerIsReplacedAtOnce) {
   start(1);
   begin_neighbours();

@@ -7,6 +7,7 @@
 #include "fingerprint/decode/decoder_pool.h"
 #include "fingerprint/decode/host/collector.h"
 #include "fingerprint/decode/host/producer.h"
+#include "fingerprint/decode/shared/probe_word.h"
 
 namespace soundgate {
 namespace decode {
@@ -98,7 +99,7 @@ class Pool : public DecoderPool {
           std::make_unique<WorkerHost>(*memories_.back(), listener, counters_, items_max));
     }
     for (uint32_t i = 0; i < partitions.size(); ++i) {
-      producers_.push_back(std::make_unique<Producer>(memories_, i, counters_));
+      producers_.push_back(std::make_unique<Producer>(memories_, i, counters_, probes_));
     }
     const std::string path =
         options.worker_path.empty() ? default_worker_path() : options.worker_path;
@@ -111,6 +112,8 @@ class Pool : public DecoderPool {
     return *producers_.at(static_cast<size_t>(index));
   }
 
+  void set_probes(const ProbeSettings& settings) override { probes_ = pack_probes(settings); }
+
   Status status() const override {
     Status status{};
     for (const auto& worker : collector_->workers()) {
@@ -122,11 +125,13 @@ class Pool : public DecoderPool {
     status.timeouts = counters_.timeouts;
     status.resumed = counters_.resumed;
     status.decoded_seconds = static_cast<double>(counters_.decoded_milliseconds) / 1000;
+    status.probe_items = counters_.probe_items;
     return status;
   }
 
  private:
   PoolCounters counters_;
+  std::atomic<uint64_t> probes_{0};  // none
   std::vector<std::unique_ptr<WorkerMemory>> memories_;
   std::vector<std::unique_ptr<Producer>> producers_;
   std::unique_ptr<Collector> collector_;

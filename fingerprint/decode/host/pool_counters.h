@@ -13,6 +13,7 @@ struct PoolCounters {
   std::atomic<uint64_t> timeouts{0};
   std::atomic<uint64_t> resumed{0};
   std::atomic<uint64_t> decoded_milliseconds{0};
+  std::atomic<uint64_t> probe_items{0};
 };
 
 }  // namespace soundgate::decode

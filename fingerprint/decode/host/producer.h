@@ -2,6 +2,7 @@
 // Thread: the producer's own.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <vector>
@@ -13,21 +14,27 @@ namespace soundgate::decode {
 
 class Producer : public StreamProducer {
  public:
+  // probes: pack_probes() of what streams that begin are to have.
   Producer(const std::vector<std::unique_ptr<WorkerMemory>>& workers, uint32_t index,
-           PoolCounters& counters);
+           PoolCounters& counters, const std::atomic<uint64_t>& probes);
 
   tl::expected<StreamHandle, DecodeOutcome> begin(uint64_t tag, int64_t size_bytes) override;
+  tl::expected<StreamHandle, DecodeOutcome> begin_unprobed(uint64_t tag,
+                                                           int64_t size_bytes) override;
   Append append(StreamHandle stream, std::span<const std::byte> bytes) override;
   void finish(StreamHandle stream) override;
   void cancel(StreamHandle stream) override;
 
  private:
+  tl::expected<StreamHandle, DecodeOutcome> begin_stream(uint64_t tag, int64_t size_bytes,
+                                                         uint64_t probes);
   size_t least_loaded() const;
   Share& share_of(StreamHandle stream);
 
   std::deque<Share> shares_;  // one per worker
   size_t next_worker_ = 0;    // where to look first: equals take turns
   PoolCounters& counters_;
+  const std::atomic<uint64_t>& probes_;
 };
 
 }  // namespace soundgate::decode

@@ -26,16 +26,26 @@ void copy_name(const char (&from)[16], char (&to)[16]) {
   }
 }
 
+// As much audio is more items when it is stretched.
+uint64_t items_max(const StreamProgress& stream, int step) {
+  if (step == 0) return stream.items_max;
+  return static_cast<uint64_t>(std::ceil(stream.items_max * probe_speed(step)));
+}
+
 tl::expected<CheckedResult, ResultFault> check_items(const ResultEntry& entry,
                                                      const StreamProgress& stream) {
   if (entry.item_count == 0 || entry.item_count > kItemsPerEntry) {
     return tl::unexpected(ResultFault::kCount);
   }
+  const int step = entry.probe_step;
+  if (step < -stream.probe_step_max || step > stream.probe_step_max) {
+    return tl::unexpected(ResultFault::kStep);
+  }
   const uint64_t end = uint64_t{entry.first_item} + entry.item_count;
-  if (entry.first_item < stream.next_item || end > stream.items_max) {
+  if (entry.first_item < stream.next_item[step] || end > items_max(stream, step)) {
     return tl::unexpected(ResultFault::kOrder);
   }
-  return ItemsResult{entry.first_item, {entry.items, entry.item_count}};
+  return ItemsResult{step, entry.first_item, {entry.items, entry.item_count}};
 }
 
 tl::expected<CheckedResult, ResultFault> check_end(const ResultEnd& said) {

@@ -23,7 +23,8 @@ class Share {
     uint32_t slot;
     uint32_t generation;
   };
-  std::optional<Stream> begin(uint64_t tag, int64_t size_bytes);  // nothing: no slot is free
+  // Nothing: no slot is free. probes: pack_probes().
+  std::optional<Stream> begin(uint64_t tag, int64_t size_bytes, uint64_t probes = 0);
   StreamProducer::Append append(Stream stream, std::span<const std::byte> bytes);
   void finish(Stream stream);
   void cancel(Stream stream);

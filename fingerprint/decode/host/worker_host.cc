@@ -4,6 +4,8 @@
 #include <system_error>
 #include <utility>
 
+#include "fingerprint/decode/shared/probe_word.h"
+
 namespace soundgate::decode {
 
 WorkerHost::WorkerHost(WorkerMemory& memory, DecodeListener& listener, PoolCounters& counters,
@@ -56,7 +58,7 @@ bool WorkerHost::take_waiting() {
     if (!take(reader_->take())) return false;
   }
   memory_.payload().header().results_read.store(reader_->taken(), std::memory_order_release);
-  if (*waiting > kResultEntries / 2) memory_.wake();  // it may be waiting for room
+  if (*waiting > kProbeEntriesMax / 2) memory_.wake();  // it may be waiting for room
   return true;
 }
 
@@ -85,26 +87,36 @@ WorkerHost::Stream& WorkerHost::look_up(uint32_t slot) {
   if (generation == shared.closed_generation.load(std::memory_order_relaxed)) {
     stream.progress.generation = 0;
   } else if (generation != stream.progress.generation) {
-    stream = Stream{.progress = {.generation = generation, .items_max = items_max_}};
+    const ProbeSettings probes = unpack_probes(shared.probes.load(std::memory_order_relaxed));
+    stream = Stream{.progress = {.generation = generation,
+                                 .probe_step_max = probes.step_max,
+                                 .items_max = items_max_}};
   }
   stream.progress.appended_bytes = shared.appended_bytes.load(std::memory_order_acquire);
   return stream;
 }
 
 void WorkerHost::deliver(uint32_t slot, Stream& stream, const ItemsResult& result) {
-  const auto count = static_cast<uint32_t>(result.items.size());
-  stream.progress.next_item = result.first_item + count;
+  const uint32_t end = result.first_item + static_cast<uint32_t>(result.items.size());
+  stream.progress.next_item[result.step] = end;
   // A worker that starts a stream again makes the same items again.
-  const uint32_t known = std::max(stream.delivered_items, result.first_item) - result.first_item;
-  if (known >= count) return;
-  const uint32_t first_new = result.first_item + known;
-  stream.gap_items += first_new - stream.delivered_items;
-  stream.delivered_items = result.first_item + count;
-  stream.partial.decoded_seconds += (count - known) * kItemSeconds;
-  stream.partial.gap_seconds = stream.gap_items * kItemSeconds;
+  uint32_t& delivered_items = stream.delivered_items[result.step];
+  const uint32_t first_new = std::max(delivered_items, result.first_item);
+  if (first_new >= end) return;
+  if (result.step == 0) count(stream, first_new, end);
+  delivered_items = end;
   if (is_cancelled(slot)) return;
   const uint64_t tag = memory_.control(slot).tag.load(std::memory_order_relaxed);
-  listener_.on_items(tag, first_new, result.items.subspan(known));
+  const auto items = result.items.subspan(first_new - result.first_item);
+  if (result.step == 0) return listener_.on_items(tag, first_new, items);
+  counters_.probe_items.fetch_add(items.size(), std::memory_order_relaxed);
+  listener_.on_probe_items(tag, result.step, first_new, items);
+}
+
+void WorkerHost::count(Stream& stream, uint32_t first_new, uint32_t end) {
+  stream.gap_items += first_new - stream.delivered_items[0];
+  stream.partial.decoded_seconds += (end - first_new) * kItemSeconds;
+  stream.partial.gap_seconds = stream.gap_items * kItemSeconds;
 }
 
 bool WorkerHost::is_cancelled(uint32_t slot) const {
@@ -118,7 +130,7 @@ void WorkerHost::end_as_said(uint32_t slot, const Stream& stream, DecodeEnd how)
   const double audio_seconds = how.decoded_seconds + how.gap_seconds;
   double missing_seconds = stream.gap_items * kItemSeconds;
   if (how.gap_seconds > 0) {  // it may be so near to the end that no item follows it
-    const double heard_to = stream.delivered_items * kItemSeconds + kItemSpanSeconds;
+    const double heard_to = stream.delivered_items[0] * kItemSeconds + kItemSpanSeconds;
     missing_seconds += std::max(0.0, audio_seconds - heard_to);
   }
   how.gap_seconds = std::min(missing_seconds, audio_seconds);
@@ -202,7 +214,7 @@ void WorkerHost::restart_streams() {
   for (uint32_t slot = 0; slot < streams_.size(); ++slot) {
     Stream& stream = look_up(slot);
     if (stream.progress.generation == 0) continue;
-    stream.progress.next_item = 0;
+    stream.progress.next_item = {};
     stream.progress.consumed_bytes = 0;
     stream.heard = true;
     memory_.control(slot).consumed_bytes.store(0, std::memory_order_release);

@@ -50,9 +50,9 @@ class WorkerHost {
  private:
   enum class Trust : uint8_t { kFull, kStalled, kBroken };
   struct Stream {
-    StreamProgress progress{};     // of the process at work
-    uint32_t delivered_items = 0;  // to the listener, by all processes
-    uint32_t gap_items = 0;        // between those
+    StreamProgress progress{};            // of the process at work
+    PerStep<uint32_t> delivered_items{};  // up to there, to the listener, by all processes
+    uint32_t gap_items = 0;               // between plain ones
     uint32_t resumes = 0;
     bool heard = true;  // of it, since the last look
     Clock::time_point last_heard{};
@@ -63,6 +63,7 @@ class WorkerHost {
   bool take_waiting();                  // false: nonsense
   bool take(const ResultEntry& entry);  // false: nonsense
   void deliver(uint32_t slot, Stream& stream, const ItemsResult& result);
+  void count(Stream& stream, uint32_t first_new, uint32_t end);
   void end_as_said(uint32_t slot, const Stream& stream, DecodeEnd end);
   void end(uint32_t slot, const DecodeEnd& end);
   Stream& look_up(uint32_t slot);

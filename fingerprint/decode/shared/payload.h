@@ -55,6 +55,7 @@ struct alignas(64) Slot {
   std::atomic<uint64_t> appended_bytes;
   std::atomic<uint64_t> evicted_end;  // stream blocks kHeaderBlocks..evicted_end are gone
   std::atomic<int64_t> size_bytes;    // as announced; -1 unknown
+  std::atomic<uint64_t> probes;       // pack_probes()
 };
 static_assert(sizeof(Slot) == 64);
 static_assert(std::atomic<uint64_t>::is_always_lock_free);

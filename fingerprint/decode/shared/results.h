@@ -43,9 +43,9 @@ struct ResultEntry {
   ResultKind kind;
   uint32_t slot;
   uint32_t generation;
-  uint32_t first_item;  // kItems
-  uint32_t item_count;  // kItems
-  uint32_t reserved;
+  uint32_t first_item;      // kItems
+  uint32_t item_count;      // kItems
+  int32_t probe_step;       // kItems; 0: plain ones
   uint64_t consumed_bytes;  // of the stream; what lies before is not needed any more
   union {
     Item items[kItemsPerEntry];

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "fingerprint/decode/shared/payload.h"
+#include "fingerprint/decode/shared/probe_word.h"
 
 namespace soundgate::decode {
 
@@ -39,6 +40,9 @@ class ByteSource {
     return slot_.flags.load(std::memory_order_acquire) & Slot::kFinished;
   }
   int64_t size_bytes() const { return slot_.size_bytes.load(std::memory_order_relaxed); }
+  ProbeSettings probes() const {
+    return unpack_probes(slot_.probes.load(std::memory_order_relaxed));
+  }
 
  private:
   bool evicted(uint64_t stream_block) const;

@@ -10,6 +10,7 @@
 #include "fingerprint/decode/worker/audio_decoder.h"
 #include "fingerprint/decode/worker/demuxer.h"
 #include "fingerprint/decode/worker/item_stream.h"
+#include "fingerprint/decode/worker/prober.h"
 #include "fingerprint/decode/worker/resampler.h"
 #include "fingerprint/decode/worker/stream_io.h"
 
@@ -52,7 +53,11 @@ class StreamDecoder {
         samples_max_(
             static_cast<uint64_t>(std::llround(stream.audio_seconds_max() * kSampleRateHz))),
         items_(
-            [this](uint32_t first, std::span<const Item> items) { stream_.emit(first, items); }) {}
+            [this](uint32_t first, std::span<const Item> items) { stream_.emit(0, first, items); }),
+        prober_(stream.probes(), [this](int step, uint32_t first, std::span<const Item> items) {
+          stream_.emit(step, first, items);
+          stream_.checkpoint();
+        }) {}
 
   ResultEnd run() {
     DecodeOutcome outcome = DecodeOutcome::decoder_memory;
@@ -74,6 +79,7 @@ class StreamDecoder {
     decode(nullptr);
     resampler_.flush();
     items_.finish();
+    prober_.finish();
     return outcome();
   }
 
@@ -103,7 +109,9 @@ class StreamDecoder {
   void take(std::span<const int16_t> samples) {
     const uint64_t room = samples_max_ - std::min(items_.position(), samples_max_);
     too_long_ |= samples.size() > room;
-    items_.feed(samples.first(std::min<uint64_t>(samples.size(), room)));
+    samples = samples.first(std::min<uint64_t>(samples.size(), room));
+    items_.feed(samples);
+    prober_.feed(samples);
   }
 
   // Whether all of its bytes are the stream's. The first one behind a gap is where it ends.
@@ -138,7 +146,9 @@ class StreamDecoder {
     awaits_frame_ = false;
     too_long_ |= *here > stream_.audio_seconds_max();
     const double there = std::clamp(*here, before, std::max(stream_.audio_seconds_max(), before));
-    items_.jump_to(static_cast<uint64_t>(std::llround(there * kSampleRateHz)));
+    const auto position = static_cast<uint64_t>(std::llround(there * kSampleRateHz));
+    items_.jump_to(position);
+    prober_.jump_to(position);
   }
 
   // By the bytes that are missing: as the headers say how long all bytes are, or else as those
@@ -208,6 +218,7 @@ class StreamDecoder {
   uint64_t samples_max_;
   bool too_long_ = false;
   ItemStream items_;
+  Prober prober_;
   LibavPtr<AVPacket> packet_;
   std::optional<FrameClock> clock_;
   int64_t first_packet_at_ = -1;  // byte position

@@ -82,14 +82,15 @@ void StreamTask::report_consumed() {
   reported_ = consumed_;
 }
 
-void StreamTask::emit(uint32_t first_item, std::span<const Item> items) {
+void StreamTask::emit(int step, uint32_t first_item, std::span<const Item> items) {
   while (!items.empty()) {
     const size_t count = std::min<size_t>(items.size(), kItemsPerEntry);
     ResultEntry next = entry(ResultKind::kItems);
+    next.probe_step = step;
     next.first_item = first_item;
     next.item_count = static_cast<uint32_t>(count);
     std::copy_n(items.begin(), count, next.items);
-    results_.push(next);
+    results_.push(next, step == 0 ? kResultEntries : kProbeEntriesMax);
     reported_ = consumed_;
     first_item += static_cast<uint32_t>(count);
     items = items.subspan(count);

@@ -1,0 +1,37 @@
+// One probe over one stretch of audio: the samples at its rate, and their items, on its own grid.
+// Input: mono samples at kSampleRateHz, in order.  Output: items, to a sink.
+// Errors: std::bad_alloc.
+// Thread: the stream's fiber.  Memory: Chromaprint's.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "fingerprint/chroma/chroma.h"
+#include "fingerprint/decode/worker/time_stretch.h"
+
+namespace soundgate::decode {
+
+// step, index of the first item, items.
+using ProbeSink = std::function<void(int, uint32_t, std::span<const Item>)>;
+
+class Probe {
+ public:
+  Probe(int step, uint64_t position);  // of the first sample to be fed
+
+  void feed(std::span<const int16_t> samples, const ProbeSink& sink);
+  void finish(const ProbeSink& sink);  // the stretch ends here
+
+ private:
+  void emit(const ProbeSink& sink);
+
+  int step_;
+  uint32_t next_item_;
+  TimeStretch time_stretch_;
+  Chroma chroma_;
+  std::vector<Item> ready_;
+};
+
+}  // namespace soundgate::decode
