@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "fingerprint/fingerprint.h"
+
 namespace soundgate::decode {
 
 // Payload: what the host writes and a worker reads.
@@ -43,6 +45,9 @@ inline constexpr double kProbeStretchSeconds = 40;  // of upload, that are probe
 inline constexpr double kProbeCost = 0.12;
 inline constexpr double kProbePeriodSecondsMax = 1e7;
 static_assert(kProbePeriodSecondsMax > kAudioSecondsMax, "beyond, there is no second stretch");
+// Chromaprint's, for the most part; each stream that is in a stretch has one for each step.
+inline constexpr size_t kProbeBytes = size_t{288} << 10;
+inline constexpr size_t kProbesBytesMax = kSlotsPerWorker * 2 * kProbeStepMax * kProbeBytes;
 
 // Worker.
 inline constexpr size_t kFiberStackBytes = size_t{512} << 10;  // behind a guard page

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "fingerprint/decode/limits.h"
 #include "fingerprint/decode/shared/handover.h"
 #include "fingerprint/decode/worker/scheduler.h"
 
@@ -20,7 +21,7 @@ constexpr bool kLimitAddressSpace = false;  // sanitizers reserve terabytes
 #else
 constexpr bool kLimitAddressSpace = true;
 #endif
-constexpr rlim_t kContextBytesMax = rlim_t{2} << 30;  // beside the payload
+constexpr rlim_t kContextBytesMax = (rlim_t{2} << 30) + kProbesBytesMax;  // beside the payload
 
 void limit(int resource, rlim_t value) {
   const rlimit both{value, value};

@@ -51,6 +51,14 @@ class Workshop:
                 _partial(path).rename(path)
         return paths
 
+    def encode_over_and_over(self, track, codec, seconds):
+        """The track again and again, for so many seconds."""
+        extension, *encoder = CODECS[codec]
+        return self._make(
+            f"{track.name}-{codec.replace(' ', '')}-for-{seconds}.{extension}",
+            lambda path: _ffmpeg("-stream_loop", -1, "-i", track.path, "-map", "0:a:0",
+                                 "-t", seconds, *encoder, path))
+
     def embed(self, inner, start, seconds, outer, codec="mp3 128k"):
         """A part of one track between two parts of another, which goes on where it was left."""
         extension, *encoder = CODECS[codec]
