@@ -96,6 +96,8 @@ class Index {
   struct Options {
     bool create = false;  // make the store if there is none; otherwise kNotFound
     std::string owner;    // named to the one who finds the store in use: "soundgated"
+    // False matches to be expected of one unrelated upload: match.h. 1e-12..1e-2
+    double false_positives_per_upload = kFalsePositivesPerUpload;
   };
   static IndexResult<std::unique_ptr<Index>> open(const std::filesystem::path& store,
                                                   const Options& options);

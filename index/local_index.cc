@@ -4,11 +4,11 @@
 #include <chrono>
 #include <utility>
 
-#include "index/align/matcher.h"
-#include "index/align/matches.h"
+#include "index/align/view.h"
 #include "index/audio_seconds.h"
 #include "index/catalogue/validate.h"
 #include "index/limits.h"
+#include "index/local_match_session.h"
 #include "index/search/snapshot_edit.h"
 
 namespace soundgate {
@@ -69,7 +69,8 @@ std::vector<std::string> overlaps_of(const std::shared_ptr<const Snapshot>& snap
   Matcher matcher(snapshot);
   matcher.append(snapshot, 0, request.fingerprint.items);
   std::vector<std::string> overlaps;
-  for (const ReferenceAlignments& found : matcher.finish(snapshot)) {
+  const View view = finish_view(matcher, snapshot, 0, kFalsePositivesPerUpload);
+  for (const ReferenceAlignments& found : view.found) {
     const ReferenceEntry* entry = snapshot->references.at(found.slot);
     if (entry->bank_id != bank.id || entry->reference.content_id == request.content_id) continue;
     if (overlaps.size() == kOverlapWarningsMax) break;
@@ -92,44 +93,19 @@ std::vector<std::string> warnings_of(const ReferenceEntry& entry, system_clock::
   return warnings;
 }
 
-class LocalMatchSession final : public MatchSession {
- public:
-  explicit LocalMatchSession(std::shared_ptr<const SnapshotCell> newest)
-      : newest_(std::move(newest)), matcher_(newest_->get()) {}
-
-  void append(uint32_t first_item, std::span<const Item> items) override {
-    matcher_.append(newest_->get(), first_item, items);
-  }
-
-  void append_probe(int, uint32_t, std::span<const Item>) override {}
-
-  std::vector<Match> finish() override {
-    const std::shared_ptr<const Snapshot> snapshot = newest_->get();
-    index_version_ = snapshot->status.version;
-    const auto found = matcher_.finish(snapshot);
-    return matches_of(found, matcher_.query().size(), *snapshot, system_clock::now());
-  }
-
-  int64_t index_version() const override { return index_version_; }
-
- private:
-  std::shared_ptr<const SnapshotCell> newest_;
-  Matcher matcher_;
-  int64_t index_version_ = 0;
-};
-
 }  // namespace
 
 IndexResult<std::unique_ptr<Index>> Index::open(const std::filesystem::path& store,
                                                 const Options& options) {
   auto catalogue = Catalogue::open(store, options);
   if (!catalogue) return tl::unexpected(std::move(catalogue.error()));
-  auto index = std::make_unique<LocalIndex>(std::move(*catalogue));
+  auto index = std::make_unique<LocalIndex>(std::move(*catalogue), options.false_positives_per_upload);
   if (auto loaded = index->load(); !loaded) return tl::unexpected(std::move(loaded.error()));
   return index;
 }
 
-LocalIndex::LocalIndex(std::unique_ptr<Catalogue> catalogue) : catalogue_(std::move(catalogue)) {}
+LocalIndex::LocalIndex(std::unique_ptr<Catalogue> catalogue, double false_positives_per_upload)
+    : false_positives_per_upload_(false_positives_per_upload), catalogue_(std::move(catalogue)) {}
 
 IndexResult<void> LocalIndex::load() {
   const std::lock_guard lock(mutex_);
@@ -418,7 +394,7 @@ IndexResult<void> LocalIndex::restore(std::string_view bank, std::string_view co
 }
 
 std::unique_ptr<MatchSession> LocalIndex::match() const {
-  return std::make_unique<LocalMatchSession>(newest_);
+  return std::make_unique<LocalMatchSession>(newest_, false_positives_per_upload_);
 }
 
 IndexStatus LocalIndex::status() const {

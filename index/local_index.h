@@ -17,7 +17,7 @@ namespace soundgate {
 
 class LocalIndex final : public Index {
  public:
-  explicit LocalIndex(std::unique_ptr<Catalogue> catalogue);
+  LocalIndex(std::unique_ptr<Catalogue> catalogue, double false_positives_per_upload);
   // Fills memory from the catalogue. Once, before anything else.
   IndexResult<void> load();
 
@@ -56,6 +56,7 @@ class LocalIndex final : public Index {
   void publish(std::shared_ptr<Snapshot> snapshot, int64_t version);
   void set_suppression(Slot slot, const std::optional<Suppression>& suppression, int64_t version);
 
+  const double false_positives_per_upload_;
   std::shared_ptr<SnapshotCell> newest_ = std::make_shared<SnapshotCell>();
 
   mutable std::mutex mutex_;  // of what follows, and of the order of writes

@@ -10,6 +10,10 @@
 
 namespace soundgate {
 
+// False matches to be expected of one upload that has nothing in common with any reference, unless
+// set otherwise: one in a million uploads has one.
+inline constexpr double kFalsePositivesPerUpload = 1e-6;
+
 // A stretch that both have in common.
 struct MatchSegment {
   double query_start = 0, query_end = 0;
@@ -17,7 +21,8 @@ struct MatchSegment {
   double audio_speed = 1.0;  // of the upload, relative to the reference
   double bit_error_rate = 0;
   double score = 0;       // 1 - BER / chance: 1 identical, 0 as unlike as unrelated audio
-  double confidence = 0;  // 1 - estimated probability that unrelated audio scores this well
+  double confidence = 0;  // 1 - estimated probability that an unrelated upload of this length has
+                          // so strong a stretch in common with any of the references
 };
 
 struct Match {

@@ -13,8 +13,6 @@
 namespace soundgate {
 namespace {
 
-constexpr size_t kMatchItemsMin = 16;
-
 // Calls visit(query item, offset) for each step of the range that proves something, in order.
 template <class Visit>
 void for_each_item(const Path& path, StepRange range, Visit visit) {
@@ -61,31 +59,12 @@ bool is_covered(const Candidate& candidate, std::span<const Alignment> alignment
   });
 }
 
-double evidence(const Alignment& alignment) {
-  return alignment.score * alignment.proving_seconds();
-}
-
-// A reference that repeats itself matches at several offsets. Of stretches that mostly cover the
-// same part of the upload, the best stays.
-std::vector<Alignment> best_of_rivals(std::vector<Alignment> alignments) {
-  std::ranges::sort(alignments, std::greater{}, evidence);
-  std::vector<Alignment> kept;
-  for (const Alignment& alignment : alignments) {
-    const bool rivalled = std::ranges::any_of(kept, [&](const Alignment& better) {
-      const auto begin = std::max(alignment.query_begin, better.query_begin);
-      const auto end = std::min(alignment.query_end, better.query_end);
-      return end > begin && 2 * (end - begin) > alignment.query_end - alignment.query_begin;
-    });
-    if (!rivalled) kept.push_back(alignment);
-  }
-  std::ranges::sort(kept, {}, &Alignment::query_begin);
-  return kept;
-}
-
 }  // namespace
 
-Alignment align(const Query& query, std::span<const Item> reference, const Candidate& candidate) {
-  const Line line = find_line(query, reference, candidate.query_item, candidate.offset);
+Alignment align(const Query& query, std::span<const Item> reference, const Candidate& candidate,
+                Tempo tempo) {
+  const Line line = find_line(query, reference, candidate.query_item, candidate.offset,
+                              tempo == Tempo::kSame ? 0 : kSpeedSteps);
   const Path path = follow_path(query, reference, line);
   StepRange range = best_range(path, kLikelyBits);
   if (range.end - range.begin < kMatchItemsMin) return {};
@@ -106,39 +85,21 @@ Alignment align(const Query& query, std::span<const Item> reference, const Candi
   alignment.proving_items = comparison.item_count();
   alignment.audio_speed = speed_of(path, range);
   alignment.bit_error_rate = similarity.bit_error_rate;
-  alignment.changed_bits = similarity.changed_bits;
-  alignment.chance = similarity.chance;
+  alignment.tempo = tempo;
   alignment.score = similarity.score;
+  alignment.independent_seconds =
+      independent_seconds(alignment.proving_items * kItemSeconds, similarity.changed_share);
   return alignment;
 }
 
-bool is_accepted(const Alignment& alignment) {
-  return alignment.proving_seconds() >= kMatchSecondsMin &&
-         alignment.score >= score_threshold(alignment.proving_seconds());
-}
-
-MatchSegment segment_of(const Alignment& alignment, uint32_t query_items,
-                        uint32_t reference_items) {
-  // Where one side ends, its last item still counts to its own end.
-  const bool starts = alignment.query_begin == 0 || alignment.reference_begin == 0;
-  const bool ends =
-      alignment.query_end == query_items || alignment.reference_end == reference_items;
-  const double lead = starts ? 0 : kStartCutSeconds;
-  const double tail = (ends ? kItemSpanSeconds : kEndCutSeconds) - kItemSeconds;
-  MatchSegment segment;
-  segment.query_start = alignment.query_begin * kItemSeconds + lead;
-  segment.query_end = alignment.query_end * kItemSeconds + tail;
-  segment.asset_start = alignment.reference_begin * kItemSeconds + lead;
-  segment.asset_end = alignment.reference_end * kItemSeconds + tail;
-  segment.audio_speed = alignment.audio_speed;
-  segment.bit_error_rate = alignment.bit_error_rate;
-  segment.score = alignment.score;
-  segment.confidence = confidence_of(alignment.score, alignment.proving_seconds());
-  return segment;
+bool is_accepted(const Alignment& alignment, const SearchSpace& space) {
+  return alignment.proving_items >= kMatchItemsMin && alignment.score >= kScoreMin &&
+         alignment.strength() >= strength_threshold(space, alignment.tempo);
 }
 
 std::vector<ReferenceAlignments> align_all(const Query& query, const ReferenceTable& references,
-                                           std::span<const Candidate> candidates) {
+                                           std::span<const Candidate> candidates,
+                                           const SearchSpace& space) {
   std::map<Slot, std::vector<Alignment>> found;
   for (const Candidate& candidate :
        candidates.first(std::min(candidates.size(), kAlignedCandidatesMax))) {
@@ -146,13 +107,16 @@ std::vector<ReferenceAlignments> align_all(const Query& query, const ReferenceTa
     if (entry == nullptr) continue;
     std::vector<Alignment>& alignments = found[candidate.slot];
     if (is_covered(candidate, alignments)) continue;
-    const Alignment alignment = align(query, *entry->items, candidate);
-    if (is_accepted(alignment)) alignments.push_back(alignment);
+    for (const Tempo tempo : {Tempo::kSame, Tempo::kOther}) {
+      const Alignment alignment = align(query, *entry->items, candidate, tempo);
+      if (!is_accepted(alignment, space)) continue;
+      alignments.push_back(alignment);
+      break;
+    }
   }
   std::vector<ReferenceAlignments> result;
   for (auto& [slot, alignments] : found) {
-    if (alignments.empty()) continue;
-    result.push_back({slot, best_of_rivals(std::move(alignments))});
+    if (!alignments.empty()) result.push_back({slot, std::move(alignments)});
   }
   return result;
 }

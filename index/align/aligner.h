@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "index/align/candidates.h"
+#include "index/align/limits.h"
 #include "index/align/query.h"
+#include "index/align/threshold.h"
 #include "index/match.h"
 #include "index/search/reference_table.h"
 
@@ -20,29 +22,29 @@ struct Alignment {
   uint32_t reference_begin = 0, reference_end = 0;  // items of the reference
   uint32_t proving_items = 0;                       // those that say something: path.h
   double audio_speed = 1;
+  Tempo tempo = Tempo::kSame;  // what it was sought as
   double bit_error_rate = 0;
-  double changed_bits = 0, chance = 0;
   double score = 0;
+  double independent_seconds = 0;
 
-  double proving_seconds() const { return proving_items * kItemSeconds; }
+  double strength() const { return soundgate::strength(score, independent_seconds); }
 };
 
 // The stretch about a candidate; empty (query_begin == query_end) if there is none.
-Alignment align(const Query& query, std::span<const Item> reference, const Candidate& candidate);
-
-// The same in seconds of audio.
-MatchSegment segment_of(const Alignment& alignment, uint32_t query_items, uint32_t reference_items);
+Alignment align(const Query& query, std::span<const Item> reference, const Candidate& candidate,
+                Tempo tempo);
 
 struct ReferenceAlignments {
   Slot slot;
-  std::vector<Alignment> alignments;  // by query_begin; accepted ones only
+  std::vector<Alignment> alignments;  // accepted ones only; they may overlap
 };
 
-// Whether a stretch counts: long enough, and with a score that its length asks for.
-bool is_accepted(const Alignment& alignment);
+// Whether a stretch counts: long enough, and as strong as what was searched demands.
+bool is_accepted(const Alignment& alignment, const SearchSpace& space);
 
 // All references that the upload has stretches of. `candidates`: heaviest first.
 std::vector<ReferenceAlignments> align_all(const Query& query, const ReferenceTable& references,
-                                           std::span<const Candidate> candidates);
+                                           std::span<const Candidate> candidates,
+                                           const SearchSpace& space);
 
 }  // namespace soundgate

@@ -35,6 +35,8 @@ inline constexpr uint32_t kScoreBlockItems = 97;
 // Lighter candidates are not worth aligning. (Unrelated music: 94 % are lighter; the lightest that
 // an altered copy of 15 s or more was found by, speed +1 % among them, weighed 5,400.)
 inline constexpr uint32_t kCandidateWeightMin = 2000;
+// However long: arrangements of one theme may go together for minutes, faintly.
+inline constexpr double kScoreMin = 0.22;
 // Candidates that an upload may have aligned, heaviest first.
 inline constexpr size_t kAlignedCandidatesMax = 512;
 

@@ -48,11 +48,6 @@ std::vector<Candidate> Matcher::take_candidates(std::shared_ptr<const Snapshot> 
   return candidates_.take();
 }
 
-std::vector<ReferenceAlignments> Matcher::finish(std::shared_ptr<const Snapshot> newest) {
-  const std::vector<Candidate> candidates = take_candidates(std::move(newest));
-  return align_all(query_, snapshot_->references, candidates);
-}
-
 // Slots are given in order, so what is new to us has slots past those we know.
 void Matcher::adopt(std::shared_ptr<const Snapshot> newest) {
   const Slot slot_begin = snapshot_->references.slot_end();

@@ -1,5 +1,5 @@
-// Finds what an upload has in common with the references, while its items arrive: query windows →
-// hits → candidates, and at the end → alignments. Knows nothing of banks and suppressions.
+// Finds what an upload may have in common with references, while its items arrive: query windows →
+// hits → candidates. Knows nothing of banks and suppressions.
 // Thread: one at a time.
 #pragma once
 
@@ -8,7 +8,6 @@
 #include <span>
 #include <vector>
 
-#include "index/align/aligner.h"
 #include "index/align/candidates.h"
 #include "index/align/query.h"
 #include "index/search/snapshot.h"
@@ -22,9 +21,7 @@ class Matcher {
   // `newest`: what has been enrolled since is searched for all of the upload so far.
   void append(std::shared_ptr<const Snapshot> newest, uint32_t first_item,
               std::span<const Item> items);
-  std::vector<ReferenceAlignments> finish(std::shared_ptr<const Snapshot> newest);
-
-  // The first half of finish(), for those who want to see what it decides on: heaviest first.
+  // Heaviest first. Nothing more is searched.
   std::vector<Candidate> take_candidates(std::shared_ptr<const Snapshot> newest);
   const Query& query() const { return query_; }
 

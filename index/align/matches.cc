@@ -1,8 +1,12 @@
 #include "index/align/matches.h"
 
 #include <algorithm>
+#include <cmath>
+#include <map>
 #include <tuple>
+#include <utility>
 
+#include "index/align/limits.h"
 #include "index/align/threshold.h"
 
 namespace soundgate {
@@ -23,44 +27,107 @@ double union_seconds(std::vector<Interval> intervals) {
   return seconds;
 }
 
-Match match_of(const ReferenceAlignments& found, uint32_t query_items, const Bank& bank,
-               const ReferenceEntry& entry) {
+// A segment with what it is judged by.
+struct Stretch {
+  MatchSegment segment;
+  double strength = 0;
+  double score_threshold = 0;
+
+  double seconds() const { return segment.query_end - segment.query_start; }
+};
+
+Stretch stretch_of(const Alignment& alignment, const View& view, uint32_t reference_items) {
+  // Where one side ends, its last item still counts to its own end.
+  const bool starts = alignment.query_begin == 0 || alignment.reference_begin == 0;
+  const bool ends =
+      alignment.query_end == view.query_items || alignment.reference_end == reference_items;
+  const double lead = starts ? 0 : kStartCutSeconds;
+  const double tail = (ends ? kItemSpanSeconds : kEndCutSeconds) - kItemSeconds;
+  Stretch stretch;
+  stretch.strength = alignment.strength();
+  stretch.score_threshold =
+      std::max(kScoreMin, strength_threshold(view.space, alignment.tempo) /
+                              std::sqrt(alignment.independent_seconds));
+  MatchSegment& segment = stretch.segment;
+  segment.query_start = (alignment.query_begin * kItemSeconds + lead) / view.speed;
+  segment.query_end = (alignment.query_end * kItemSeconds + tail) / view.speed;
+  segment.asset_start = alignment.reference_begin * kItemSeconds + lead;
+  segment.asset_end = alignment.reference_end * kItemSeconds + tail;
+  segment.audio_speed = alignment.audio_speed * view.speed;
+  segment.bit_error_rate = alignment.bit_error_rate;
+  segment.score = alignment.score;
+  segment.confidence = confidence_of(stretch.strength, view.space, alignment.tempo);
+  return stretch;
+}
+
+// A reference that repeats itself matches at several places, and with probes at several speeds. Of
+// stretches that mostly cover the same part of the upload, the strongest stays. Strongest first.
+std::vector<Stretch> best_of_rivals(std::vector<Stretch> stretches) {
+  std::ranges::sort(stretches, std::greater{}, &Stretch::strength);
+  std::vector<Stretch> kept;
+  for (const Stretch& stretch : stretches) {
+    const bool rivalled = std::ranges::any_of(kept, [&](const Stretch& better) {
+      const double begin = std::max(stretch.segment.query_start, better.segment.query_start);
+      const double end = std::min(stretch.segment.query_end, better.segment.query_end);
+      return 2 * (end - begin) > stretch.seconds();
+    });
+    if (!rivalled) kept.push_back(stretch);
+  }
+  return kept;
+}
+
+// `stretches`: strongest first.
+Match match_of(std::span<const Stretch> stretches, const Bank& bank, const ReferenceEntry& entry) {
   Match match;
   match.bank = bank;
   match.content_id = entry.reference.content_id;
   match.title = entry.reference.title;
   match.metadata_json = entry.reference.metadata_json;
   match.asset_duration_seconds = entry.reference.duration_seconds;
-
-  const auto best = std::ranges::max_element(found.alignments, {}, &Alignment::score);
-  match.score = best->score;
-  match.threshold = score_threshold(best->proving_seconds());
+  match.score = stretches.front().segment.score;
+  match.threshold = stretches.front().score_threshold;
 
   std::vector<Interval> query;
   std::vector<Interval> asset;
-  const auto reference_items = static_cast<uint32_t>(entry.items->size());
-  for (const Alignment& alignment : found.alignments) {
-    match.segments.push_back(segment_of(alignment, query_items, reference_items));
-    const MatchSegment& segment = match.segments.back();
+  for (const Stretch& stretch : stretches) {
+    const MatchSegment& segment = stretch.segment;
+    match.segments.push_back(segment);
     query.push_back({segment.query_start, segment.query_end});
     asset.push_back({segment.asset_start, segment.asset_end});
   }
+  std::ranges::sort(match.segments, {}, &MatchSegment::query_start);
   match.query_match_seconds = union_seconds(std::move(query));
   match.asset_match_seconds = union_seconds(std::move(asset));
   return match;
 }
 
+std::map<Slot, std::vector<Stretch>> stretches_by_slot(std::span<const View> views,
+                                                       const ReferenceTable& references) {
+  std::map<Slot, std::vector<Stretch>> stretches;
+  for (const View& view : views) {
+    for (const auto& [slot, alignments] : view.found) {
+      const ReferenceEntry* entry = references.at(slot);
+      if (entry == nullptr) continue;
+      const auto reference_items = static_cast<uint32_t>(entry->items->size());
+      for (const Alignment& alignment : alignments) {
+        stretches[slot].push_back(stretch_of(alignment, view, reference_items));
+      }
+    }
+  }
+  return stretches;
+}
+
 }  // namespace
 
-std::vector<Match> matches_of(std::span<const ReferenceAlignments> found, uint32_t query_items,
-                              const Snapshot& snapshot, std::chrono::system_clock::time_point now) {
+std::vector<Match> matches_of(std::span<const View> views, const Snapshot& snapshot,
+                              std::chrono::system_clock::time_point now) {
   std::vector<Match> matches;
-  for (const ReferenceAlignments& of_reference : found) {
-    const ReferenceEntry* entry = snapshot.references.at(of_reference.slot);
-    if (entry == nullptr || is_suppressed(entry->reference, now)) continue;
-    const Bank& bank = snapshot.banks.at(entry->bank_id);
+  for (auto& [slot, stretches] : stretches_by_slot(views, snapshot.references)) {
+    const ReferenceEntry& entry = *snapshot.references.at(slot);
+    if (is_suppressed(entry.reference, now)) continue;
+    const Bank& bank = snapshot.banks.at(entry.bank_id);
     if (bank.paused) continue;
-    matches.push_back(match_of(of_reference, query_items, bank, *entry));
+    matches.push_back(match_of(best_of_rivals(std::move(stretches)), bank, entry));
   }
   std::ranges::sort(matches, std::greater{}, [](const Match& match) {
     return std::tuple(match.bank.action, match.query_match_seconds, match.score);

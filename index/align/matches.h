@@ -1,5 +1,5 @@
-// Alignments as matches: with their bank and reference, in seconds; without what is suppressed,
-// removed or paused by now.
+// Alignments as matches: with their bank and reference, in seconds of the upload; without what is
+// suppressed, removed or paused by now.
 // Thread: any.
 #pragma once
 
@@ -7,14 +7,14 @@
 #include <span>
 #include <vector>
 
-#include "index/align/aligner.h"
+#include "index/align/view.h"
 #include "index/match.h"
 #include "index/search/snapshot.h"
 
 namespace soundgate {
 
 // Strictest action first, then longest.
-std::vector<Match> matches_of(std::span<const ReferenceAlignments> found, uint32_t query_items,
-                              const Snapshot& snapshot, std::chrono::system_clock::time_point now);
+std::vector<Match> matches_of(std::span<const View> views, const Snapshot& snapshot,
+                              std::chrono::system_clock::time_point now);
 
 }  // namespace soundgate

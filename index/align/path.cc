@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <numeric>
 
 #include "index/align/limits.h"
@@ -185,11 +184,6 @@ Line best_of_lines(const Sides& sides, const Line& about, int32_t slack, int64_t
 
 }  // namespace
 
-int64_t Line::reference_item(int64_t query_item) const {
-  const auto from_anchor = static_cast<double>(query_item - anchor);
-  return anchor + offset + static_cast<int64_t>(std::floor(from_anchor * speed + 0.5));
-}
-
 Path follow_path(const Query& query, std::span<const Item> reference, const Line& line) {
   const Sides sides{query, reference};
   Walk back = walk(sides, line, Direction::kBackward);
@@ -207,13 +201,14 @@ Path follow_path(const Query& query, std::span<const Item> reference, const Line
 }
 
 Line find_line(const Query& query, std::span<const Item> reference, uint32_t anchor,
-               int32_t offset) {
+               int32_t offset, int speed_steps) {
   const Sides sides{query, reference};
-  const Line near = best_of_lines(sides, {anchor, offset, 1}, kOffsetSlack, 3 * kPathBlockItems);
+  const Line near = best_of_lines(sides, {anchor, offset}, kOffsetSlack, 3 * kPathBlockItems);
   Line best = near;
   double best_bits = bits_along(sides, near, kLineItems) - kSpeedBits;
-  for (int step = 1; step <= kSpeedSteps; ++step) {
-    for (const double speed : {1 + step * kSpeedStep, 1 - step * kSpeedStep}) {
+  for (int step = 1; step <= speed_steps; ++step) {
+    const int64_t change = step * static_cast<int64_t>(kSpeedStep * Line::kUnit);
+    for (const int64_t speed : {Line::kUnit + change, Line::kUnit - change}) {
       for (const int32_t other : {near.offset - 1, near.offset, near.offset + 1}) {
         const Line line{anchor, other, speed};
         const double bits = bits_along(sides, line, kLineItems);

@@ -27,19 +27,24 @@ struct Path {
 };
 
 // Where the upload's items lie in the reference: item `anchor` at anchor + offset, and from there on
-// `speed` items of the reference with each item of the upload.
+// `speed` items of the reference with each item of the upload. In whole 65,536ths: it is asked for
+// every item that is compared.
 struct Line {
+  static constexpr int64_t kUnit = 1 << 16;
+
   uint32_t anchor = 0;
   int32_t offset = 0;
-  double speed = 1;
+  int64_t speed = kUnit;
 
-  int64_t reference_item(int64_t query_item) const;
+  int64_t reference_item(int64_t query_item) const {
+    return anchor + offset + (((query_item - anchor) * speed + kUnit / 2) >> 16);
+  }
 };
 
 // The line through the neighbourhood of a place that agrees best; the offset there is known to
 // within kOffsetSlack.
 Line find_line(const Query& query, std::span<const Item> reference, uint32_t anchor,
-               int32_t offset);
+               int32_t offset, int speed_steps);
 
 // From the anchor until either side ends, or until it has long been like unrelated audio.
 Path follow_path(const Query& query, std::span<const Item> reference, const Line& line);

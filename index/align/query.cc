@@ -21,6 +21,7 @@ void Query::append(uint32_t first_item, std::span<const Item> items) {
     items_.resize(first_item);
   }
   items_.insert(items_.end(), items.begin(), items.end());
+  known_items_ += static_cast<uint32_t>(items.size());
 }
 
 bool Query::is_known(uint32_t begin, uint32_t end) const {

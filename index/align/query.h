@@ -17,6 +17,7 @@ class Query {
 
   uint32_t size() const { return static_cast<uint32_t>(items_.size()); }
   std::span<const Item> items() const { return items_; }
+  double known_seconds() const { return known_items_ * kItemSeconds; }  // that have come
   // Whether all of the items [begin, end) have come.
   bool is_known(uint32_t begin, uint32_t end) const;
   bool is_known(uint32_t item) const { return is_known(item, item + 1); }
@@ -28,6 +29,7 @@ class Query {
 
   std::vector<Item> items_;  // gaps are filled with zeroes
   std::vector<Gap> gaps_;    // by begin, disjoint
+  uint32_t known_items_ = 0;
 };
 
 }  // namespace soundgate

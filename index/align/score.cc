@@ -62,11 +62,10 @@ Similarity Comparison::similarity() const {
   Similarity similarity;
   similarity.bit_error_rate = static_cast<double>(differing_bits_) / bits;
   similarity.chance = chance_bits / bits;
-  if (item_count_ > 1) {
-    similarity.changed_bits = static_cast<double>(changed_bits_) / (2.0 * (item_count_ - 1));
-  }
   // Two constant stretches: equal or not, nothing is proved.
-  if (chance_bits > 0) similarity.score = 1 - similarity.bit_error_rate / similarity.chance;
+  if (chance_bits <= 0) return similarity;
+  similarity.score = 1 - similarity.bit_error_rate / similarity.chance;
+  similarity.changed_share = static_cast<double>(changed_bits_) / (2 * chance_bits);
   return similarity;
 }
 

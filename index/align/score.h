@@ -17,7 +17,9 @@ struct Similarity {
   double bit_error_rate = 0;
   double chance = 0;  // the bit error rate that chance would give
   double score = 0;   // 1 - bit_error_rate / chance; 0 where there is nothing to compare
-  double changed_bits = 0;  // from one item to the next, the mean of both sides
+  // From one item to the next, the mean of both sides, relative to bits that chance would change:
+  // 1 where every item is news, 0 where all are the same.
+  double changed_share = 0;
 };
 
 // Sums over pairs of items, in order.

@@ -6,27 +6,48 @@
 namespace soundgate {
 namespace {
 
-// z of unrelated pairs of tracks: one pair in 360 has a stretch above kTailStart; from there on the
-// share falls by e with every kTailScale. The highest of 36,000 pairs was 0.96.
-constexpr double kTailStart = 0.771;
-constexpr double kTailShare = 1.0 / 360;
-constexpr double kTailScale = 0.060;
+// An item describes 2.7 s of audio, most of them faintly: neighbours share more than one hop.
+constexpr double kOverlapSeconds = 1.7;
+// The changed share of most music. Where it is lower, items repeat what others have said.
+constexpr double kUsualChangedShare = 0.27;
 
-constexpr double kThreshold = 1.7;  // one unrelated pair in 2e9, by the fit
-constexpr double kScoreMin = 0.35;  // however long: variations on one theme reach 0.34 on 35 s
+// Unrelated stretches that are stronger than `start`: `rate` per second of upload and second of
+// reference. From there on their number falls by e with every `scale`.
+struct Tail {
+  double rate, start, scale;
+};
+constexpr Tail kSameTempo{2.1e-9, 1.12, 0.054};
+constexpr Tail kOtherTempo{2.1e-9, 1.14, 0.137};
+constexpr double kTempos = 2;  // that share what false positives are bearable
 
-double length_free(double score, double seconds) { return score * std::sqrt(seconds); }
+const Tail& tail_of(Tempo tempo) { return tempo == Tempo::kSame ? kSameTempo : kOtherTempo; }
+
+double expected_at_start(const SearchSpace& space, const Tail& tail) {
+  return tail.rate * std::max(space.reference_seconds, 1.0) * std::max(space.query_seconds, 1.0);
+}
 
 }  // namespace
 
-double score_threshold(double seconds) {
-  return std::max(kScoreMin, kThreshold / std::sqrt(std::max(seconds, 1.0)));
+double independent_seconds(double seconds, double changed_share) {
+  return (seconds + kOverlapSeconds) * changed_share / kUsualChangedShare;
 }
 
-double confidence_of(double score, double seconds) {
-  const double above = length_free(score, seconds) - kTailStart;
-  if (above <= 0) return 0;  // such scores are common; the fit says nothing of them
-  return 1 - kTailShare * std::exp(-above / kTailScale);
+double strength(double score, double independent_seconds) {
+  return score * std::sqrt(independent_seconds);
+}
+
+double strength_threshold(const SearchSpace& space, Tempo tempo) {
+  const Tail& tail = tail_of(tempo);
+  const double bearable = space.false_positives_max / kTempos;
+  const double steps = std::log(expected_at_start(space, tail) / bearable);
+  return tail.start + tail.scale * std::max(0.0, steps);
+}
+
+double confidence_of(double strength, const SearchSpace& space, Tempo tempo) {
+  const Tail& tail = tail_of(tempo);
+  const double expected =
+      expected_at_start(space, tail) * std::exp(-(strength - tail.start) / tail.scale);
+  return std::exp(-kTempos * expected);
 }
 
 }  // namespace soundgate

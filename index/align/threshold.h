@@ -1,18 +1,39 @@
-// What score a stretch must reach to count as a match, and how sure a score makes us.
-// Unrelated music scores higher on shorter stretches: z = score * sqrt(seconds) makes lengths
-// comparable, and its tail over pairs of unrelated tracks falls exponentially.
+// What a stretch must reach to count as a match, and how sure it makes us.
+// Unrelated music scores higher on shorter stretches, and on music that changes slowly. Strength
+// makes them comparable: score * sqrt(independent seconds). How often unrelated music reaches a
+// strength falls exponentially, and grows with how much was searched and how much it was compared
+// with.
 // Source: fitted to impostors, README, "Thresholds"; perf/quality measures them.
 #pragma once
 
+#include <cstdint>
+
 namespace soundgate {
 
-// Shorter stretches are never matches.
-inline constexpr double kMatchSecondsMin = 4;
+// Shorter stretches are never matches: one window, 4.6 s of audio.
+inline constexpr uint32_t kMatchItemsMin = 16;
 
-double score_threshold(double seconds);
+// So many seconds of common music would prove as much as these. changed_share: of the bits of an
+// item, those that changed since the one before, relative to those that chance would change.
+double independent_seconds(double seconds, double changed_share);
 
-// 1 - the estimated probability that the best stretch that an upload has in common with one
-// unrelated reference scores as well for its length.
-double confidence_of(double score, double seconds);
+double strength(double score, double independent_seconds);
+
+// What was compared with what, and how many false matches in it are bearable.
+struct SearchSpace {
+  double reference_seconds = 0;
+  double query_seconds = 0;
+  double false_positives_max = 1e-6;  // to be expected, all in all
+};
+
+// Unrelated music of one beat goes together for long when one side may be stretched, so a stretch at
+// another tempo proves less.
+enum class Tempo : uint8_t { kSame, kOther };
+
+double strength_threshold(const SearchSpace& space, Tempo tempo);
+
+// 1 - the estimated probability that a search of this space for unrelated audio finds anything so
+// strong.
+double confidence_of(double strength, const SearchSpace& space, Tempo tempo);
 
 }  // namespace soundgate

@@ -167,3 +167,6 @@ ROWS = (
     ("15 s inside 10 minutes of other music", ("embedded",), .98, "off"),
     ("medley of 10 parts of 20 s", ("medley",), .97, "off"),
 )
+
+# Uploads of these kinds are probed; so are impostors.
+PROBED = frozenset(name for _, names, _, probes in ROWS if probes != "off" for name in names)

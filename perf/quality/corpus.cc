@@ -9,14 +9,14 @@
 namespace soundgate::quality {
 namespace {
 
-std::vector<Item> read_items(const std::filesystem::path& path) {
+std::vector<uint32_t> read_words(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
-  std::vector<Item> items(file ? static_cast<size_t>(file.tellg()) / sizeof(Item) : 0);
+  std::vector<uint32_t> words(file ? static_cast<size_t>(file.tellg()) / sizeof(uint32_t) : 0);
   file.seekg(0);
-  file.read(reinterpret_cast<char*>(items.data()),
-            static_cast<std::streamsize>(items.size() * sizeof(Item)));
-  if (!file || items.empty()) throw std::runtime_error(path.string() + ": no items");
-  return items;
+  file.read(reinterpret_cast<char*>(words.data()),
+            static_cast<std::streamsize>(words.size() * sizeof(uint32_t)));
+  if (!file || words.empty()) throw std::runtime_error(path.string() + ": no items");
+  return words;
 }
 
 Row row_of(const nlohmann::json& json) {
@@ -34,6 +34,22 @@ Row row_of(const nlohmann::json& json) {
 
 }  // namespace
 
+std::vector<ProbeRun> read_probes(const std::filesystem::path& directory, const Row& row) {
+  const auto path = directory / "items" / (row.name + ".u32.probes");
+  if (!std::filesystem::exists(path)) return {};
+  const std::vector<uint32_t> words = read_words(path);
+  std::vector<ProbeRun> runs;
+  for (size_t at = 0; at + 3 <= words.size();) {
+    const size_t end = at + 3 + words[at + 2];
+    if (end > words.size()) throw std::runtime_error(path.string() + ": ends in a run");
+    runs.push_back({static_cast<int>(words[at]), words[at + 1],
+                    {words.begin() + static_cast<ptrdiff_t>(at + 3),
+                     words.begin() + static_cast<ptrdiff_t>(end)}});
+    at = end;
+  }
+  return runs;
+}
+
 std::vector<Row> read_corpus(const std::filesystem::path& directory) {
   const auto path = directory / "manifest.jsonl";
   std::ifstream manifest(path);
@@ -41,7 +57,7 @@ std::vector<Row> read_corpus(const std::filesystem::path& directory) {
   std::vector<Row> rows;
   for (std::string line; std::getline(manifest, line);) {
     rows.push_back(row_of(nlohmann::json::parse(line)));
-    rows.back().items = read_items(directory / "items" / (rows.back().name + ".u32"));
+    rows.back().items = read_words(directory / "items" / (rows.back().name + ".u32"));
   }
   return rows;
 }

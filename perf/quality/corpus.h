@@ -2,6 +2,7 @@
 // Errors: std::runtime_error, with the file's name.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -16,6 +17,12 @@ struct Part {
   double reference_start = 0, reference_end = 0, upload_start = 0, upload_end = 0;
 };
 
+struct ProbeRun {
+  int step;
+  uint32_t first_item;
+  std::vector<Item> items;
+};
+
 struct Row {
   std::string role;    // "reference", "distractor", "impostor", "upload"
   std::string kind;    // "whole", "mp3_32k", …
@@ -26,6 +33,9 @@ struct Row {
 
   bool is_reference() const { return role == "reference" || role == "distractor"; }
 };
+
+// Of an upload that has probes; empty for others.
+std::vector<ProbeRun> read_probes(const std::filesystem::path& directory, const Row& row);
 
 std::vector<Row> read_corpus(const std::filesystem::path& directory);
 

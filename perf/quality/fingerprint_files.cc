@@ -1,9 +1,11 @@
 // Fingerprints audio files as the appliance does, in its decoder workers: one process for thousands
 // of short files, where fpcalc would start up for each.
-// usage: quality_fingerprint < lines
-// Input: lines "SOURCE<TAB>TARGET". Output: TARGET holds the items, 32-bit little-endian; a line
-//   "TARGET<TAB>seconds" is printed, in the order given. A file that cannot be fingerprinted whole
-//   ends the run: the suite makes its own files, and one that is damaged is the suite's fault.
+// usage: quality_fingerprint [--probes] < lines
+// Input: lines "SOURCE<TAB>TARGET". Output: TARGET holds the items, 32-bit little-endian; with
+//   --probes, TARGET.probes holds those of all probes at the default share of CPU, in runs of: step,
+//   first item, item count, items. A line "TARGET<TAB>seconds" is printed, in the order given. A
+//   file that cannot be fingerprinted whole ends the run: the suite makes its own files, and one that
+//   is damaged is the suite's fault.
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -13,7 +15,9 @@
 #include <map>
 #include <mutex>
 #include <stdexcept>
+#include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -31,6 +35,15 @@ class Listener final : public DecodeListener {
     auto& all = streams_[tag].items;
     all.insert(all.end(), items.begin(), items.end());
   }
+  void on_probe_items(uint64_t tag, int step, uint32_t first_item,
+                      std::span<const Item> items) override {
+    const std::lock_guard lock(mutex_);
+    auto& all = streams_[tag].probes;
+    all.push_back(static_cast<uint32_t>(step));
+    all.push_back(first_item);
+    all.push_back(static_cast<uint32_t>(items.size()));
+    all.insert(all.end(), items.begin(), items.end());
+  }
   void on_end(uint64_t tag, const DecodeEnd& end) override {
     const std::lock_guard lock(mutex_);
     streams_[tag].end = end;
@@ -38,7 +51,14 @@ class Listener final : public DecodeListener {
     ended_.notify_all();
   }
 
-  Fingerprint wait_for(uint64_t tag, const std::string& source) {
+  struct Stream {
+    std::vector<Item> items;
+    std::vector<uint32_t> probes;  // as in the file
+    DecodeEnd end;
+    bool has_ended = false;
+  };
+
+  Stream wait_for(uint64_t tag, const std::string& source) {
     std::unique_lock lock(mutex_);
     ended_.wait(lock, [&] { return streams_[tag].has_ended; });
     Stream stream = std::move(streams_[tag]);
@@ -46,15 +66,10 @@ class Listener final : public DecodeListener {
     if (stream.end.outcome != DecodeOutcome::decoded) {
       throw std::runtime_error(source + ": " + std::string(name(stream.end.outcome)));
     }
-    return {kAlgorithm, stream.end.decoded_seconds, std::move(stream.items)};
+    return stream;
   }
 
  private:
-  struct Stream {
-    std::vector<Item> items;
-    DecodeEnd end;
-    bool has_ended = false;
-  };
   std::mutex mutex_;
   std::condition_variable ended_;
   std::map<uint64_t, Stream> streams_;
@@ -88,33 +103,39 @@ void feed(StreamProducer& producer, uint64_t tag, const std::string& source) {
   producer.finish(*stream);
 }
 
-void run() {
+void write_file(const std::string& path, const std::vector<uint32_t>& words) {
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(words.data()),
+             static_cast<std::streamsize>(words.size() * sizeof(uint32_t)));
+  if (!file.flush()) throw std::runtime_error("cannot write " + path);
+}
+
+void run(bool with_probes) {
   Listener listener;
   DecoderPool::Options options;
   options.worker_count = 1;
   const auto pool = DecoderPool::start(options, listener);
   if (!pool) throw std::runtime_error(pool.error());
+  if (with_probes) (*pool)->set_probes({.step_max = kProbeStepMax});
   uint64_t tag = 0;
   for (std::string line; std::getline(std::cin, line);) {
     const size_t tab = line.find('\t');
     if (tab == std::string::npos) throw std::runtime_error("no tab in: " + line);
     const std::string source = line.substr(0, tab), target = line.substr(tab + 1);
     feed((*pool)->producer(0), ++tag, source);
-    const Fingerprint fingerprint = listener.wait_for(tag, source);
-    std::ofstream file(target, std::ios::binary);
-    file.write(reinterpret_cast<const char*>(fingerprint.items.data()),
-               static_cast<std::streamsize>(fingerprint.items.size() * sizeof(Item)));
-    if (!file.flush()) throw std::runtime_error("cannot write " + target);
-    std::cout << target << '\t' << fingerprint.duration_seconds << std::endl;
+    const Listener::Stream stream = listener.wait_for(tag, source);
+    write_file(target, stream.items);
+    if (with_probes) write_file(target + ".probes", stream.probes);
+    std::cout << target << '\t' << stream.end.decoded_seconds << std::endl;
   }
 }
 
 }  // namespace
 }  // namespace soundgate::quality
 
-int main() {
+int main(int argc, char** argv) {
   try {
-    soundgate::quality::run();
+    soundgate::quality::run(argc > 1 && std::string_view(argv[1]) == "--probes");
   } catch (const std::exception& error) {
     std::fprintf(stderr, "quality_fingerprint: %s\n", error.what());
     return 1;

@@ -41,8 +41,8 @@ IMPOSTOR_SECONDS = (10, 200)
 class Fingerprinter:
     """One decoder worker; thread: one."""
 
-    def __init__(self, build):
-        self._process = subprocess.Popen([build / "bin" / "quality_fingerprint"],
+    def __init__(self, build, *options):
+        self._process = subprocess.Popen([build / "bin" / "quality_fingerprint", *options],
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def write(self, source, target):
@@ -51,6 +51,9 @@ class Fingerprinter:
         self._process.stdin.flush()
         if not self._process.stdout.readline():
             raise RuntimeError(f"no fingerprint of {source}")
+        probes = Path(f"{partial}.probes")
+        if probes.exists():
+            probes.rename(f"{target}.probes")
         partial.rename(target)
 
 
@@ -66,28 +69,34 @@ class Maker:
         self.scratch = Path(tempfile.mkdtemp(prefix="quality-", dir="/dev/shm"))
         self._local = threading.local()
 
-    def fingerprint(self, source, target):
-        if not hasattr(self._local, "fingerprinter"):
-            self._local.fingerprinter = Fingerprinter(self.build)
-        self._local.fingerprinter.write(source, target)
+    def fingerprint(self, source, name, probed=False):
+        key = "probing" if probed else "plain"
+        if not hasattr(self._local, key):
+            setattr(self._local, key,
+                    Fingerprinter(self.build, *(["--probes"] if probed else [])))
+        getattr(self._local, key).write(source, self.target(name))
 
     def target(self, name):
         return self.items / f"{name}.u32"
 
+    def is_there(self, name, probed=False):
+        return self.target(name).exists() and (
+            not probed or self.target(f"{name}").with_suffix(".u32.probes").exists())
+
     def scratch_file(self, extension):
         return self.scratch / f"{threading.get_ident()}.{extension}"
 
-    def from_samples(self, name, samples, rate=RATE):
+    def from_samples(self, name, samples, rate=RATE, probed=False):
         wav = self.scratch_file("wav")
         music.write_wav(wav, samples, rate)
-        self.fingerprint(wav, self.target(name))
+        self.fingerprint(wav, name, probed)
         wav.unlink()
 
     # Each of these returns rows of the manifest.
 
     def reference(self, track):
-        if not self.target(track.name).exists():
-            self.fingerprint(track.path, self.target(track.name))
+        if not self.is_there(track.name):
+            self.fingerprint(track.path, track.name)
         track.samples(self.pcm)
         return [row("reference", "whole", track.name, track.family)]
 
@@ -97,7 +106,8 @@ class Maker:
         family = [track for track in self.tracks
                   if track.family == self.tracks[number % len(self.tracks)].family]
         name = f"{role}-{number:05}"
-        if not self.target(name).exists():
+        probed = role == "impostor"
+        if not self.is_there(name, probed):
             speed = float(random.choice(OTHER_SPEEDS)) * float(random.uniform(0.99, 1.01))
             seconds = random.uniform(*seconds_range) * speed  # before it is played faster
             pieces = []
@@ -105,7 +115,8 @@ class Maker:
                 samples = family[int(random.integers(len(family)))].samples(self.pcm)
                 length = int(random.uniform(*SPLICED_SECONDS) * speed * RATE)
                 pieces.append(attacks.stretch_of(samples, min(length, len(samples)), random))
-            self.from_samples(name, np.concatenate(pieces)[:int(seconds * RATE)], RATE * speed)
+            self.from_samples(name, np.concatenate(pieces)[:int(seconds * RATE)], RATE * speed,
+                              probed)
         return [row(role, "spliced", name, family[0].family)]
 
     def attacked(self, track, wanted):
@@ -120,33 +131,31 @@ class Maker:
             name = f"{track.name}.{kind}"
             rows.append(row("upload", kind, name, track.family,
                             [part(track, start / RATE, seconds, 0)]))
-            if self.target(name).exists():
+            if self.is_there(name, kind in attacks.PROBED):
                 continue
             if isinstance(attack, attacks.Encoded):
-                encodings.append((name, attack, seconds))
+                encodings.append((name, kind, attack, seconds))
             else:
                 context = attacks.Context(music.generator(name), self.speech, self.other(track, name))
-                self.change(name, attack, samples[start:start + seconds * RATE], context)
+                changed = attack.change(samples[start:start + seconds * RATE], context)
+                samples_and_rate = changed if isinstance(changed, tuple) else (changed, RATE)
+                self.from_samples(name, *samples_and_rate, kind in attacks.PROBED)
         self.encode(track, start / RATE, encodings)
         return rows
-
-    def change(self, name, attack, samples, context):
-        changed = attack.change(samples, context)
-        self.from_samples(name, *(changed if isinstance(changed, tuple) else (changed,)))
 
     def encode(self, track, start, encodings):
         """All of a track's in one run of ffmpeg: it decodes once."""
         outputs, arguments = [], []
-        for number, (name, attack, seconds) in enumerate(encodings):
+        for number, (name, kind, attack, seconds) in enumerate(encodings):
             path = self.scratch_file(f"{number}.{attack.extension}")
-            outputs.append((path, name))
+            outputs.append((path, name, kind))
             # Cut first: the filters may change how long it is.
             arguments += ["-map", "0:a:0", "-af", f"atrim=duration={seconds},{attack.filters}",
                           *attack.encoder, path]
         if outputs:
             music.ffmpeg("-ss", f"{start:.6f}", "-i", track.path, *arguments)
-        for path, name in outputs:
-            self.fingerprint(path, self.target(name))
+        for path, name, kind in outputs:
+            self.fingerprint(path, name, kind in attacks.PROBED)
             path.unlink()
 
     def other(self, track, *words):
@@ -164,7 +173,7 @@ class Maker:
         name = f"{track.name}.embedded"
         total, inside = attacks.EMBEDDED_UPLOAD_SECONDS * RATE, attacks.EMBEDDED_SECONDS * RATE
         lead = int(random.uniform(0.1, 0.9) * (total - inside))
-        if not self.target(name).exists():
+        if not self.is_there(name):
             around, number = np.zeros(0, np.float32), 0
             while len(around) < total:
                 around = np.concatenate([around, self.other(track, "around", number)])
@@ -190,7 +199,7 @@ class Maker:
             pieces.append(samples[start:start + attacks.MEDLEY_SECONDS * RATE])
             if len(pieces) == attacks.MEDLEY_PARTS:
                 break
-        if not self.target(name).exists():
+        if not self.is_there(name):
             self.from_samples(name, np.concatenate(pieces))
         return [row("upload", "medley", name, ",".join(sorted(set(family))), parts)]
 

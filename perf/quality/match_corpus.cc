@@ -1,6 +1,7 @@
 // Matches every impostor and upload of a corpus against its references and distractors, and writes
 // what was found, a JSON object a line; report.py says what it is worth.
-// usage: quality_match CORPUS soundgate|acoustid|acoustid-whole
+// usage: quality_match CORPUS soundgate|soundgate-near|soundgate-wide|acoustid|acoustid-whole
+// The methods with probes match what has probes: other uploads' lines are left out.
 // Output: {name, cpu_seconds, matches[]: {reference, score, threshold, segments[]: {upload_start,
 //   upload_end, reference_start, reference_end, speed, confidence}}}; AcoustID's have no segments.
 #include <sys/resource.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <functional>
@@ -27,7 +29,7 @@ namespace soundgate::quality {
 namespace {
 
 using nlohmann::json;
-using Search = std::function<json(const std::vector<Item>&)>;
+using Search = std::function<json(const Row&)>;
 
 double cpu_seconds() {
   rusage usage{};
@@ -51,12 +53,14 @@ json json_of(const MatchSegment& segment) {
 }
 
 // The items as they arrive: a second at a time.
-json search_index(const Index& index, const std::vector<Item>& items) {
+json search_index(const Index& index, const std::vector<Item>& items,
+                  const std::vector<ProbeRun>& probes) {
   const auto session = index.match();
   for (size_t i = 0; i < items.size(); i += 8) {
     const size_t count = std::min<size_t>(8, items.size() - i);
     session->append(static_cast<uint32_t>(i), std::span(items).subspan(i, count));
   }
+  for (const ProbeRun& run : probes) session->append_probe(run.step, run.first_item, run.items);
   json matches = json::array();
   for (const Match& match : session->finish()) {
     json segments = json::array();
@@ -98,7 +102,8 @@ void enrol(Index& index, const std::vector<Row>& rows) {
   flush();
 }
 
-Search soundgate_search(const std::vector<Row>& rows) {
+Search soundgate_search(const std::filesystem::path& corpus, const std::vector<Row>& rows,
+                        Probes probes) {
   struct Store {
     TemporaryStore directory;
     std::unique_ptr<Index> index;
@@ -108,12 +113,22 @@ Search soundgate_search(const std::vector<Row>& rows) {
       Index::open(store->directory.path(), {.create = true, .owner = "quality_match"}));
   Bank bank;
   bank.name = "music";
+  bank.probes = probes;
   value_of(store->index->create_bank(bank));
   enrol(*store->index, rows);
   const IndexStatus status = store->index->status();
   std::fprintf(stderr, "quality: %ld references, %ld windows, %.0f s of audio\n",
                status.reference_count, status.window_count, status.reference_seconds);
-  return [store](const std::vector<Item>& items) { return search_index(*store->index, items); };
+  const int step_max = probe_step_max(probes);
+  return [store, corpus, step_max](const Row& row) {
+    std::vector<ProbeRun> runs;
+    if (step_max > 0) {
+      runs = read_probes(corpus, row);
+      if (runs.empty()) return json(nullptr);
+      std::erase_if(runs, [&](const ProbeRun& run) { return std::abs(run.step) > step_max; });
+    }
+    return search_index(*store->index, row.items, runs);
+  };
 }
 
 Search acoustid_search(const std::vector<Row>& rows, AcoustId::Options options) {
@@ -124,17 +139,20 @@ Search acoustid_search(const std::vector<Row>& rows, AcoustId::Options options) 
     acoustid->add(row.items);
     names->push_back(row.name);
   }
-  return [acoustid, names](const std::vector<Item>& items) {
+  return [acoustid, names](const Row& row) {
     json matches = json::array();
-    for (const AcoustId::Match& match : acoustid->search(items)) {
+    for (const AcoustId::Match& match : acoustid->search(row.items)) {
       matches.push_back({{"reference", (*names)[match.reference]}, {"score", match.score}});
     }
     return matches;
   };
 }
 
-Search search_of(const std::string& method, const std::vector<Row>& rows) {
-  if (method == "soundgate") return soundgate_search(rows);
+Search search_of(const std::filesystem::path& corpus, const std::string& method,
+                 const std::vector<Row>& rows) {
+  if (method == "soundgate") return soundgate_search(corpus, rows, Probes::kOff);
+  if (method == "soundgate-near") return soundgate_search(corpus, rows, Probes::kNear);
+  if (method == "soundgate-wide") return soundgate_search(corpus, rows, Probes::kWide);
   if (method == "acoustid") return acoustid_search(rows, {.as_deployed = true});
   if (method == "acoustid-whole") return acoustid_search(rows, {.as_deployed = false});
   throw std::runtime_error("there is no method " + method);
@@ -142,14 +160,15 @@ Search search_of(const std::string& method, const std::vector<Row>& rows) {
 
 void run(const std::filesystem::path& corpus, const std::string& method) {
   const std::vector<Row> rows = read_corpus(corpus);
-  const Search search = search_of(method, rows);
+  const Search search = search_of(corpus, method, rows);
   std::atomic<size_t> next = 0;
   std::mutex output;
   const auto work = [&] {
     for (size_t i = next++; i < rows.size(); i = next++) {
       if (rows[i].is_reference()) continue;
       const double before = cpu_seconds();
-      json line = {{"matches", search(rows[i].items)}};
+      json line = {{"matches", search(rows[i])}};
+      if (line["matches"].is_null()) continue;
       line["cpu_seconds"] = cpu_seconds() - before;
       line["name"] = rows[i].name;
       const std::string text = line.dump() + "\n";
@@ -166,7 +185,7 @@ void run(const std::filesystem::path& corpus, const std::string& method) {
 
 int main(int argc, char** argv) {
   if (argc != 3) {
-    std::fprintf(stderr, "usage: quality_match CORPUS soundgate|acoustid|acoustid-whole\n");
+    std::fprintf(stderr, "usage: quality_match CORPUS METHOD\n");
     return 2;
   }
   try {

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../.."
 tests/support/fetch_corpus.sh --large build/corpus-large
 out=build/quality
 /usr/bin/python3 perf/quality/make_corpus.py --corpus build/corpus-large --out $out --build "$build" "$@"
-for method in soundgate acoustid acoustid-whole; do
+for method in soundgate soundgate-near soundgate-wide acoustid acoustid-whole; do
   "$build/perf/quality/quality_match" $out $method >$out/$method.partial
   mv $out/$method.partial $out/$method.jsonl
 done

@@ -1,0 +1,35 @@
+#include "index/align/view.h"
+
+#include <cstdlib>
+#include <utility>
+
+namespace soundgate {
+namespace {
+
+bool is_probed(const Snapshot& snapshot, Slot slot, int step) {
+  const ReferenceEntry* entry = snapshot.references.at(slot);
+  if (entry == nullptr) return false;
+  return std::abs(step) <= probe_step_max(snapshot.banks.at(entry->bank_id).probes);
+}
+
+}  // namespace
+
+View finish_view(Matcher& matcher, std::shared_ptr<const Snapshot> newest, int step,
+                 double false_positives_max) {
+  const Snapshot& snapshot = *newest;
+  std::vector<Candidate> candidates = matcher.take_candidates(newest);
+  if (step != 0) {
+    std::erase_if(candidates, [&](const Candidate& candidate) {
+      return !is_probed(snapshot, candidate.slot, step);
+    });
+  }
+  View view;
+  view.speed = probe_speed(step);
+  view.query_items = matcher.query().size();
+  view.space = {snapshot.status.reference_seconds, matcher.query().known_seconds(),
+                false_positives_max};
+  view.found = align_all(matcher.query(), snapshot.references, candidates, view.space);
+  return view;
+}
+
+}  // namespace soundgate
