@@ -62,9 +62,10 @@ bool is_covered(const Candidate& candidate, std::span<const Alignment> alignment
 }  // namespace
 
 Alignment align(const Query& query, std::span<const Item> reference, const Candidate& candidate,
-                Tempo tempo) {
-  const Line line = find_line(query, reference, candidate.query_item, candidate.offset,
-                              tempo == Tempo::kSame ? 0 : kSpeedSteps);
+                std::optional<double> speed) {
+  const auto [slot, anchor, offset, weight] = candidate;
+  const Line line = speed ? line_at(query, reference, anchor, offset, *speed)
+                          : line_of_any_speed(query, reference, anchor, offset);
   const Path path = follow_path(query, reference, line);
   StepRange range = best_range(path, kLikelyBits);
   if (range.end - range.begin < kMatchItemsMin) return {};
@@ -85,7 +86,7 @@ Alignment align(const Query& query, std::span<const Item> reference, const Candi
   alignment.proving_items = comparison.item_count();
   alignment.audio_speed = speed_of(path, range);
   alignment.bit_error_rate = similarity.bit_error_rate;
-  alignment.tempo = tempo;
+  alignment.tempo = speed ? Tempo::kSame : Tempo::kOther;
   alignment.score = similarity.score;
   alignment.independent_seconds =
       independent_seconds(alignment.proving_items * kItemSeconds, similarity.changed_share);
@@ -97,8 +98,26 @@ bool is_accepted(const Alignment& alignment, const SearchSpace& space) {
          alignment.strength() >= strength_threshold(space, alignment.tempo);
 }
 
+namespace {
+
+// The stretch about a candidate at the first speed that makes it count; at last, at any.
+std::optional<Alignment> accepted_at(const Query& query, std::span<const Item> reference,
+                                     const Candidate& candidate, std::span<const double> speeds,
+                                     const SearchSpace& space) {
+  for (const double speed : speeds) {
+    const Alignment alignment = align(query, reference, candidate, speed);
+    if (is_accepted(alignment, space)) return alignment;
+  }
+  const Alignment alignment = align(query, reference, candidate, std::nullopt);
+  if (is_accepted(alignment, space)) return alignment;
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::vector<ReferenceAlignments> align_all(const Query& query, const ReferenceTable& references,
                                            std::span<const Candidate> candidates,
+                                           std::span<const double> speeds,
                                            const SearchSpace& space) {
   std::map<Slot, std::vector<Alignment>> found;
   for (const Candidate& candidate :
@@ -107,12 +126,8 @@ std::vector<ReferenceAlignments> align_all(const Query& query, const ReferenceTa
     if (entry == nullptr) continue;
     std::vector<Alignment>& alignments = found[candidate.slot];
     if (is_covered(candidate, alignments)) continue;
-    for (const Tempo tempo : {Tempo::kSame, Tempo::kOther}) {
-      const Alignment alignment = align(query, *entry->items, candidate, tempo);
-      if (!is_accepted(alignment, space)) continue;
-      alignments.push_back(alignment);
-      break;
-    }
+    const auto alignment = accepted_at(query, *entry->items, candidate, speeds, space);
+    if (alignment) alignments.push_back(*alignment);
   }
   std::vector<ReferenceAlignments> result;
   for (auto& [slot, alignments] : found) {

@@ -200,16 +200,22 @@ Path follow_path(const Query& query, std::span<const Item> reference, const Line
   return path;
 }
 
-Line find_line(const Query& query, std::span<const Item> reference, uint32_t anchor,
-               int32_t offset, int speed_steps) {
+Line line_at(const Query& query, std::span<const Item> reference, uint32_t anchor, int32_t offset,
+             double speed) {
+  const Line about{anchor, offset, static_cast<int64_t>(speed * Line::kUnit)};
+  return best_of_lines({query, reference}, about, kOffsetSlack, 3 * kPathBlockItems);
+}
+
+Line line_of_any_speed(const Query& query, std::span<const Item> reference, uint32_t anchor,
+                       int32_t offset) {
   const Sides sides{query, reference};
-  const Line near = best_of_lines(sides, {anchor, offset}, kOffsetSlack, 3 * kPathBlockItems);
-  Line best = near;
-  double best_bits = bits_along(sides, near, kLineItems) - kSpeedBits;
-  for (int step = 1; step <= speed_steps; ++step) {
+  const Line straight = line_at(query, reference, anchor, offset, 1);
+  Line best = straight;
+  double best_bits = bits_along(sides, straight, kLineItems) - kSpeedBits;
+  for (int step = 1; step <= kSpeedSteps; ++step) {
     const int64_t change = step * static_cast<int64_t>(kSpeedStep * Line::kUnit);
     for (const int64_t speed : {Line::kUnit + change, Line::kUnit - change}) {
-      for (const int32_t other : {near.offset - 1, near.offset, near.offset + 1}) {
+      for (const int32_t other : {straight.offset - 1, straight.offset, straight.offset + 1}) {
         const Line line{anchor, other, speed};
         const double bits = bits_along(sides, line, kLineItems);
         if (bits >= best_bits) continue;

@@ -41,10 +41,14 @@ struct Line {
   }
 };
 
-// The line through the neighbourhood of a place that agrees best; the offset there is known to
+// The best line of this speed through the neighbourhood of a place; the offset there is known to
 // within kOffsetSlack.
-Line find_line(const Query& query, std::span<const Item> reference, uint32_t anchor,
-               int32_t offset, int speed_steps);
+Line line_at(const Query& query, std::span<const Item> reference, uint32_t anchor, int32_t offset,
+             double speed);
+
+// Likewise of any speed within kSpeedSteps, where that agrees much better than speed 1.
+Line line_of_any_speed(const Query& query, std::span<const Item> reference, uint32_t anchor,
+                       int32_t offset);
 
 // From the anchor until either side ends, or until it has long been like unrelated audio.
 Path follow_path(const Query& query, std::span<const Item> reference, const Line& line);

@@ -16,8 +16,8 @@ constexpr double kUsualChangedShare = 0.27;
 struct Tail {
   double rate, start, scale;
 };
-constexpr Tail kSameTempo{2.1e-9, 1.12, 0.054};
-constexpr Tail kOtherTempo{2.1e-9, 1.14, 0.137};
+constexpr Tail kSameTempo{2.1e-9, 1.12, 0.056};
+constexpr Tail kOtherTempo{5.6e-9, 1.00, 0.0995};
 constexpr double kTempos = 2;  // that share what false positives are bearable
 
 const Tail& tail_of(Tempo tempo) { return tempo == Tempo::kSame ? kSameTempo : kOtherTempo; }

@@ -1,6 +1,8 @@
 #include "index/align/view.h"
 
+#include <array>
 #include <cstdlib>
+#include <span>
 #include <utility>
 
 namespace soundgate {
@@ -28,7 +30,11 @@ View finish_view(Matcher& matcher, std::shared_ptr<const Snapshot> newest, int s
   view.query_items = matcher.query().size();
   view.space = {snapshot.status.reference_seconds, matcher.query().known_seconds(),
                 false_positives_max};
-  view.found = align_all(matcher.query(), snapshot.references, candidates, view.space);
+  // What was sped up goes along with its reference again; where only the pitch was shifted, undoing
+  // that has changed the tempo, by just as much.
+  const std::array<double, 2> speeds{1, 1 / view.speed};
+  view.found = align_all(matcher.query(), snapshot.references, candidates,
+                         std::span(speeds).first(step == 0 ? 1 : 2), view.space);
   return view;
 }
 

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -57,13 +58,14 @@ struct Found {
 };
 
 std::map<Slot, Found> strongest(const Query& query, const Snapshot& snapshot,
-                                const std::vector<Candidate>& candidates, Tempo tempo) {
+                                const std::vector<Candidate>& candidates,
+                                std::optional<double> speed) {
   std::map<Slot, Found> found;
   size_t rank = 0;
   for (const Candidate& candidate : candidates) {
     ++rank;
     const ReferenceEntry& entry = *snapshot.references.at(candidate.slot);
-    const Alignment alignment = align(query, *entry.items, candidate, tempo);
+    const Alignment alignment = align(query, *entry.items, candidate, speed);
     if (alignment.proving_items < kMatchItemsMin) continue;
     const auto [it, is_new] = found.try_emplace(candidate.slot, Found{alignment, candidate, rank});
     if (!is_new && alignment.strength() > it->second.alignment.strength()) {
@@ -78,7 +80,7 @@ void show(const std::shared_ptr<const Snapshot>& snapshot, const Row& row, std::
   matcher.append(snapshot, 0, row.items);
   const auto candidates = matcher.take_candidates(snapshot);
   std::string text;
-  for (const Tempo tempo : {Tempo::kSame, Tempo::kOther}) for (const auto& [slot, found] : strongest(matcher.query(), *snapshot, candidates, tempo)) {
+  for (const std::optional<double> speed : {std::optional(1.0), std::optional<double>()}) for (const auto& [slot, found] : strongest(matcher.query(), *snapshot, candidates, speed)) {
     const Reference& reference = snapshot->references.at(slot)->reference;
     char line[1024];
     std::snprintf(line, sizeof(line), "%s\t%s\t%.2f\t%s\t%s\t%zu\t%u\t%.2f\t%.4f\t%.2f\t%.4f\t%.3f\t%d\n",
@@ -86,7 +88,7 @@ void show(const std::shared_ptr<const Snapshot>& snapshot, const Row& row, std::
                   reference.content_id.c_str(), relation(row, reference), found.rank,
                   found.candidate.weight, found.alignment.proving_items * kItemSeconds,
                   found.alignment.score, found.alignment.independent_seconds,
-                  found.alignment.strength(), found.alignment.audio_speed, static_cast<int>(tempo));
+                  found.alignment.strength(), found.alignment.audio_speed, static_cast<int>(found.alignment.tempo));
     text += line;
   }
   const std::lock_guard lock(output);
