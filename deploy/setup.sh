@@ -34,6 +34,9 @@ packages=(
 
   # Real audio, made into uploads of every kind; fpcalc to compare with.
   ffmpeg sox libchromaprint-tools
+
+  # Plots of what is measured.
+  python3-matplotlib
 )
 
 log() { echo "setup: $*" >&2; }

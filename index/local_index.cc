@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <span>
 #include <utility>
 
 #include "index/align/matcher.h"
@@ -21,6 +22,9 @@ constexpr double kShortSeconds = 10;
 constexpr double kInformativeShareMin = 0.5;
 constexpr size_t kOverlapWarningsMax = 8;
 
+constexpr size_t kLoadBatch = 64;        // references whose windows are made together
+constexpr size_t kOpenSegmentsMax = 32;  // more are merged before an index is open
+
 tl::unexpected<IndexError> error(IndexError::Kind kind, std::string message) {
   return tl::unexpected(IndexError{kind, std::move(message)});
 }
@@ -39,13 +43,12 @@ const Bank* find_bank(const Snapshot& snapshot, std::string_view name) {
   return found == snapshot.banks.end() ? nullptr : &found->second;
 }
 
-ReferenceEntry entry_of(const Bank& bank, Reference reference, std::vector<Item> items) {
+ReferenceEntry entry_of(const Bank& bank, Reference reference, ReferenceItems items) {
   reference.bank = bank.name;
-  reference.indexed_seconds = informative_seconds(items);
   ReferenceEntry entry;
   entry.bank_id = bank.id;
   entry.reference = std::move(reference);
-  entry.items = std::make_shared<const std::vector<Item>>(std::move(items));
+  entry.items = std::move(items);
   return entry;
 }
 
@@ -61,6 +64,39 @@ Reference reference_of(const EnrollRequest& request, system_clock::time_point no
   reference.duration_seconds = request.fingerprint.duration_seconds;
   reference.enrolled = now;
   return reference;
+}
+
+int64_t milliseconds_of(system_clock::time_point time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+// By slot, which is the order of the references.
+class SealedSlots {
+ public:
+  explicit SealedSlots(const SegmentStore::Segments& segments) {
+    for (const auto& segment : segments) {
+      slots_.insert(slots_.end(), segment->slots().begin(), segment->slots().end());
+    }
+    std::ranges::sort(slots_, {}, &SlotInfo::slot);
+  }
+  const SlotInfo* find(Slot slot) const {
+    const auto found = std::ranges::lower_bound(slots_, slot, {}, &SlotInfo::slot);
+    return found != slots_.end() && found->slot == slot ? &*found : nullptr;
+  }
+
+ private:
+  std::vector<SlotInfo> slots_;
+};
+
+std::shared_ptr<Snapshot> blank_snapshot(std::span<const Bank> banks) {
+  auto snapshot = std::make_shared<Snapshot>();
+  for (const Bank& bank : banks) snapshot->banks.emplace(bank.id, bank);
+  return snapshot;
+}
+
+bool is_of(const SlotInfo& info, const StoredReference& stored) {
+  return info.item_count == stored.item_count &&
+         info.enrolled_ms == milliseconds_of(stored.reference.enrolled);
 }
 
 // The other references of this bank that the new one has stretches of.
@@ -82,7 +118,7 @@ std::vector<std::string> overlaps_of(const std::shared_ptr<const Snapshot>& snap
 std::vector<std::string> warnings_of(const ReferenceEntry& entry, system_clock::time_point now) {
   const Reference& reference = entry.reference;
   const double seconds =
-      std::min(reference.duration_seconds, audio_seconds(entry.items->size() + 1));
+      std::min(reference.duration_seconds, audio_seconds(entry.items.count() + 1));
   std::vector<std::string> warnings;
   if (seconds < kShortSeconds) warnings.emplace_back("short");
   if (reference.indexed_seconds < kInformativeShareMin * seconds) {
@@ -122,15 +158,23 @@ IndexResult<std::unique_ptr<Index>> Index::open(const std::filesystem::path& sto
                                                 const Options& options) {
   auto catalogue = Catalogue::open(store, options);
   if (!catalogue) return tl::unexpected(std::move(catalogue.error()));
-  auto index = std::make_unique<LocalIndex>(std::move(*catalogue));
+  auto reader = ItemsReader::open((*catalogue)->path());
+  if (!reader) return tl::unexpected(std::move(reader.error()));
+  auto index = std::make_unique<LocalIndex>(std::move(*catalogue), std::move(*reader), store);
   if (auto loaded = index->load(); !loaded) return tl::unexpected(std::move(loaded.error()));
   return index;
 }
 
-LocalIndex::LocalIndex(std::unique_ptr<Catalogue> catalogue) : catalogue_(std::move(catalogue)) {}
+LocalIndex::LocalIndex(std::unique_ptr<Catalogue> catalogue, std::unique_ptr<ItemsReader> reader,
+                       const std::filesystem::path& store)
+    : reader_(std::move(reader)),
+      items_(std::make_shared<ItemCache>(
+          [reader = reader_](Slot slot) { return reader->read(slot); })),
+      store_(store / "segments"),
+      catalogue_(std::move(catalogue)) {}
 
 IndexResult<void> LocalIndex::load() {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   const auto version = catalogue_->version();
   if (!version) return tl::unexpected(version.error());
   const auto banks = catalogue_->banks();
@@ -139,22 +183,87 @@ IndexResult<void> LocalIndex::load() {
   if (!suppressions) return tl::unexpected(suppressions.error());
   suppressions_ = std::move(*suppressions);
 
-  auto snapshot = std::make_shared<Snapshot>();
-  for (const Bank& bank : *banks) snapshot->banks.emplace(bank.id, bank);
-  std::vector<ReferenceEntry> entries;
+  auto snapshot = blank_snapshot(*banks);
+  const auto slot_end = catalogue_->reference_id_end();
+  if (!slot_end) return tl::unexpected(slot_end.error());
+  std::vector<std::string> complaints;
+  auto segments = store_.open(static_cast<Slot>(*slot_end), complaints);
+  if (!segments) return tl::unexpected(std::move(segments.error()));
+  auto sealed = load_sealed(*snapshot, *segments);
+  if (sealed && sealed->has_strangers) {
+    complaints.push_back("the segments are of another catalogue; they are made again");
+    for (const auto& segment : *segments) store_.remove(*segment);
+    segments->clear();
+    slots_.clear();
+    snapshot = blank_snapshot(*banks);
+    sealed = load_sealed(*snapshot, *segments);
+  }
+  if (!sealed) return tl::unexpected(std::move(sealed.error()));
+  snapshot->segments = std::move(*segments);
+  auto loaded = load_unsealed(*snapshot, std::move(sealed->unsealed));
+  if (!loaded) return loaded;
+  keeper_ = std::make_unique<SegmentKeeper>(
+      std::move(store_), [this](const SegmentKeeper::Edit& edit) { change(edit); },
+      [reader = reader_](Slot slot) { return reader->read(slot); });
+  for (std::string& complaint : complaints) keeper_->complain(std::move(complaint));
+  publish(std::move(snapshot), *version);
+  lock.unlock();
+  // Files that were lost are made again before anybody searches: hundreds of small segments are
+  // slow.
+  while (newest_->get()->segments.size() > kOpenSegmentsMax && keeper_->work()) {
+  }
+  keeper_->start();
+  return {};
+}
+
+// References whose windows are in segments; the others are left to be read.
+IndexResult<LocalIndex::Loaded> LocalIndex::load_sealed(Snapshot& snapshot,
+                                                        const SegmentStore::Segments& segments) {
+  const SealedSlots sealed(segments);
+  Loaded loaded;
   auto visited = catalogue_->visit_references([&](StoredReference stored) {
-    const Bank& bank = snapshot->banks.at(stored.bank_id);  // a foreign key: it is there
-    ReferenceEntry entry = entry_of(bank, std::move(stored.reference), std::move(stored.items));
+    const Bank& bank = snapshot.banks.at(stored.bank_id);  // a foreign key: it is there
+    const auto slot = static_cast<Slot>(stored.id);
+    const SlotInfo* info = sealed.find(slot);
+    if (info != nullptr && !is_of(*info, stored)) loaded.has_strangers = true;
+    ReferenceEntry entry = entry_of(bank, std::move(stored.reference),
+                                    ReferenceItems(items_, slot, stored.item_count));
     Reference& reference = entry.reference;
     const auto suppression = suppressions_.find({bank.name, reference.content_id});
     if (suppression != suppressions_.end()) reference.suppression = suppression->second;
-    slots_[{bank.id, reference.content_id}] = static_cast<Slot>(entries.size());
-    entries.push_back(std::move(entry));
+    slots_[{bank.id, reference.content_id}] = slot;
+    if (info == nullptr) {
+      loaded.unsealed.push_back({slot, std::move(entry)});
+      return;
+    }
+    entry.window_count = info->window_count;
+    reference.indexed_seconds = info->informative_items * kItemSeconds;
+    place_sealed(snapshot, slot, std::move(entry));
   });
-  if (!visited) return visited;
-  add_references(*snapshot, std::move(entries));  // they take the slots from 0 on
-  publish(std::move(snapshot), *version);
+  if (!visited) return tl::unexpected(std::move(visited.error()));
+  return loaded;
+}
+
+IndexResult<void> LocalIndex::load_unsealed(Snapshot& snapshot, std::vector<Unsealed> references) {
+  std::vector<PlacedReference> batch;
+  for (size_t i = 0; i < references.size(); ++i) {
+    auto& [slot, entry] = references[i];
+    auto items = reader_->read(slot);
+    if (!items) return tl::unexpected(std::move(items.error()));
+    entry.reference.indexed_seconds = informative_seconds(*items);
+    auto held = std::make_shared<const std::vector<Item>>(std::move(*items));
+    batch.push_back({slot, std::move(entry), std::move(held)});
+    if (batch.size() < kLoadBatch && i + 1 < references.size()) continue;
+    place_references(snapshot, std::move(batch));
+    batch.clear();
+  }
   return {};
+}
+
+void LocalIndex::change(const SegmentKeeper::Edit& edit) {
+  const std::lock_guard lock(mutex_);
+  auto next = std::make_shared<Snapshot>(*newest_->get());
+  if (edit(*next)) newest_->set(std::move(next));
 }
 
 IndexResult<void> LocalIndex::create_bank(const Bank& bank) {
@@ -271,14 +380,15 @@ std::vector<IndexResult<EnrollResult>> LocalIndex::enroll_all(
 
   const auto now = system_clock::now();
   const auto suppressions = new_suppressions(accepted, now);
-  const auto version = catalogue_->put_references(accepted, suppressions, now);
-  if (!version) {
-    for (auto* result : accepted_results) *result = tl::unexpected(version.error());
+  const auto made = catalogue_->put_references(accepted, suppressions, now);
+  if (!made) {
+    for (auto* result : accepted_results) *result = tl::unexpected(made.error());
     return results;
   }
   for (const auto& [key, suppression] : suppressions) suppressions_[key] = suppression;
-  add_to(*next, accepted, accepted_results, now);
-  publish(std::move(next), *version);
+  add_to(*next, accepted, made->ids, accepted_results, now);
+  publish(std::move(next), made->version);
+  keeper_->wake();
   return results;
 }
 
@@ -298,23 +408,31 @@ std::map<SuppressionKey, Suppression> LocalIndex::new_suppressions(
 }
 
 void LocalIndex::add_to(Snapshot& next, std::span<const NewReference> references,
+                        std::span<const int64_t> ids,
                         std::span<IndexResult<EnrollResult>* const> results,
                         system_clock::time_point now) {
-  std::vector<ReferenceEntry> entries;
+  std::vector<PlacedReference> placed;
   for (size_t i = 0; i < references.size(); ++i) {
     const auto& [bank, request] = references[i];
-    entries.push_back(entry_of(*bank, reference_of(*request, now), request->fingerprint.items));
-    Reference& reference = entries.back().reference;
+    const auto slot = static_cast<Slot>(ids[i]);
+    auto items = std::make_shared<const std::vector<Item>>(request->fingerprint.items);
+    ReferenceEntry entry =
+        entry_of(*bank, reference_of(*request, now),
+                 ReferenceItems(items_, slot, static_cast<uint32_t>(items->size())));
+    Reference& reference = entry.reference;
+    reference.indexed_seconds = informative_seconds(*items);
     const auto suppression = suppressions_.find({bank->name, request->content_id});
     if (suppression != suppressions_.end()) reference.suppression = suppression->second;
     *results[i] = EnrollResult{.replaced = false,
                                .duration_seconds = reference.duration_seconds,
                                .indexed_seconds = reference.indexed_seconds,
-                               .warnings = warnings_of(entries.back(), now)};
+                               .warnings = warnings_of(entry, now)};
+    placed.push_back({slot, std::move(entry), std::move(items)});
   }
-  Slot slot = add_references(next, std::move(entries));
-  for (size_t i = 0; i < references.size(); ++i, ++slot) {
+  place_references(next, std::move(placed));
+  for (size_t i = 0; i < references.size(); ++i) {
     const ReferenceKey key(references[i].bank->id, references[i].request->content_id);
+    const auto slot = static_cast<Slot>(ids[i]);
     const auto [place, is_new] = slots_.try_emplace(key, slot);
     if (is_new) continue;
     (*results[i])->replaced = true;  // be it one of these references, before it
@@ -350,15 +468,27 @@ IndexResult<Reference> LocalIndex::reference(std::string_view bank,
 IndexResult<std::optional<ExportedReference>> LocalIndex::reference_after(
     std::string_view bank, std::string_view content_id) const {
   std::unique_lock lock(mutex_);
-  const auto snapshot = newest_->get();
-  const Bank* found = find_bank(*snapshot, bank);
-  if (found == nullptr) return no_bank(bank);
-  const auto next = slots_.upper_bound({found->id, std::string(content_id)});
-  if (next == slots_.end() || next->first.first != found->id) return std::nullopt;
-  const ReferenceEntry* entry = snapshot->references.at(next->second);
-  lock.unlock();  // the snapshot keeps it
-  return ExportedReference{entry->reference,
-                           {kAlgorithm, entry->reference.duration_seconds, *entry->items}};
+  for (;;) {
+    const auto snapshot = newest_->get();
+    const Bank* found = find_bank(*snapshot, bank);
+    if (found == nullptr) return no_bank(bank);
+    const auto next = slots_.upper_bound({found->id, std::string(content_id)});
+    if (next == slots_.end() || next->first.first != found->id) return std::nullopt;
+    const auto [key, slot] = *next;
+    const ReferenceEntry* entry = snapshot->references.at(slot);
+    lock.unlock();  // the snapshot keeps it
+    const SharedItems items = entry->items.load();
+    const Reference& reference = entry->reference;
+    if (items) {
+      return ExportedReference{reference, {kAlgorithm, reference.duration_seconds, *items}};
+    }
+    lock.lock();
+    const auto still = slots_.find(key);
+    if (still != slots_.end() && still->second == slot) {
+      return error(IndexError::Kind::kCorrupt,
+                   "the items of " + quoted(bank, reference.content_id) + " are damaged");
+    }
+  }
 }
 
 IndexResult<void> LocalIndex::remove(std::string_view bank, std::string_view content_id) {
@@ -424,6 +554,9 @@ IndexStatus LocalIndex::status() const {
   const auto snapshot = newest_->get();
   IndexStatus status = snapshot->status;
   status.bank_count = static_cast<int64_t>(snapshot->banks.size());
+  status.segment_count = static_cast<int64_t>(snapshot->segments.size());
+  status.unreadable_count = items_->failure_count();
+  status.complaints = keeper_->complaints();
   const auto now = system_clock::now();
   for (const auto& [key, suppression] : suppressions_) {
     const Bank* bank = find_bank(*snapshot, key.first);

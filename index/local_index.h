@@ -1,5 +1,7 @@
 // The index in this process: the catalogue on disk, and the newest snapshot of it in memory.
 // A write goes to the catalogue first and is published when it has been acknowledged there.
+// Windows come from segment files, items from the catalogue when they are wanted; only references
+// whose windows are in no file yet are read when it opens.
 // Thread: any; writes are serialised by a mutex, readers take a snapshot and are never in its way.
 #pragma once
 
@@ -10,14 +12,18 @@
 #include <utility>
 
 #include "index/catalogue/catalogue.h"
+#include "index/catalogue/items_reader.h"
 #include "index/index.h"
+#include "index/search/item_cache.h"
 #include "index/search/snapshot.h"
+#include "index/segment_keeper.h"
 
 namespace soundgate {
 
 class LocalIndex final : public Index {
  public:
-  explicit LocalIndex(std::unique_ptr<Catalogue> catalogue);
+  LocalIndex(std::unique_ptr<Catalogue> catalogue, std::unique_ptr<ItemsReader> reader,
+             const std::filesystem::path& store);
   // Fills memory from the catalogue. Once, before anything else.
   IndexResult<void> load();
 
@@ -44,24 +50,43 @@ class LocalIndex final : public Index {
   IndexStatus status() const override;
 
  private:
+  struct Unsealed {
+    Slot slot;
+    ReferenceEntry entry;
+  };
+
+  struct Loaded {
+    std::vector<Unsealed> unsealed;
+    bool has_strangers = false;  // segments with slots that were another reference's
+  };
+
+  IndexResult<Loaded> load_sealed(Snapshot& snapshot, const SegmentStore::Segments& segments);
+  IndexResult<void> load_unsealed(Snapshot& snapshot, std::vector<Unsealed> references);
+  void change(const SegmentKeeper::Edit& edit);
+
   using ReferenceKey = std::pair<int64_t, std::string>;  // bank id and content id
 
   std::map<SuppressionKey, Suppression> new_suppressions(
       std::span<const NewReference> references, std::chrono::system_clock::time_point now) const;
   // What the catalogue has taken in goes into memory, and into the results.
   void add_to(Snapshot& next, std::span<const NewReference> references,
-              std::span<IndexResult<EnrollResult>* const> results,
+              std::span<const int64_t> ids, std::span<IndexResult<EnrollResult>* const> results,
               std::chrono::system_clock::time_point now);
   IndexResult<Slot> slot_of(const Bank& bank, std::string_view content_id) const;
   void publish(std::shared_ptr<Snapshot> snapshot, int64_t version);
   void set_suppression(Slot slot, const std::optional<Suppression>& suppression, int64_t version);
 
+  const std::shared_ptr<ItemsReader> reader_;
+  const std::shared_ptr<ItemCache> items_;
+  SegmentStore store_;  // until the keeper has it
   std::shared_ptr<SnapshotCell> newest_ = std::make_shared<SnapshotCell>();
 
   mutable std::mutex mutex_;  // of what follows, and of the order of writes
   std::unique_ptr<Catalogue> catalogue_;
   std::map<ReferenceKey, Slot> slots_;
   std::map<SuppressionKey, Suppression> suppressions_;
+
+  std::unique_ptr<SegmentKeeper> keeper_;  // goes first: it uses the others
 };
 
 }  // namespace soundgate

@@ -144,7 +144,9 @@ std::vector<ReferenceAlignments> align_all(const Query& query, const ReferenceTa
     if (entry == nullptr) continue;
     std::vector<Alignment>& alignments = found[candidate.slot];
     if (is_covered(candidate, alignments)) continue;
-    const Alignment alignment = align(query, *entry->items, candidate);
+    const SharedItems items = entry->items.load();
+    if (!items) continue;  // removed meanwhile, or damaged: ItemCache counts those
+    const Alignment alignment = align(query, *items, candidate);
     if (is_accepted(alignment)) alignments.push_back(alignment);
   }
   std::vector<ReferenceAlignments> result;

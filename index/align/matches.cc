@@ -38,7 +38,7 @@ Match match_of(const ReferenceAlignments& found, uint32_t query_items, const Ban
 
   std::vector<Interval> query;
   std::vector<Interval> asset;
-  const auto reference_items = static_cast<uint32_t>(entry.items->size());
+  const auto reference_items = entry.items.count();
   for (const Alignment& alignment : found.alignments) {
     match.segments.push_back(segment_of(alignment, query_items, reference_items));
     const MatchSegment& segment = match.segments.back();

@@ -19,7 +19,8 @@ struct Snapshot {
   IndexStatus status;
   std::map<int64_t, Bank> banks;  // by id
   ReferenceTable references;
-  std::vector<std::shared_ptr<const Segment>> segments;  // by slot
+  std::vector<std::shared_ptr<const Segment>> segments;  // files first
+  size_t frozen_segments = 0;  // the first ones, which the keeper is just replacing
 };
 
 // A mutex about one pointer copy: std::atomic<std::shared_ptr> is a lock too in libstdc++ 12, and

@@ -54,7 +54,7 @@ void show(const Snapshot& snapshot, const Row& row) {
   size_t rank = 0;
   for (const Candidate& candidate : candidates_of(snapshot, row.items)) {
     const ReferenceEntry& entry = *snapshot.references.at(candidate.slot);
-    const Alignment alignment = align(query, *entry.items, candidate);
+    const Alignment alignment = align(query, *entry.items.load(), candidate);
     const bool same = entry.reference.content_id == row.reference;
     std::printf("%s\t%s\t%s\t%s\t%s\t%u\t%zu\t%.2f\t%.4f\t%.4f\t%d\n", row.role.c_str(),
                 row.kind.c_str(), row.name.c_str(), entry.reference.content_id.c_str(),
