@@ -62,8 +62,11 @@ struct MidstreamWatch {
   uint32_t origin_end = 0;
   uint32_t client_acknowledged = 0;  // the origin's last acknowledgment number
   uint32_t origin_acknowledged = 0;
+  uint32_t client_lowest = 0;  // of the payload that was kept back
   bool client_seen = false;
   bool origin_seen = false;
+  bool keeps_back = false;
+  bool settled = false;  // nothing of the client's is missing in front of what has passed
 };
 
 struct Flow {

@@ -207,6 +207,7 @@ void RequestReader::on_not_http(Flow& flow) {
   constexpr auto kReason = DataplaneReason::not_http;
   if (gate_.fail_request(flow, flow.requests.heads(), kReason, nullptr, -1)) return;
   // Where a request was guessed to begin, it may have been in the middle of a body.
+  flow.watch.settled = true;  // all before it was read in order
   enter_phase(core_, flow, flow.resumed ? FlowPhase::kMidstream : FlowPhase::kPassing);
 }
 

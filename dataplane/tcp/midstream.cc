@@ -84,6 +84,10 @@ bool Midstream::on_client_segment(Flow& flow, const Frame& frame) {
     return true;
   }
   MidstreamWatch& watch = flow.watch;
+  if (resyncs && core_.enforcing() && keep_back(watch, frame)) {
+    core_.counters.segments_refused.add();
+    return false;
+  }
   if (!watch.client_seen || is_later(end_of(frame), watch.client_end)) {
     watch.client_end = end_of(frame);
   }
@@ -92,6 +96,22 @@ bool Midstream::on_client_segment(Flow& flow, const Frame& frame) {
   flow.closing = flow.closing || frame.has(kRst) || frame.has(kFin);
   core_.io.forward(Side::kOrigin, frame.bytes.size());
   return false;
+}
+
+// The first payload that is seen may have overtaken the head of a request, which was lost while
+// nobody stood here; with it the body would pass unread. What is kept back comes again, from the
+// client's first unacknowledged byte on: if that begins no request, this is the middle of one.
+bool Midstream::keep_back(MidstreamWatch& watch, const Frame& frame) {
+  if (watch.settled || frame.payload_bytes == 0 || frame.has(kRst)) return false;
+  const bool is_next = watch.origin_seen && watch.client_acknowledged == frame.sequence;
+  const bool again = watch.keeps_back && watch.client_lowest == frame.sequence;
+  watch.settled = is_next || again;
+  if (watch.settled) return false;
+  if (!watch.keeps_back || is_later(watch.client_lowest, frame.sequence)) {
+    watch.client_lowest = frame.sequence;
+  }
+  watch.keeps_back = true;
+  return true;
 }
 
 void Midstream::on_origin_segment(Flow& flow, const Frame& frame) {
@@ -115,7 +135,10 @@ bool Midstream::starts_request(const Flow& flow, const Frame& frame) const {
   text.remove_prefix(std::min(text.find_first_not_of("\r\n"), text.size()));
   if (text.empty()) return false;
   if (is_at_rest(flow.watch, frame)) return starts_with_method(text);
-  const bool first = !flow.watch.client_seen || flow.watch.client_end == frame.sequence;
+  const MidstreamWatch& watch = flow.watch;
+  const bool awaits_front = watch.keeps_back && !watch.settled;
+  const bool first = awaits_front ? !is_later(frame.sequence, watch.client_lowest)
+                                  : !watch.client_seen || watch.client_end == frame.sequence;
   return first && starts_with_request_line(text);
 }
 

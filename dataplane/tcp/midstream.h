@@ -1,6 +1,8 @@
 // Connections whose beginning was not seen. They pass, counted, until a request begins where it
 // can be recognised: on a connection at rest, or with a whole request line. From there they are
 // inspected like any other (tcp.midstream = resync); or they stay unseen (pass), or are reset.
+// Enforcing, the first payload that begins no request is kept back until it comes again: README,
+// decision 14.
 // Thread: the owning lcore.
 #pragma once
 
@@ -17,11 +19,12 @@ class Midstream {
   Flow* open(const Frame& frame);
 
   // Flows in kMidstream and kPassing. True: it has just become kInspected, and this segment is its
-  // first; nothing was done with the frame yet. Otherwise the frame was forwarded.
+  // first; nothing was done with the frame yet. Otherwise the frame was forwarded, or kept back.
   bool on_client_segment(Flow& flow, const Frame& frame);
   void on_origin_segment(Flow& flow, const Frame& frame);
 
  private:
+  static bool keep_back(MidstreamWatch& watch, const Frame& frame);
   bool starts_request(const Flow& flow, const Frame& frame) const;
   void adopt(Flow& flow, const Frame& frame);
   void reset(Flow& flow, const Frame& frame);

@@ -190,6 +190,8 @@ TEST(Connection, OtherProtocolsPass) {
 TEST(Connection, ConnectionsFromBeforeAreResumedAtARequest) {
   Harness harness;
   harness.client(0, "the middle of a body");
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), "");  // something may be missing in front of it
+  harness.client(0, "the middle of a body");
   EXPECT_EQ(harness.take_payload(Side::kOrigin), "the middle of a body");
   EXPECT_EQ(harness.engine().counters().flows_midstream.get(), 1u);
   EXPECT_EQ(harness.reason(DataplaneReason::midstream), 1u);
@@ -199,8 +201,31 @@ TEST(Connection, ConnectionsFromBeforeAreResumedAtARequest) {
   EXPECT_EQ(harness.take_payload(Side::kOrigin), kRequest.substr(0, kEnd - 1));
 }
 
+TEST(Connection, AHeadThatItsBodyHasOvertakenIsReadFirst) {
+  Harness harness;
+  harness.client(kEnd - 10, "0123456789");  // a probe for lost segments sends the last one again
+  harness.client(0, kRequest.substr(0, kEnd - 10));
+  harness.client(kEnd - 10, "0123456789");
+  EXPECT_TRUE(harness.sink.records.at(0).finished);
+  EXPECT_EQ(harness.sink.records[0].body, "0123456789");
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), kRequest.substr(0, kEnd - 1));
+}
+
+TEST(Connection, ARequestBehindWhatWasKeptBackWaitsForIt) {
+  Harness harness;
+  const std::string end = "the end of a body";
+  harness.client(0, end);
+  harness.client(end.size(), kRequest);
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), "");
+  harness.client(0, end);
+  harness.client(end.size(), kRequest);
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), end + kRequest.substr(0, kEnd - 1));
+  EXPECT_TRUE(harness.sink.records.at(0).finished);
+}
+
 TEST(Connection, ALineInPiecesIsEnoughWhereTheConnectionIsAtRest) {
   Harness harness;
+  harness.client(0, "body");
   harness.client(0, "body");
   harness.origin(0, "", 4);
   harness.client(4, "PU");

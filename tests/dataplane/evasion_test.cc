@@ -313,6 +313,7 @@ TEST(Evasion, AConnectionFromBeforeIsRecognisedByHalfALine) {
 TEST(Evasion, AWrongGuessAboutAConnectionFromBeforeIsTakenBack) {
   Harness harness;
   harness.client(0, "body");
+  harness.client(0, "body");
   harness.origin(0, "", 4);
   harness.client(4, "PUT ");
   harness.client(8, "\x01\n");  // it was a body

@@ -32,10 +32,11 @@ bool StreamTask::can_run() {
 
 // A producer without room is no reason to give up for a stream that has consumed what it has: the
 // blocks of its neighbours come free one day. But its own, which it still needs, would not.
+// (Not consumed_: more may have been appended since that was reckoned.)
 bool StreamTask::must_wait(ByteSource::State state) const {
   return state == ByteSource::State::kNotYet ||
          (state == ByteSource::State::kNoRoom &&
-          consumed_ + kBlockBytes >= source_.appended_bytes());
+          needed_from_ + kBlockBytes >= source_.appended_bytes());
 }
 
 bool StreamTask::run() {
