@@ -23,7 +23,7 @@ inline constexpr uint32_t kItemsMax = static_cast<uint32_t>(24 * 3600 / kItemSec
 // Windows: 16 items are 512 bits, one cache line.
 inline constexpr uint32_t kWindowItems = 16;
 inline constexpr uint32_t kReferenceStride = 8;
-inline constexpr uint32_t kQueryStride = 7;  // coprime to kReferenceStride: every phase is tried
+inline constexpr uint32_t kQueryStride = 5;  // coprime to kReferenceStride: every phase is tried
 static_assert(kReferenceStride % 2 == 0 && kQueryStride % 2 == 1);
 
 // Windows further apart than this tell nothing: it is where unrelated music swarms. 0.32 of the
@@ -32,8 +32,8 @@ inline constexpr uint32_t kSearchRadius = 165;
 
 // A match session: query windows that are searched at a time, hits kept of each, and hits kept
 // before they are boiled down to candidates.
-inline constexpr size_t kSearchBatchWindows = 32;
-inline constexpr size_t kHitsPerWindowMax = 32;
+inline constexpr size_t kSearchBatchWindows = 64;
+inline constexpr size_t kHitsPerWindowMax = 16;
 inline constexpr size_t kSessionHitsMax = 16 * 1024;
 inline constexpr size_t kSessionCandidatesMax = 4096;
 static_assert(kSessionHitsMax >= 4 * kSearchBatchWindows * kHitsPerWindowMax);

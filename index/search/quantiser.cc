@@ -6,16 +6,12 @@
 #include <cmath>
 
 #include "index/search/checksum.h"
+#include "index/search/tuning.h"
 
 namespace soundgate {
 namespace {
 
 using faiss::Index;
-
-// Leaders whose lists are looked at. A window that is stored may end up in the second nearest list;
-// the lists that a query probes have to be the right ones.
-constexpr size_t kLeadersForStoring = 6;
-constexpr size_t kLeadersForSearching = 16;
 
 const uint8_t* bytes_of(std::span<const Window> windows) {
   return reinterpret_cast<const uint8_t*>(windows.data());
@@ -83,13 +79,13 @@ Quantiser::Quantiser(const QuantiserView& view)
 void Quantiser::search(idx_t n, const uint8_t* x, idx_t k, int32_t* distances, idx_t* labels,
                        const faiss::SearchParameters*) const {
   ListSearchParameters limits;
-  limits.probe_count = kLeadersForSearching;
+  limits.probe_count = kLeadersLookedAt;
   centroids_.search(n, x, k, distances, labels, &limits);
 }
 
 void Quantiser::assign_lists(std::span<const Window> windows, std::span<uint32_t> lists) const {
   ListSearchParameters limits;
-  limits.probe_count = kLeadersForStoring;
+  limits.probe_count = kLeadersLookedAt;
   std::vector<int32_t> distances(windows.size());
   std::vector<idx_t> labels(windows.size());
   centroids_.search(static_cast<idx_t>(windows.size()), bytes_of(windows), 1, distances.data(),

@@ -3,7 +3,7 @@
 // object. usage: index_scale UPLOADS.tsv --references N [--scratch DIR] [--uploads N] UPLOADS.tsv
 // is what make_uploads.py makes. References are of 214 s: the real tracks, as far as there is room,
 // and made-up ones (synthetic_music.h). CPU times are the thread's own.
-#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -44,12 +44,9 @@ struct Options {
 };
 
 double cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_THREAD, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
 template <class Work>
