@@ -5,11 +5,11 @@
 #include <span>
 #include <utility>
 
-#include "index/align/matcher.h"
-#include "index/align/matches.h"
-#include "index/audio_seconds.h"
 #include "index/catalogue/validate.h"
+#include "index/enrolment.h"
+#include "index/index_loader.h"
 #include "index/limits.h"
+#include "index/local_match_session.h"
 #include "index/search/snapshot_edit.h"
 
 namespace soundgate {
@@ -17,12 +17,6 @@ namespace {
 
 using std::chrono::system_clock;
 
-// A reference with less than this of audio, or of informative audio, is hard to find again.
-constexpr double kShortSeconds = 10;
-constexpr double kInformativeShareMin = 0.5;
-constexpr size_t kOverlapWarningsMax = 8;
-
-constexpr size_t kLoadBatch = 64;        // references whose windows are made together
 constexpr size_t kOpenSegmentsMax = 32;  // more are merged before an index is open
 
 tl::unexpected<IndexError> error(IndexError::Kind kind, std::string message) {
@@ -36,121 +30,6 @@ tl::unexpected<IndexError> no_bank(std::string_view name) {
 std::string quoted(std::string_view bank, std::string_view content_id) {
   return std::string(content_id) + " in bank " + std::string(bank);
 }
-
-const Bank* find_bank(const Snapshot& snapshot, std::string_view name) {
-  const auto found = std::ranges::find_if(
-      snapshot.banks, [&](const auto& entry) { return entry.second.name == name; });
-  return found == snapshot.banks.end() ? nullptr : &found->second;
-}
-
-ReferenceEntry entry_of(const Bank& bank, Reference reference, ReferenceItems items) {
-  reference.bank = bank.name;
-  ReferenceEntry entry;
-  entry.bank_id = bank.id;
-  entry.reference = std::move(reference);
-  entry.items = std::move(items);
-  return entry;
-}
-
-bool is_in_force(const Suppression& suppression, system_clock::time_point now) {
-  return !suppression.until || *suppression.until > now;
-}
-
-Reference reference_of(const EnrollRequest& request, system_clock::time_point now) {
-  Reference reference;
-  reference.content_id = request.content_id;
-  reference.title = request.title;
-  reference.metadata_json = request.metadata_json;
-  reference.duration_seconds = request.fingerprint.duration_seconds;
-  reference.enrolled = now;
-  return reference;
-}
-
-int64_t milliseconds_of(system_clock::time_point time) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
-
-// By slot, which is the order of the references.
-class SealedSlots {
- public:
-  explicit SealedSlots(const SegmentStore::Segments& segments) {
-    for (const auto& segment : segments) {
-      slots_.insert(slots_.end(), segment->slots().begin(), segment->slots().end());
-    }
-    std::ranges::sort(slots_, {}, &SlotInfo::slot);
-  }
-  const SlotInfo* find(Slot slot) const {
-    const auto found = std::ranges::lower_bound(slots_, slot, {}, &SlotInfo::slot);
-    return found != slots_.end() && found->slot == slot ? &*found : nullptr;
-  }
-
- private:
-  std::vector<SlotInfo> slots_;
-};
-
-std::shared_ptr<Snapshot> blank_snapshot(std::span<const Bank> banks) {
-  auto snapshot = std::make_shared<Snapshot>();
-  for (const Bank& bank : banks) snapshot->banks.emplace(bank.id, bank);
-  return snapshot;
-}
-
-bool is_of(const SlotInfo& info, const StoredReference& stored) {
-  return info.item_count == stored.item_count &&
-         info.enrolled_ms == milliseconds_of(stored.reference.enrolled);
-}
-
-// The other references of this bank that the new one has stretches of.
-std::vector<std::string> overlaps_of(const std::shared_ptr<const Snapshot>& snapshot,
-                                     const Bank& bank, const EnrollRequest& request) {
-  Matcher matcher(snapshot);
-  matcher.append(snapshot, 0, request.fingerprint.items);
-  std::vector<std::string> overlaps;
-  for (const ReferenceAlignments& found : matcher.finish(snapshot)) {
-    const ReferenceEntry* entry = snapshot->references.at(found.slot);
-    if (entry->bank_id != bank.id || entry->reference.content_id == request.content_id) continue;
-    if (overlaps.size() == kOverlapWarningsMax) break;
-    overlaps.push_back(entry->reference.content_id);
-  }
-  return overlaps;
-}
-
-// The audio may be longer than its fingerprint: what is not in that cannot be found again.
-std::vector<std::string> warnings_of(const ReferenceEntry& entry, system_clock::time_point now) {
-  const Reference& reference = entry.reference;
-  const double seconds =
-      std::min(reference.duration_seconds, audio_seconds(entry.items.count() + 1));
-  std::vector<std::string> warnings;
-  if (seconds < kShortSeconds) warnings.emplace_back("short");
-  if (reference.indexed_seconds < kInformativeShareMin * seconds) {
-    warnings.emplace_back("low_information");
-  }
-  if (is_suppressed(reference, now)) warnings.emplace_back("suppressed");
-  return warnings;
-}
-
-class LocalMatchSession final : public MatchSession {
- public:
-  explicit LocalMatchSession(std::shared_ptr<const SnapshotCell> newest)
-      : newest_(std::move(newest)), matcher_(newest_->get()) {}
-
-  void append(uint32_t first_item, std::span<const Item> items) override {
-    matcher_.append(newest_->get(), first_item, items);
-  }
-
-  std::vector<Match> finish() override {
-    const std::shared_ptr<const Snapshot> snapshot = newest_->get();
-    index_version_ = snapshot->status.version;
-    const auto found = matcher_.finish(snapshot);
-    return matches_of(found, matcher_.query_items(), *snapshot, system_clock::now());
-  }
-
-  int64_t index_version() const override { return index_version_; }
-
- private:
-  std::shared_ptr<const SnapshotCell> newest_;
-  Matcher matcher_;
-  int64_t index_version_ = 0;
-};
 
 }  // namespace
 
@@ -177,86 +56,21 @@ IndexResult<void> LocalIndex::load() {
   std::unique_lock lock(mutex_);
   const auto version = catalogue_->version();
   if (!version) return tl::unexpected(version.error());
-  const auto banks = catalogue_->banks();
-  if (!banks) return tl::unexpected(banks.error());
-  auto suppressions = catalogue_->suppressions();
-  if (!suppressions) return tl::unexpected(suppressions.error());
-  suppressions_ = std::move(*suppressions);
-
-  auto snapshot = blank_snapshot(*banks);
-  const auto slot_end = catalogue_->reference_id_end();
-  if (!slot_end) return tl::unexpected(slot_end.error());
-  std::vector<std::string> complaints;
-  auto segments = store_.open(static_cast<Slot>(*slot_end), complaints);
-  if (!segments) return tl::unexpected(std::move(segments.error()));
-  auto sealed = load_sealed(*snapshot, *segments);
-  if (sealed && sealed->has_strangers) {
-    complaints.push_back("the segments are of another catalogue; they are made again");
-    for (const auto& segment : *segments) store_.remove(*segment);
-    segments->clear();
-    slots_.clear();
-    snapshot = blank_snapshot(*banks);
-    sealed = load_sealed(*snapshot, *segments);
-  }
-  if (!sealed) return tl::unexpected(std::move(sealed.error()));
-  snapshot->segments = std::move(*segments);
-  auto loaded = load_unsealed(*snapshot, std::move(sealed->unsealed));
-  if (!loaded) return loaded;
+  auto loaded = IndexLoader(*catalogue_, *reader_, items_, store_).load();
+  if (!loaded) return tl::unexpected(std::move(loaded.error()));
+  slots_ = std::move(loaded->slots);
+  suppressions_ = std::move(loaded->suppressions);
   keeper_ = std::make_unique<SegmentKeeper>(
       std::move(store_), [this](const SegmentKeeper::Edit& edit) { change(edit); },
       [reader = reader_](Slot slot) { return reader->read(slot); });
-  for (std::string& complaint : complaints) keeper_->complain(std::move(complaint));
-  publish(std::move(snapshot), *version);
+  for (std::string& complaint : loaded->complaints) keeper_->complain(std::move(complaint));
+  publish(std::move(loaded->snapshot), *version);
   lock.unlock();
   // Files that were lost are made again before anybody searches: hundreds of small segments are
   // slow.
   while (newest_->get()->segments.size() > kOpenSegmentsMax && keeper_->work()) {
   }
   keeper_->start();
-  return {};
-}
-
-// References whose windows are in segments; the others are left to be read.
-IndexResult<LocalIndex::Loaded> LocalIndex::load_sealed(Snapshot& snapshot,
-                                                        const SegmentStore::Segments& segments) {
-  const SealedSlots sealed(segments);
-  Loaded loaded;
-  auto visited = catalogue_->visit_references([&](StoredReference stored) {
-    const Bank& bank = snapshot.banks.at(stored.bank_id);  // a foreign key: it is there
-    const auto slot = static_cast<Slot>(stored.id);
-    const SlotInfo* info = sealed.find(slot);
-    if (info != nullptr && !is_of(*info, stored)) loaded.has_strangers = true;
-    ReferenceEntry entry = entry_of(bank, std::move(stored.reference),
-                                    ReferenceItems(items_, slot, stored.item_count));
-    Reference& reference = entry.reference;
-    const auto suppression = suppressions_.find({bank.name, reference.content_id});
-    if (suppression != suppressions_.end()) reference.suppression = suppression->second;
-    slots_[{bank.id, reference.content_id}] = slot;
-    if (info == nullptr) {
-      loaded.unsealed.push_back({slot, std::move(entry)});
-      return;
-    }
-    entry.window_count = info->window_count;
-    reference.indexed_seconds = info->informative_items * kItemSeconds;
-    place_sealed(snapshot, slot, std::move(entry));
-  });
-  if (!visited) return tl::unexpected(std::move(visited.error()));
-  return loaded;
-}
-
-IndexResult<void> LocalIndex::load_unsealed(Snapshot& snapshot, std::vector<Unsealed> references) {
-  std::vector<PlacedReference> batch;
-  for (size_t i = 0; i < references.size(); ++i) {
-    auto& [slot, entry] = references[i];
-    auto items = reader_->read(slot);
-    if (!items) return tl::unexpected(std::move(items.error()));
-    entry.reference.indexed_seconds = informative_seconds(*items);
-    auto held = std::make_shared<const std::vector<Item>>(std::move(*items));
-    batch.push_back({slot, std::move(entry), std::move(held)});
-    if (batch.size() < kLoadBatch && i + 1 < references.size()) continue;
-    place_references(snapshot, std::move(batch));
-    batch.clear();
-  }
   return {};
 }
 
@@ -379,7 +193,7 @@ std::vector<IndexResult<EnrollResult>> LocalIndex::enroll_all(
   if (accepted.empty()) return results;
 
   const auto now = system_clock::now();
-  const auto suppressions = new_suppressions(accepted, now);
+  const auto suppressions = new_suppressions(accepted, suppressions_, now);
   const auto made = catalogue_->put_references(accepted, suppressions, now);
   if (!made) {
     for (auto* result : accepted_results) *result = tl::unexpected(made.error());
@@ -390,21 +204,6 @@ std::vector<IndexResult<EnrollResult>> LocalIndex::enroll_all(
   publish(std::move(next), made->version);
   keeper_->wake();
   return results;
-}
-
-// What was decided here holds: a reference that comes with a suppression changes none that is in
-// force, and one that comes without lifts none.
-std::map<SuppressionKey, Suppression> LocalIndex::new_suppressions(
-    std::span<const NewReference> references, system_clock::time_point now) const {
-  std::map<SuppressionKey, Suppression> suppressions;
-  for (const auto& [bank, request] : references) {
-    if (!request->suppression || !is_in_force(*request->suppression, now)) continue;
-    const SuppressionKey key(request->bank, request->content_id);
-    const auto old = suppressions_.find(key);
-    if (old != suppressions_.end() && is_in_force(old->second, now)) continue;
-    suppressions.emplace(key, *request->suppression);
-  }
-  return suppressions;
 }
 
 void LocalIndex::add_to(Snapshot& next, std::span<const NewReference> references,
@@ -418,11 +217,9 @@ void LocalIndex::add_to(Snapshot& next, std::span<const NewReference> references
     auto items = std::make_shared<const std::vector<Item>>(request->fingerprint.items);
     ReferenceEntry entry =
         entry_of(*bank, reference_of(*request, now),
-                 ReferenceItems(items_, slot, static_cast<uint32_t>(items->size())));
+                 ReferenceItems(items_, slot, static_cast<uint32_t>(items->size())), suppressions_);
     Reference& reference = entry.reference;
     reference.indexed_seconds = informative_seconds(*items);
-    const auto suppression = suppressions_.find({bank->name, request->content_id});
-    if (suppression != suppressions_.end()) reference.suppression = suppression->second;
     *results[i] = EnrollResult{.replaced = false,
                                .duration_seconds = reference.duration_seconds,
                                .indexed_seconds = reference.indexed_seconds,
@@ -556,14 +353,16 @@ IndexStatus LocalIndex::status() const {
   status.bank_count = static_cast<int64_t>(snapshot->banks.size());
   status.segment_count = static_cast<int64_t>(snapshot->segments.size());
   status.unreadable_count = items_->failure_count();
-  status.complaints = keeper_->complaints();
+  const auto complaints = keeper_->complaints();
+  status.complaint_count = complaints.count;
+  status.complaints = complaints.newest;
   const auto now = system_clock::now();
   for (const auto& [key, suppression] : suppressions_) {
     const Bank* bank = find_bank(*snapshot, key.first);
     if (bank == nullptr) continue;
     const auto slot = slots_.find({bank->id, key.second});
     if (slot == slots_.end()) continue;
-    if (is_suppressed(snapshot->references.at(slot->second)->reference, now)) {
+    if (is_in_force(snapshot->references.at(slot->second)->reference.suppression, now)) {
       ++status.suppressed_count;
     }
   }

@@ -13,7 +13,9 @@
 
 #include "index/catalogue/catalogue.h"
 #include "index/catalogue/items_reader.h"
+#include "index/enrolment.h"
 #include "index/index.h"
+#include "index/index_loader.h"
 #include "index/search/item_cache.h"
 #include "index/search/snapshot.h"
 #include "index/segment_keeper.h"
@@ -50,24 +52,8 @@ class LocalIndex final : public Index {
   IndexStatus status() const override;
 
  private:
-  struct Unsealed {
-    Slot slot;
-    ReferenceEntry entry;
-  };
-
-  struct Loaded {
-    std::vector<Unsealed> unsealed;
-    bool has_strangers = false;  // segments with slots that were another reference's
-  };
-
-  IndexResult<Loaded> load_sealed(Snapshot& snapshot, const SegmentStore::Segments& segments);
-  IndexResult<void> load_unsealed(Snapshot& snapshot, std::vector<Unsealed> references);
   void change(const SegmentKeeper::Edit& edit);
 
-  using ReferenceKey = std::pair<int64_t, std::string>;  // bank id and content id
-
-  std::map<SuppressionKey, Suppression> new_suppressions(
-      std::span<const NewReference> references, std::chrono::system_clock::time_point now) const;
   // What the catalogue has taken in goes into memory, and into the results.
   void add_to(Snapshot& next, std::span<const NewReference> references,
               std::span<const int64_t> ids, std::span<IndexResult<EnrollResult>* const> results,
@@ -84,7 +70,7 @@ class LocalIndex final : public Index {
   mutable std::mutex mutex_;  // of what follows, and of the order of writes
   std::unique_ptr<Catalogue> catalogue_;
   std::map<ReferenceKey, Slot> slots_;
-  std::map<SuppressionKey, Suppression> suppressions_;
+  Suppressions suppressions_;
 
   std::unique_ptr<SegmentKeeper> keeper_;  // goes first: it uses the others
 };

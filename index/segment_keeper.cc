@@ -158,11 +158,13 @@ IndexResult<SegmentKeeper::Made> SegmentKeeper::rebuild(const Job& job) {
 
 void SegmentKeeper::complain(std::string what) {
   const std::lock_guard lock(mutex_);
-  if (complaints_.size() == kComplaintsMax) complaints_.erase(complaints_.begin());
-  complaints_.push_back(std::move(what));
+  auto& newest = complaints_.newest;
+  if (newest.size() == kComplaintsMax) newest.erase(newest.begin());
+  newest.push_back(std::move(what));
+  ++complaints_.count;
 }
 
-std::vector<std::string> SegmentKeeper::complaints() const {
+SegmentKeeper::Complaints SegmentKeeper::complaints() const {
   const std::lock_guard lock(mutex_);
   return complaints_;
 }

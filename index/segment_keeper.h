@@ -40,7 +40,11 @@ class SegmentKeeper {
   bool work();
 
   void complain(std::string what);
-  std::vector<std::string> complaints() const;  // the newest, at most kComplaintsMax
+  struct Complaints {
+    int64_t count = 0;
+    std::vector<std::string> newest;  // at most kComplaintsMax
+  };
+  Complaints complaints() const;
 
  private:
   struct Job {
@@ -62,7 +66,7 @@ class SegmentKeeper {
 
   mutable std::mutex mutex_;  // of what follows
   std::condition_variable wake_;
-  std::vector<std::string> complaints_;
+  Complaints complaints_;
   std::atomic<bool> stopped_ = false;  // read without it, too
 
   std::thread thread_;

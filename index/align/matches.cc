@@ -57,7 +57,7 @@ std::vector<Match> matches_of(std::span<const ReferenceAlignments> found, uint32
   std::vector<Match> matches;
   for (const ReferenceAlignments& of_reference : found) {
     const ReferenceEntry* entry = snapshot.references.at(of_reference.slot);
-    if (entry == nullptr || is_suppressed(entry->reference, now)) continue;
+    if (entry == nullptr || is_in_force(entry->reference.suppression, now)) continue;
     const Bank& bank = snapshot.banks.at(entry->bank_id);
     if (bank.paused) continue;
     matches.push_back(match_of(of_reference, query_items, bank, *entry));

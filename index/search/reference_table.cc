@@ -4,6 +4,11 @@
 
 namespace soundgate {
 
+int64_t enrolled_ms(const Reference& reference) {
+  const auto time = reference.enrolled.time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
+}
+
 const ReferenceEntry* ReferenceTable::at(Slot slot) const {
   if (slot >= slot_end_ || !chunks_[slot / kChunkSlots]) return nullptr;
   return (*chunks_[slot / kChunkSlots])[slot % kChunkSlots].get();

@@ -23,6 +23,9 @@ struct ReferenceEntry {
   size_t window_count = 0;  // in the segments
 };
 
+// Since 1970: tells a reference from another that got its slot.
+int64_t enrolled_ms(const Reference& reference);
+
 class ReferenceTable {
  public:
   // nullptr where the slot is free: never taken, or removed.

@@ -1,6 +1,5 @@
 #include "index/search/snapshot_edit.h"
 
-#include <chrono>
 #include <span>
 #include <utility>
 
@@ -53,10 +52,6 @@ void merge_if_mostly_dead(Snapshot& snapshot) {
   if (dead > kDeadWindowsMax + snapshot.status.window_count / 2) merge_from(snapshot, 0);
 }
 
-int64_t milliseconds_of(std::chrono::system_clock::time_point time) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
-
 void count(Snapshot& snapshot, const ReferenceEntry& entry, int sign) {
   snapshot.status.reference_count += sign;
   snapshot.status.window_count += sign * static_cast<int64_t>(entry.window_count);
@@ -74,7 +69,7 @@ void place_sealed(Snapshot& snapshot, Slot slot, ReferenceEntry entry) {
 void place_references(Snapshot& snapshot, std::vector<PlacedReference> references) {
   std::vector<SlotItems> items;
   for (const PlacedReference& placed : references) {
-    items.push_back({placed.slot, *placed.items, milliseconds_of(placed.entry.reference.enrolled)});
+    items.push_back({placed.slot, *placed.items, enrolled_ms(placed.entry.reference)});
   }
   auto segment = std::make_shared<const Segment>(items);
   for (PlacedReference& placed : references) {

@@ -13,6 +13,7 @@
 namespace soundgate {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
@@ -109,6 +110,7 @@ TEST_F(SegmentFiles, WhatIsRemovedOrSuppressedIsGoneAtOnceAndAfterwards) {
 TEST_F(SegmentFiles, LostOnesAreMadeAgain) {
   fs::remove_all(store() / "segments");
   const auto index = test::open_index(store());
+  EXPECT_THAT(index->status().complaints, ElementsAre(HasSubstr("13 references were in no")));
   expect_all_found(*index);
   EXPECT_TRUE(soon([&] { return !segment_files(store()).empty(); }));
 }
@@ -119,6 +121,47 @@ TEST_F(SegmentFiles, OneWithADamagedHeaderIsReportedAndMadeAgain) {
   const auto index = test::open_index(store());
   ASSERT_FALSE(index->status().complaints.empty());
   EXPECT_THAT(index->status().complaints[0], HasSubstr("is damaged"));
+  expect_all_found(*index);
+}
+
+TEST_F(SegmentFiles, OneThatWasTruncatedIsReportedAndMadeAgain) {
+  const fs::path path = segment_files(store())[0];
+  fs::resize_file(path, fs::file_size(path) - 4096);
+  const auto index = test::open_index(store());
+  ASSERT_FALSE(index->status().complaints.empty());
+  EXPECT_THAT(index->status().complaints[0], HasSubstr("is damaged: its size is another"));
+  EXPECT_EQ(index->status().complaint_count,
+            static_cast<int64_t>(index->status().complaints.size()));
+  expect_all_found(*index);
+}
+
+// One bit anywhere among the windows: what is read there is passed over, and found once more later.
+TEST_F(SegmentFiles, AFlippedBitIsMetReportedAndMadeAgain) {
+  const fs::path path = segment_files(store())[0];
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  const auto middle = static_cast<std::streamoff>(fs::file_size(path) / 2);
+  file.seekg(middle);
+  const int byte = file.get();
+  file.seekp(middle);
+  file.put(static_cast<char>(byte ^ 1));
+  file.close();
+  const auto index = test::open_index(store());
+  EXPECT_TRUE(soon([&] {  // until a search has come by
+    for (uint64_t i = 0; i < kReferences; ++i)
+      test::match_all(*index, test::slice(tracks_[i], 0, 8000));
+    return index->status().complaint_count > 0;
+  }));
+  EXPECT_THAT(index->status().complaints.at(0), HasSubstr("made again of the catalogue"));
+  EXPECT_TRUE(soon([&] { return !fs::exists(path); }));
+  expect_all_found(*index);
+}
+
+TEST_F(SegmentFiles, OneThatCannotBeWrittenIsReported) {
+  fs::remove_all(store() / "segments");
+  fs::create_directories(store() / "segments" / "1.segment.new" / "in the way");
+  const auto index = test::open_index(store());
+  EXPECT_TRUE(soon([&] { return index->status().complaint_count > 1; }));
+  EXPECT_THAT(index->status().complaints.back(), HasSubstr("cannot make"));
   expect_all_found(*index);
 }
 
