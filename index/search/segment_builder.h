@@ -1,6 +1,6 @@
 // Builds the bytes of a segment, from references or from other segments.
 // Cost: parts that have the new segment's quantiser are copied list by list; the windows of others
-//   are quantised anew, 2 µs each. Besides the segment itself, 4 bytes a window.
+//   are quantised anew (README, "Quantiser"). Besides the segment itself, 4 bytes a window.
 // Thread: one.
 #pragma once
 

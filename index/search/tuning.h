@@ -32,7 +32,7 @@ inline constexpr size_t kLeadersLookedAt = 8;
 
 // Windows that a query is compared with, those of the quantiser included: that is its cost.
 inline constexpr size_t kComparedWindows = 8000;
-inline constexpr size_t kProbesMin = 4;
+inline constexpr size_t kProbesMin = 8;
 inline constexpr size_t kProbesMax = 32;
 
 inline size_t probe_count(size_t windows, size_t lists) {

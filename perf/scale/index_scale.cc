@@ -213,7 +213,6 @@ void run(const Options& options) {
   for (const auto& segment : segments) windows += segment->window_count();
   json["windows"] = windows;
   json["segments"] = segments.size();
-  json["lists"] = segments.front()->image().lists().list_count();
   json["memory_bytes"] = resident_bytes() - before;
   json["add_ms_per_reference"] =
       1000 * (seconds / static_cast<double>(options.references) - generate);
@@ -231,6 +230,7 @@ void run(const Options& options) {
     if (!opened) throw std::runtime_error(opened.error().message);
     segments.push_back(*opened);
   });
+  json["lists"] = segments.front()->image().lists().list_count();
   json["file_bytes"] = std::filesystem::file_size(path);
   std::filesystem::remove(path);
   json["file_first_search"] = measure_cost(options, segments, uploads);

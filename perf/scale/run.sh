@@ -1,8 +1,9 @@
 #!/bin/bash
 # Measures how the index grows: 1k, 10k and 100k references, and a million where asked for.
 #   perf/scale/run.sh BUILD_DIR [--million]
-# Writes build/scale/scale.jsonl (a line for each size), scale.md and scale.png. A first run takes
-# minutes of decoding; 100k references take 4 GB of memory and 2 GB of disk, a million 17 and 16.
+# Writes build/scale/scale.jsonl (a line for each size), scale.md and scale.png, and store.json: what
+# a whole store of 10k does while it grows. A first run takes minutes of decoding; 100k references
+# take 4 GB of memory and 2 GB of disk, a million 17 and 16.
 set -euo pipefail
 build=$(cd "$1" && pwd)
 cd "$(dirname "$0")/../.."
@@ -23,3 +24,5 @@ for size in "${sizes[@]}"; do
     tee -a $out/scale.jsonl
 done
 /usr/bin/python3 perf/scale/plot.py $out/scale.jsonl
+nice -n 1 "$build/perf/scale/store_scale" $out/uploads.tsv --references 10000 --scratch $out |
+  tee $out/store.json
