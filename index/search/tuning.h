@@ -10,7 +10,7 @@
 namespace soundgate {
 
 // Fewer windows are searched flat: that is as quick, and misses nothing.
-inline constexpr size_t kFlatWindowsMax = 8 * 1024;
+inline constexpr size_t kFlatWindowsMax = 16 * 1024;
 
 inline constexpr size_t kListWindows = 128;          // at least, that a new list has on average
 inline constexpr size_t kListCountMax = 512 * 1024;  // 2^19 centroids are 38 MB
