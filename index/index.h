@@ -89,6 +89,12 @@ struct IndexStatus {
   int64_t version = 0;  // grows with every acknowledged change
   int64_t bank_count = 0, reference_count = 0, suppressed_count = 0, window_count = 0;
   double reference_seconds = 0;
+  int64_t segment_count = 0;
+  int64_t unreadable_count = 0;  // items that could not be read when a match wanted them
+  // Segment files that were damaged or missing, or could not be written: how often, since the store
+  // was opened, and the latest of it.
+  int64_t complaint_count = 0;
+  std::vector<std::string> complaints;
 };
 
 class Index {

@@ -36,11 +36,17 @@ inline constexpr uint32_t kSearchRadius = 165;
 
 // A match session: query windows that are searched at a time, hits kept of each, and hits kept
 // before they are boiled down to candidates.
-inline constexpr size_t kSearchBatchWindows = 32;
-inline constexpr uint32_t kFirstItems = 5 * kSearchBatchWindows * kFirstQueryStride;  // 59 s
-inline constexpr size_t kHitsPerWindowMax = 32;
+inline constexpr size_t kSearchBatchWindows = 64;
+inline constexpr uint32_t kFirstItems = 3 * kSearchBatchWindows * kFirstQueryStride;  // 71 s
+inline constexpr size_t kHitsPerWindowMax = 16;
 inline constexpr size_t kSessionHitsMax = 16 * 1024;
 inline constexpr size_t kSessionCandidatesMax = 4096;
 static_assert(kSessionHitsMax >= 4 * kSearchBatchWindows * kHitsPerWindowMax);
+
+// Items of references that stay in memory once they have been read: 64 MiB, some 9,000 songs.
+inline constexpr size_t kItemCacheBytes = 64 * 1024 * 1024;
+// A slot is a reference's row in the catalogue, and never given twice.
+inline constexpr int64_t kSlotsMax = int64_t{1} << 31;
+inline constexpr size_t kComplaintsMax = 16;
 
 }  // namespace soundgate

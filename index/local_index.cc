@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <span>
 #include <utility>
 
-#include "index/align/view.h"
-#include "index/audio_seconds.h"
 #include "index/catalogue/validate.h"
+#include "index/enrolment.h"
+#include "index/index_loader.h"
 #include "index/limits.h"
 #include "index/local_match_session.h"
 #include "index/search/snapshot_edit.h"
@@ -16,10 +17,7 @@ namespace {
 
 using std::chrono::system_clock;
 
-// A reference with less than this of audio, or of informative audio, is hard to find again.
-constexpr double kShortSeconds = 10;
-constexpr double kInformativeShareMin = 0.5;
-constexpr size_t kOverlapWarningsMax = 8;
+constexpr size_t kOpenSegmentsMax = 32;  // more are merged before an index is open
 
 tl::unexpected<IndexError> error(IndexError::Kind kind, std::string message) {
   return tl::unexpected(IndexError{kind, std::move(message)});
@@ -33,106 +31,55 @@ std::string quoted(std::string_view bank, std::string_view content_id) {
   return std::string(content_id) + " in bank " + std::string(bank);
 }
 
-const Bank* find_bank(const Snapshot& snapshot, std::string_view name) {
-  const auto found = std::ranges::find_if(
-      snapshot.banks, [&](const auto& entry) { return entry.second.name == name; });
-  return found == snapshot.banks.end() ? nullptr : &found->second;
-}
-
-ReferenceEntry entry_of(const Bank& bank, Reference reference, std::vector<Item> items) {
-  reference.bank = bank.name;
-  reference.indexed_seconds = informative_seconds(items);
-  ReferenceEntry entry;
-  entry.bank_id = bank.id;
-  entry.reference = std::move(reference);
-  entry.items = std::make_shared<const std::vector<Item>>(std::move(items));
-  return entry;
-}
-
-bool is_in_force(const Suppression& suppression, system_clock::time_point now) {
-  return !suppression.until || *suppression.until > now;
-}
-
-Reference reference_of(const EnrollRequest& request, system_clock::time_point now) {
-  Reference reference;
-  reference.content_id = request.content_id;
-  reference.title = request.title;
-  reference.metadata_json = request.metadata_json;
-  reference.duration_seconds = request.fingerprint.duration_seconds;
-  reference.enrolled = now;
-  return reference;
-}
-
-// The other references of this bank that the new one has stretches of.
-std::vector<std::string> overlaps_of(const std::shared_ptr<const Snapshot>& snapshot,
-                                     const Bank& bank, const EnrollRequest& request) {
-  Matcher matcher(snapshot);
-  matcher.append(snapshot, 0, request.fingerprint.items);
-  std::vector<std::string> overlaps;
-  const View view = finish_view(matcher, snapshot, 0, kFalsePositivesPerUpload);
-  for (const ReferenceAlignments& found : view.found) {
-    const ReferenceEntry* entry = snapshot->references.at(found.slot);
-    if (entry->bank_id != bank.id || entry->reference.content_id == request.content_id) continue;
-    if (overlaps.size() == kOverlapWarningsMax) break;
-    overlaps.push_back(entry->reference.content_id);
-  }
-  return overlaps;
-}
-
-// The audio may be longer than its fingerprint: what is not in that cannot be found again.
-std::vector<std::string> warnings_of(const ReferenceEntry& entry, system_clock::time_point now) {
-  const Reference& reference = entry.reference;
-  const double seconds =
-      std::min(reference.duration_seconds, audio_seconds(entry.items->size() + 1));
-  std::vector<std::string> warnings;
-  if (seconds < kShortSeconds) warnings.emplace_back("short");
-  if (reference.indexed_seconds < kInformativeShareMin * seconds) {
-    warnings.emplace_back("low_information");
-  }
-  if (is_suppressed(reference, now)) warnings.emplace_back("suppressed");
-  return warnings;
-}
-
 }  // namespace
 
 IndexResult<std::unique_ptr<Index>> Index::open(const std::filesystem::path& store,
                                                 const Options& options) {
   auto catalogue = Catalogue::open(store, options);
   if (!catalogue) return tl::unexpected(std::move(catalogue.error()));
-  auto index = std::make_unique<LocalIndex>(std::move(*catalogue), options.false_positives_per_upload);
+  auto reader = ItemsReader::open((*catalogue)->path());
+  if (!reader) return tl::unexpected(std::move(reader.error()));
+  auto index = std::make_unique<LocalIndex>(std::move(*catalogue), std::move(*reader), store,
+                                            options.false_positives_per_upload);
   if (auto loaded = index->load(); !loaded) return tl::unexpected(std::move(loaded.error()));
   return index;
 }
 
-LocalIndex::LocalIndex(std::unique_ptr<Catalogue> catalogue, double false_positives_per_upload)
-    : false_positives_per_upload_(false_positives_per_upload), catalogue_(std::move(catalogue)) {}
+LocalIndex::LocalIndex(std::unique_ptr<Catalogue> catalogue, std::unique_ptr<ItemsReader> reader,
+                       const std::filesystem::path& store, double false_positives_per_upload)
+    : false_positives_per_upload_(false_positives_per_upload),
+      reader_(std::move(reader)),
+      items_(std::make_shared<ItemCache>(
+          [reader = reader_](Slot slot) { return reader->read(slot); })),
+      store_(store / "segments"),
+      catalogue_(std::move(catalogue)) {}
 
 IndexResult<void> LocalIndex::load() {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   const auto version = catalogue_->version();
   if (!version) return tl::unexpected(version.error());
-  const auto banks = catalogue_->banks();
-  if (!banks) return tl::unexpected(banks.error());
-  auto suppressions = catalogue_->suppressions();
-  if (!suppressions) return tl::unexpected(suppressions.error());
-  suppressions_ = std::move(*suppressions);
-
-  auto snapshot = std::make_shared<Snapshot>();
-  for (const Bank& bank : *banks) snapshot->banks.emplace(bank.id, bank);
-  std::vector<ReferenceEntry> entries;
-  auto visited = catalogue_->visit_references([&](StoredReference stored) {
-    const Bank& bank = snapshot->banks.at(stored.bank_id);  // a foreign key: it is there
-    ReferenceEntry entry = entry_of(bank, std::move(stored.reference), std::move(stored.items));
-    Reference& reference = entry.reference;
-    const auto suppression = suppressions_.find({bank.name, reference.content_id});
-    if (suppression != suppressions_.end()) reference.suppression = suppression->second;
-    slots_[{bank.id, reference.content_id}] = static_cast<Slot>(entries.size());
-    entries.push_back(std::move(entry));
-  });
-  if (!visited) return visited;
-  add_references(*snapshot, std::move(entries));  // they take the slots from 0 on
-  publish(std::move(snapshot), *version);
+  auto loaded = IndexLoader(*catalogue_, *reader_, items_, store_).load();
+  if (!loaded) return tl::unexpected(std::move(loaded.error()));
+  slots_ = std::move(loaded->slots);
+  suppressions_ = std::move(loaded->suppressions);
+  keeper_ = std::make_unique<SegmentKeeper>(
+      std::move(store_), [this](const SegmentKeeper::Edit& edit) { change(edit); },
+      [reader = reader_](Slot slot) { return reader->read(slot); });
+  for (std::string& complaint : loaded->complaints) keeper_->complain(std::move(complaint));
+  publish(std::move(loaded->snapshot), *version);
+  lock.unlock();
+  // Files that were lost are made again before anybody searches: hundreds of small segments are
+  // slow.
+  while (newest_->get()->segments.size() > kOpenSegmentsMax && keeper_->work()) {
+  }
+  keeper_->start();
   return {};
+}
+
+void LocalIndex::change(const SegmentKeeper::Edit& edit) {
+  const std::lock_guard lock(mutex_);
+  auto next = std::make_shared<Snapshot>(*newest_->get());
+  if (edit(*next)) newest_->set(std::move(next));
 }
 
 IndexResult<void> LocalIndex::create_bank(const Bank& bank) {
@@ -248,51 +195,43 @@ std::vector<IndexResult<EnrollResult>> LocalIndex::enroll_all(
   if (accepted.empty()) return results;
 
   const auto now = system_clock::now();
-  const auto suppressions = new_suppressions(accepted, now);
-  const auto version = catalogue_->put_references(accepted, suppressions, now);
-  if (!version) {
-    for (auto* result : accepted_results) *result = tl::unexpected(version.error());
+  const auto suppressions = new_suppressions(accepted, suppressions_, now);
+  const auto made = catalogue_->put_references(accepted, suppressions, now);
+  if (!made) {
+    for (auto* result : accepted_results) *result = tl::unexpected(made.error());
     return results;
   }
   for (const auto& [key, suppression] : suppressions) suppressions_[key] = suppression;
-  add_to(*next, accepted, accepted_results, now);
-  publish(std::move(next), *version);
+  add_to(*next, accepted, made->ids, accepted_results, now);
+  publish(std::move(next), made->version);
+  keeper_->wake();
   return results;
 }
 
-// What was decided here holds: a reference that comes with a suppression changes none that is in
-// force, and one that comes without lifts none.
-std::map<SuppressionKey, Suppression> LocalIndex::new_suppressions(
-    std::span<const NewReference> references, system_clock::time_point now) const {
-  std::map<SuppressionKey, Suppression> suppressions;
-  for (const auto& [bank, request] : references) {
-    if (!request->suppression || !is_in_force(*request->suppression, now)) continue;
-    const SuppressionKey key(request->bank, request->content_id);
-    const auto old = suppressions_.find(key);
-    if (old != suppressions_.end() && is_in_force(old->second, now)) continue;
-    suppressions.emplace(key, *request->suppression);
-  }
-  return suppressions;
-}
-
 void LocalIndex::add_to(Snapshot& next, std::span<const NewReference> references,
+                        std::span<const int64_t> ids,
                         std::span<IndexResult<EnrollResult>* const> results,
                         system_clock::time_point now) {
-  std::vector<ReferenceEntry> entries;
+  std::vector<PlacedReference> placed;
   for (size_t i = 0; i < references.size(); ++i) {
     const auto& [bank, request] = references[i];
-    entries.push_back(entry_of(*bank, reference_of(*request, now), request->fingerprint.items));
-    Reference& reference = entries.back().reference;
-    const auto suppression = suppressions_.find({bank->name, request->content_id});
-    if (suppression != suppressions_.end()) reference.suppression = suppression->second;
+    const auto slot = static_cast<Slot>(ids[i]);
+    auto items = std::make_shared<const std::vector<Item>>(request->fingerprint.items);
+    ReferenceEntry entry =
+        entry_of(*bank, reference_of(*request, now),
+                 ReferenceItems(items_, slot, static_cast<uint32_t>(items->size())), suppressions_);
+    Reference& reference = entry.reference;
+    reference.indexed_seconds = informative_seconds(*items);
     *results[i] = EnrollResult{.replaced = false,
                                .duration_seconds = reference.duration_seconds,
                                .indexed_seconds = reference.indexed_seconds,
-                               .warnings = warnings_of(entries.back(), now)};
+                               .warnings = warnings_of(entry, now)};
+    placed.push_back({slot, std::move(entry), std::move(items)});
   }
-  Slot slot = add_references(next, std::move(entries));
-  for (size_t i = 0; i < references.size(); ++i, ++slot) {
+  place_references(next, std::move(placed));
+  for (size_t i = 0; i < references.size(); ++i) {
     const ReferenceKey key(references[i].bank->id, references[i].request->content_id);
+    const auto slot = static_cast<Slot>(ids[i]);
     const auto [place, is_new] = slots_.try_emplace(key, slot);
     if (is_new) continue;
     (*results[i])->replaced = true;  // be it one of these references, before it
@@ -328,15 +267,27 @@ IndexResult<Reference> LocalIndex::reference(std::string_view bank,
 IndexResult<std::optional<ExportedReference>> LocalIndex::reference_after(
     std::string_view bank, std::string_view content_id) const {
   std::unique_lock lock(mutex_);
-  const auto snapshot = newest_->get();
-  const Bank* found = find_bank(*snapshot, bank);
-  if (found == nullptr) return no_bank(bank);
-  const auto next = slots_.upper_bound({found->id, std::string(content_id)});
-  if (next == slots_.end() || next->first.first != found->id) return std::nullopt;
-  const ReferenceEntry* entry = snapshot->references.at(next->second);
-  lock.unlock();  // the snapshot keeps it
-  return ExportedReference{entry->reference,
-                           {kAlgorithm, entry->reference.duration_seconds, *entry->items}};
+  for (;;) {
+    const auto snapshot = newest_->get();
+    const Bank* found = find_bank(*snapshot, bank);
+    if (found == nullptr) return no_bank(bank);
+    const auto next = slots_.upper_bound({found->id, std::string(content_id)});
+    if (next == slots_.end() || next->first.first != found->id) return std::nullopt;
+    const auto [key, slot] = *next;
+    const ReferenceEntry* entry = snapshot->references.at(slot);
+    lock.unlock();  // the snapshot keeps it
+    const SharedItems items = entry->items.load();
+    const Reference& reference = entry->reference;
+    if (items) {
+      return ExportedReference{reference, {kAlgorithm, reference.duration_seconds, *items}};
+    }
+    lock.lock();
+    const auto still = slots_.find(key);
+    if (still != slots_.end() && still->second == slot) {
+      return error(IndexError::Kind::kCorrupt,
+                   "the items of " + quoted(bank, reference.content_id) + " are damaged");
+    }
+  }
 }
 
 IndexResult<void> LocalIndex::remove(std::string_view bank, std::string_view content_id) {
@@ -402,13 +353,18 @@ IndexStatus LocalIndex::status() const {
   const auto snapshot = newest_->get();
   IndexStatus status = snapshot->status;
   status.bank_count = static_cast<int64_t>(snapshot->banks.size());
+  status.segment_count = static_cast<int64_t>(snapshot->segments.size());
+  status.unreadable_count = items_->failure_count();
+  const auto complaints = keeper_->complaints();
+  status.complaint_count = complaints.count;
+  status.complaints = complaints.newest;
   const auto now = system_clock::now();
   for (const auto& [key, suppression] : suppressions_) {
     const Bank* bank = find_bank(*snapshot, key.first);
     if (bank == nullptr) continue;
     const auto slot = slots_.find({bank->id, key.second});
     if (slot == slots_.end()) continue;
-    if (is_suppressed(snapshot->references.at(slot->second)->reference, now)) {
+    if (is_in_force(snapshot->references.at(slot->second)->reference.suppression, now)) {
       ++status.suppressed_count;
     }
   }

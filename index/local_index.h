@@ -1,5 +1,7 @@
 // The index in this process: the catalogue on disk, and the newest snapshot of it in memory.
 // A write goes to the catalogue first and is published when it has been acknowledged there.
+// Windows come from segment files, items from the catalogue when they are wanted; only references
+// whose windows are in no file yet are read when it opens.
 // Thread: any; writes are serialised by a mutex, readers take a snapshot and are never in its way.
 #pragma once
 
@@ -10,14 +12,20 @@
 #include <utility>
 
 #include "index/catalogue/catalogue.h"
+#include "index/catalogue/items_reader.h"
+#include "index/enrolment.h"
 #include "index/index.h"
+#include "index/index_loader.h"
+#include "index/search/item_cache.h"
 #include "index/search/snapshot.h"
+#include "index/segment_keeper.h"
 
 namespace soundgate {
 
 class LocalIndex final : public Index {
  public:
-  LocalIndex(std::unique_ptr<Catalogue> catalogue, double false_positives_per_upload);
+  LocalIndex(std::unique_ptr<Catalogue> catalogue, std::unique_ptr<ItemsReader> reader,
+             const std::filesystem::path& store, double false_positives_per_upload);
   // Fills memory from the catalogue. Once, before anything else.
   IndexResult<void> load();
 
@@ -44,25 +52,28 @@ class LocalIndex final : public Index {
   IndexStatus status() const override;
 
  private:
-  using ReferenceKey = std::pair<int64_t, std::string>;  // bank id and content id
+  void change(const SegmentKeeper::Edit& edit);
 
-  std::map<SuppressionKey, Suppression> new_suppressions(
-      std::span<const NewReference> references, std::chrono::system_clock::time_point now) const;
   // What the catalogue has taken in goes into memory, and into the results.
   void add_to(Snapshot& next, std::span<const NewReference> references,
-              std::span<IndexResult<EnrollResult>* const> results,
+              std::span<const int64_t> ids, std::span<IndexResult<EnrollResult>* const> results,
               std::chrono::system_clock::time_point now);
   IndexResult<Slot> slot_of(const Bank& bank, std::string_view content_id) const;
   void publish(std::shared_ptr<Snapshot> snapshot, int64_t version);
   void set_suppression(Slot slot, const std::optional<Suppression>& suppression, int64_t version);
 
   const double false_positives_per_upload_;
+  const std::shared_ptr<ItemsReader> reader_;
+  const std::shared_ptr<ItemCache> items_;
+  SegmentStore store_;  // until the keeper has it
   std::shared_ptr<SnapshotCell> newest_ = std::make_shared<SnapshotCell>();
 
   mutable std::mutex mutex_;  // of what follows, and of the order of writes
   std::unique_ptr<Catalogue> catalogue_;
   std::map<ReferenceKey, Slot> slots_;
-  std::map<SuppressionKey, Suppression> suppressions_;
+  Suppressions suppressions_;
+
+  std::unique_ptr<SegmentKeeper> keeper_;  // goes first: it uses the others
 };
 
 }  // namespace soundgate

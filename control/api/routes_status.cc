@@ -86,7 +86,10 @@ Json index_json(const IndexStatus& status) {
           {"references", status.reference_count},
           {"suppressed", status.suppressed_count},
           {"windows", status.window_count},
-          {"reference_seconds", status.reference_seconds}};
+          {"reference_seconds", status.reference_seconds},
+          {"segments", status.segment_count},
+          {"unreadable", status.unreadable_count},
+          {"complaints", status.complaints}};
 }
 
 Json decisions_json(const DecisionCounts& counts) {

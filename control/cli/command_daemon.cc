@@ -77,6 +77,9 @@ void print_status(const Json& status) {
                     count(index, "references") + " references (" + count(index, "suppressed") +
                     " suppressed), " + short_duration(number_field(index, "reference_seconds")) +
                     " of audio");
+  for (const Json& complaint : index.at("complaints")) {
+    line("", escape_controls(complaint.get<std::string>()));
+  }
   const Json& decisions = status.at("decisions");
   line("decisions", count(decisions, "count") + ": " + count(decisions, "pass") + " pass, " +
                         count(decisions, "flag") + " flag, " + count(decisions, "block") +

@@ -102,6 +102,11 @@ void write_index(PrometheusText& out, const IndexStatus& status) {
   out.single("index_suppressed", "gauge", "References out of matching.",
              number(status.suppressed_count));
   out.single("index_windows", "gauge", "Windows that can be found.", number(status.window_count));
+  out.single("index_segments", "gauge", "Segments.", number(status.segment_count));
+  out.single("index_unreadable_total", "counter", "Items that a match wanted and could not read.",
+             number(status.unreadable_count));
+  out.single("index_complaints_total", "counter", "Segments that were damaged or not written.",
+             number(status.complaint_count));
 }
 
 }  // namespace

@@ -59,6 +59,19 @@ bool is_covered(const Candidate& candidate, std::span<const Alignment> alignment
   });
 }
 
+// The stretch about a candidate at the first speed that makes it count; at last, at any.
+std::optional<Alignment> accepted_at(const Query& query, std::span<const Item> reference,
+                                     const Candidate& candidate, std::span<const double> speeds,
+                                     const SearchSpace& space) {
+  for (const double speed : speeds) {
+    const Alignment alignment = align(query, reference, candidate, speed);
+    if (is_accepted(alignment, space)) return alignment;
+  }
+  const Alignment alignment = align(query, reference, candidate, std::nullopt);
+  if (is_accepted(alignment, space)) return alignment;
+  return std::nullopt;
+}
+
 }  // namespace
 
 Alignment align(const Query& query, std::span<const Item> reference, const Candidate& candidate,
@@ -98,23 +111,6 @@ bool is_accepted(const Alignment& alignment, const SearchSpace& space) {
          alignment.strength() >= strength_threshold(space, alignment.tempo);
 }
 
-namespace {
-
-// The stretch about a candidate at the first speed that makes it count; at last, at any.
-std::optional<Alignment> accepted_at(const Query& query, std::span<const Item> reference,
-                                     const Candidate& candidate, std::span<const double> speeds,
-                                     const SearchSpace& space) {
-  for (const double speed : speeds) {
-    const Alignment alignment = align(query, reference, candidate, speed);
-    if (is_accepted(alignment, space)) return alignment;
-  }
-  const Alignment alignment = align(query, reference, candidate, std::nullopt);
-  if (is_accepted(alignment, space)) return alignment;
-  return std::nullopt;
-}
-
-}  // namespace
-
 std::vector<ReferenceAlignments> align_all(const Query& query, const ReferenceTable& references,
                                            std::span<const Candidate> candidates,
                                            std::span<const double> speeds,
@@ -126,7 +122,9 @@ std::vector<ReferenceAlignments> align_all(const Query& query, const ReferenceTa
     if (entry == nullptr) continue;
     std::vector<Alignment>& alignments = found[candidate.slot];
     if (is_covered(candidate, alignments)) continue;
-    const auto alignment = accepted_at(query, *entry->items, candidate, speeds, space);
+    const SharedItems items = entry->items.load();
+    if (!items) continue;  // removed meanwhile, or damaged: ItemCache counts those
+    const auto alignment = accepted_at(query, *items, candidate, speeds, space);
     if (alignment) alignments.push_back(*alignment);
   }
   std::vector<ReferenceAlignments> result;

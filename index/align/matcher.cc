@@ -62,7 +62,10 @@ void Matcher::search(uint32_t begin, uint32_t end, uint32_t stride, Slot slot_be
   const QueryWindows windows = windows_of(query_, begin, end, stride);
   if (windows.windows.empty()) return;
   std::vector<WindowHit> hits;
-  for (const auto& segment : snapshot_->segments) segment->search(windows, slot_begin, hits);
+  CoarseProbes coarse;
+  for (const auto& segment : snapshot_->segments) {
+    segment->search(windows, slot_begin, hits, coarse);
+  }
   candidates_.add(hits);
 }
 

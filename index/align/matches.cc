@@ -108,7 +108,7 @@ std::map<Slot, std::vector<Stretch>> stretches_by_slot(std::span<const View> vie
     for (const auto& [slot, alignments] : view.found) {
       const ReferenceEntry* entry = references.at(slot);
       if (entry == nullptr) continue;
-      const auto reference_items = static_cast<uint32_t>(entry->items->size());
+      const uint32_t reference_items = entry->items.count();
       for (const Alignment& alignment : alignments) {
         stretches[slot].push_back(stretch_of(alignment, view, reference_items));
       }
@@ -124,7 +124,7 @@ std::vector<Match> matches_of(std::span<const View> views, const Snapshot& snaps
   std::vector<Match> matches;
   for (auto& [slot, stretches] : stretches_by_slot(views, snapshot.references)) {
     const ReferenceEntry& entry = *snapshot.references.at(slot);
-    if (is_suppressed(entry.reference, now)) continue;
+    if (is_in_force(entry.reference.suppression, now)) continue;
     const Bank& bank = snapshot.banks.at(entry.bank_id);
     if (bank.paused) continue;
     matches.push_back(match_of(best_of_rivals(std::move(stretches)), bank, entry));

@@ -5,6 +5,7 @@
 #include "index/catalogue/items_blob.h"
 #include "index/catalogue/schema.h"
 #include "index/catalogue/store_directory.h"
+#include "index/limits.h"
 
 namespace soundgate {
 namespace {
@@ -41,6 +42,9 @@ Bank bank_of(const Statement& row) {
 
 StoredReference reference_of(const Statement& row) {
   StoredReference stored;
+  stored.id = row.integer(8);
+  if (stored.id >= kSlotsMax)
+    throw Damage{"reference " + row.text(1) + " has a number that was never given"};
   stored.bank_id = row.integer(0);
   stored.reference.content_id = row.text(1);
   stored.reference.title = row.text(2);
@@ -50,11 +54,7 @@ StoredReference reference_of(const Statement& row) {
   }
   stored.reference.duration_seconds = row.real(5);
   stored.reference.enrolled = time_of(row.integer(6));
-  const auto blob = row.blob(7);
-  if (items_digest(blob) != row.integer(8)) {
-    throw Damage{"the items of reference " + row.text(1) + " do not fit their digest"};
-  }
-  stored.items = items_of_blob(blob);
+  stored.item_count = static_cast<uint32_t>(row.integer(7) / static_cast<int64_t>(sizeof(Item)));
   return stored;
 }
 
@@ -120,6 +120,13 @@ IndexResult<int64_t> Catalogue::version() {
   return fenced([&] { return database_.integer("SELECT coalesce(max(version), 0) FROM change"); });
 }
 
+IndexResult<int64_t> Catalogue::reference_id_end() {
+  return fenced([&] {
+    return database_.integer(
+        "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'reference'");
+  });
+}
+
 IndexResult<std::vector<Bank>> Catalogue::banks() {
   return fenced([&] {
     std::vector<Bank> banks;
@@ -148,12 +155,12 @@ IndexResult<void> Catalogue::visit_references(const std::function<void(StoredRef
   return fenced([&] {
     Statement rows = database_.prepare(
         "SELECT bank_id, content_id, title, metadata, algorithm, duration_seconds, enrolled_ms, "
-        "items, items_digest FROM reference ORDER BY id");
+        "length(items), id FROM reference ORDER BY id");
     while (rows.step()) visit(reference_of(rows));
   });
 }
 
-IndexResult<Catalogue::NewBank> Catalogue::insert_bank(const Bank& bank) {
+IndexResult<Catalogue::NewRow> Catalogue::insert_bank(const Bank& bank) {
   int64_t id = 0;
   auto version = change("create bank", bank.name, "", [&] {
     database_
@@ -168,7 +175,7 @@ IndexResult<Catalogue::NewBank> Catalogue::insert_bank(const Bank& bank) {
         .run();
     id = database_.last_insert_id();
   });
-  return version.map([&](int64_t number) { return NewBank{id, number}; });
+  return version.map([&](int64_t number) { return NewRow{id, number}; });
 }
 
 IndexResult<int64_t> Catalogue::update_bank(const Bank& bank) {
@@ -193,26 +200,27 @@ IndexResult<int64_t> Catalogue::delete_bank(const Bank& bank) {
   });
 }
 
-IndexResult<int64_t> Catalogue::put_references(
+IndexResult<Catalogue::NewReferences> Catalogue::put_references(
     std::span<const NewReference> references,
     const std::map<SuppressionKey, Suppression>& suppressions, system_clock::time_point enrolled) {
   return fenced([&] {
     Transaction transaction(database_);
-    int64_t version = 0;
+    NewReferences made{};
     for (const NewReference& reference : references) {
-      insert_reference(reference, enrolled);
-      version = log_change("enrol", reference.bank->name, reference.request->content_id);
+      made.ids.push_back(insert_reference(reference, enrolled));
+      made.version = log_change("enrol", reference.bank->name, reference.request->content_id);
     }
     for (const auto& [key, suppression] : suppressions) {
       insert_suppression(key, suppression);
-      version = log_change("suppress", key.first, key.second);
+      made.version = log_change("suppress", key.first, key.second);
     }
     transaction.commit();
-    return version;
+    return made;
   });
 }
 
-void Catalogue::insert_reference(const NewReference& reference, system_clock::time_point enrolled) {
+int64_t Catalogue::insert_reference(const NewReference& reference,
+                                    system_clock::time_point enrolled) {
   const EnrollRequest& request = *reference.request;
   const std::vector<uint8_t> blob = blob_of_items(request.fingerprint.items);
   database_
@@ -230,6 +238,9 @@ void Catalogue::insert_reference(const NewReference& reference, system_clock::ti
       .bind(8, std::span<const uint8_t>(blob))
       .bind(9, items_digest(blob))
       .run();
+  const int64_t id = database_.last_insert_id();
+  if (id >= kSlotsMax) throw Damage{"there have been too many references"};
+  return id;
 }
 
 IndexResult<int64_t> Catalogue::delete_reference(const Bank& bank, std::string_view content_id) {

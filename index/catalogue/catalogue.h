@@ -24,9 +24,10 @@ namespace soundgate {
 using SuppressionKey = std::pair<std::string, std::string>;
 
 struct StoredReference {
+  int64_t id = 0;
   int64_t bank_id = 0;
   Reference reference;  // without bank, indexed_seconds and suppression
-  std::vector<Item> items;
+  uint32_t item_count = 0;
 };
 
 struct NewReference {
@@ -40,22 +41,31 @@ class Catalogue {
                                                       const Index::Options& options);
 
   IndexResult<int64_t> version();
+  const std::string& path() const { return path_; }
+  // Past the id of every reference there ever was; ids are never given again.
+  IndexResult<int64_t> reference_id_end();
   IndexResult<std::vector<Bank>> banks();  // reference_count is left at 0
   IndexResult<std::map<SuppressionKey, Suppression>> suppressions();
+  // Without their items, of which there are many: ItemsReader reads those.
   IndexResult<void> visit_references(const std::function<void(StoredReference)>& visit);
 
   // Each write is one transaction, and returns the version it made.
-  struct NewBank {
+  struct NewRow {
     int64_t id;
     int64_t version;
   };
-  IndexResult<NewBank> insert_bank(const Bank& bank);
+  struct NewReferences {
+    std::vector<int64_t> ids;  // of their rows, one each, growing
+    int64_t version;
+  };
+  IndexResult<NewRow> insert_bank(const Bank& bank);
   IndexResult<int64_t> update_bank(const Bank& bank);  // by id
   IndexResult<int64_t> delete_bank(const Bank& bank);  // and its references
   // All of it or nothing, with a version each: the last is returned. There is something.
-  IndexResult<int64_t> put_references(std::span<const NewReference> references,
-                                      const std::map<SuppressionKey, Suppression>& suppressions,
-                                      std::chrono::system_clock::time_point enrolled);
+  IndexResult<NewReferences> put_references(
+      std::span<const NewReference> references,
+      const std::map<SuppressionKey, Suppression>& suppressions,
+      std::chrono::system_clock::time_point enrolled);
   IndexResult<int64_t> delete_reference(const Bank& bank, std::string_view content_id);
   IndexResult<int64_t> put_suppression(const SuppressionKey& key, const Suppression& suppression);
   IndexResult<int64_t> delete_suppression(const SuppressionKey& key);
@@ -73,8 +83,8 @@ class Catalogue {
                               std::string_view content_id, Work work);
   // Within a transaction; these throw DatabaseError.
   int64_t log_change(std::string_view what, std::string_view bank, std::string_view content_id);
-  void insert_reference(const NewReference& reference,
-                        std::chrono::system_clock::time_point enrolled);
+  int64_t insert_reference(const NewReference& reference,
+                           std::chrono::system_clock::time_point enrolled);
   void insert_suppression(const SuppressionKey& key, const Suppression& suppression);
 
   std::string path_;

@@ -22,6 +22,19 @@ struct alignas(64) WindowBlock {
 };
 static_assert(sizeof(WindowBlock) == kBlockWindows * sizeof(Window));
 
+// Window `index` counts from the first block on.
+inline void put_window(std::span<WindowBlock> blocks, size_t index, const Window& window) {
+  WindowBlock& block = blocks[index / kBlockWindows];
+  for (size_t w = 0; w < kWindowWords; ++w) block.words[w][index % kBlockWindows] = window[w];
+}
+
+inline Window window_at(std::span<const WindowBlock> blocks, size_t index) {
+  const WindowBlock& block = blocks[index / kBlockWindows];
+  Window window;
+  for (size_t w = 0; w < kWindowWords; ++w) window[w] = block.words[w][index % kBlockWindows];
+  return window;
+}
+
 struct Near {
   uint32_t index;     // of the window, from the first block on
   uint32_t distance;  // in bits, 0..512

@@ -40,9 +40,7 @@ void FlatIndex::add(idx_t n, const uint8_t* x) {
   for (size_t i = first; i < end; ++i, x += code_size) {
     Window window;
     std::memcpy(window.data(), x, sizeof(window));
-    for (size_t w = 0; w < kWindowWords; ++w) {
-      blocks_[i / kBlockWindows].words[w][i % kBlockWindows] = window[w];
-    }
+    put_window(blocks_, i, window);
   }
   ntotal = static_cast<idx_t>(end);
 }
@@ -83,11 +81,7 @@ void FlatIndex::reset() {
 
 void FlatIndex::reconstruct(idx_t key, uint8_t* code) const {
   FAISS_THROW_IF_NOT(key >= 0 && key < ntotal);
-  const auto index = static_cast<size_t>(key);
-  Window window;
-  for (size_t w = 0; w < kWindowWords; ++w) {
-    window[w] = blocks_[index / kBlockWindows].words[w][index % kBlockWindows];
-  }
+  const Window window = window_at(blocks_, static_cast<size_t>(key));
   std::memcpy(code, window.data(), sizeof(window));
 }
 

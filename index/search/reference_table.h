@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "index/index.h"
+#include "index/search/reference_items.h"
 #include "index/search/segment.h"
 
 namespace soundgate {
@@ -18,9 +19,12 @@ namespace soundgate {
 struct ReferenceEntry {
   int64_t bank_id = 0;
   Reference reference;
-  std::shared_ptr<const std::vector<Item>> items;
+  ReferenceItems items;
   size_t window_count = 0;  // in the segments
 };
+
+// Since 1970: tells a reference from another that got its slot.
+int64_t enrolled_ms(const Reference& reference);
 
 class ReferenceTable {
  public:
@@ -35,7 +39,8 @@ class ReferenceTable {
   static constexpr size_t kChunkSlots = 256;
   using Chunk = std::array<std::shared_ptr<const ReferenceEntry>, kChunkSlots>;
 
-  std::vector<std::shared_ptr<Chunk>> chunks_;  // shared with copies: written only when unique
+  // Shared with copies: written only when unique. nullptr where no slot is taken.
+  std::vector<std::shared_ptr<Chunk>> chunks_;
   Slot slot_end_ = 0;
 };
 

@@ -2,40 +2,62 @@
 
 #include <algorithm>
 
+#include "index/search/segment_builder.h"
+
 namespace soundgate {
-Segment::Segment(Contents contents)
-    : places_(std::move(contents.places)), index_(contents.windows) {}
+namespace {
 
-Segment::Segment(std::span<const SlotItems> references) : Segment(windows_of(references)) {}
+template <class T>
+T value_of(IndexResult<T> result) {
+  if (!result) throw std::bad_alloc();  // in memory nothing else can fail
+  return std::move(*result);
+}
 
-Segment::Contents Segment::windows_of(std::span<const SlotItems> references) {
-  Contents contents;
-  for (const auto& [slot, items] : references) {
-    for (uint32_t first = 0; first + kWindowItems <= items.size(); first += kReferenceStride) {
-      const WindowItems window = items.subspan(first).first<kWindowItems>();
-      if (!is_informative(window)) continue;
-      contents.windows.push_back(pack_window(window));
-      contents.places.push_back({slot, first});
-    }
-  }
-  return contents;
+}  // namespace
+
+Segment::Segment(SegmentImage image)
+    : image_(std::move(image)), index_(image_.lists(), image_.quantiser()) {}
+
+Segment::Segment(std::span<const SlotItems> references)
+    : Segment(value_of(SegmentBuilder(references).build({}))) {}
+
+Segment::Segment(Parts parts, const IsLive& is_live)
+    : Segment(value_of(SegmentBuilder(parts, is_live).build({}))) {}
+
+IndexResult<std::shared_ptr<const Segment>> Segment::merge_into_file(
+    Parts parts, const IsLive& is_live, const std::filesystem::path& path) {
+  auto image = SegmentBuilder(parts, is_live).build(path);
+  if (!image) return tl::unexpected(std::move(image.error()));
+  return std::shared_ptr<const Segment>(new Segment(std::move(*image)));
+}
+
+IndexResult<std::shared_ptr<const Segment>> Segment::open(const std::filesystem::path& path) {
+  auto image = SegmentImage::open(path);
+  if (!image) return tl::unexpected(std::move(image.error()));
+  return std::shared_ptr<const Segment>(new Segment(std::move(*image)));
 }
 
 size_t Segment::window_count(Slot slot) const {
-  return std::ranges::equal_range(places_, slot, {}, &WindowPlace::slot).size();
+  const auto found = std::ranges::lower_bound(slots(), slot, {}, &SlotInfo::slot);
+  return found != slots().end() && found->slot == slot ? found->window_count : 0;
+}
+
+void Segment::search(const QueryWindows& queries, Slot slot_begin, std::vector<WindowHit>& hits,
+                     CoarseProbes& coarse) const {
+  if (slots().empty() || slots().back().slot < slot_begin) return;
+  std::vector<WindowIndex::Hit> found;
+  index_.search(queries.windows, id_of({slot_begin, 0}), kSearchRadius, kHitsPerWindowMax, coarse,
+                found);
+  for (const auto& hit : found) {
+    const WindowPlace place = place_of(hit.window);
+    hits.push_back({place.slot, place.item, queries.items[hit.query], hit.distance});
+  }
 }
 
 void Segment::search(const QueryWindows& queries, Slot slot_begin,
                      std::vector<WindowHit>& hits) const {
-  const auto first = std::ranges::lower_bound(places_, slot_begin, {}, &WindowPlace::slot);
-  if (first == places_.end()) return;
-  std::vector<WindowIndex::Hit> found;
-  index_.search(queries.windows, static_cast<size_t>(first - places_.begin()), kSearchRadius,
-                kHitsPerWindowMax, found);
-  for (const auto& hit : found) {
-    const WindowPlace& place = places_[hit.window];
-    hits.push_back({place.slot, place.item, queries.items[hit.query], hit.distance});
-  }
+  CoarseProbes coarse;
+  search(queries, slot_begin, hits, coarse);
 }
 
 }  // namespace soundgate

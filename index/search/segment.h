@@ -1,13 +1,15 @@
-// A segment: the windows of some consecutive slots, searchable.
-// A slot is a number that a reference gets when it is enrolled, and that is never given again; a
-// segment's windows are in the order of their slots, and of their places in the reference.
+// A segment: the windows of some references, searchable, in memory or in a mapped file.
+// A slot is a number that a reference gets when it is enrolled, and that is never given again.
 // Thread: immutable; any.
 #pragma once
 
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "index/search/segment_image.h"
 #include "index/search/window_index.h"
 
 namespace soundgate {
@@ -18,6 +20,14 @@ struct WindowPlace {
   Slot slot;
   uint32_t item;  // of the reference, where the window starts
 };
+
+// As the window's id: what is enrolled later has a larger one.
+inline WindowId id_of(WindowPlace place) {
+  return static_cast<WindowId>(uint64_t{place.slot} << 32 | place.item);
+}
+inline WindowPlace place_of(WindowId id) {
+  return {static_cast<Slot>(id >> 32), static_cast<uint32_t>(id)};
+}
 
 // A stretch of an upload that resembles a stretch of a reference.
 struct WindowHit {
@@ -36,50 +46,40 @@ struct QueryWindows {
 struct SlotItems {
   Slot slot;
   std::span<const Item> items;
+  int64_t enrolled_ms = 0;
 };
 
 class Segment {
  public:
-  // The informative windows of some references, by slot.
+  using IsLive = std::function<bool(Slot)>;
+  using Parts = std::span<const std::shared_ptr<const Segment>>;
+
+  // In memory: the informative windows of some references, by slot.
   explicit Segment(std::span<const SlotItems> references);
-  // Those of all `parts`, in order, but the slots that `is_live` denies.
-  template <class IsLive>
-  Segment(std::span<const std::shared_ptr<const Segment>> parts, IsLive is_live)
-      : Segment(gather(parts, is_live)) {}
+  // Those of all `parts`, but the slots that `is_live` denies.
+  Segment(Parts parts, const IsLive& is_live);
+  // The same in a file.
+  static IndexResult<std::shared_ptr<const Segment>> merge_into_file(
+      Parts parts, const IsLive& is_live, const std::filesystem::path& path);
+  static IndexResult<std::shared_ptr<const Segment>> open(const std::filesystem::path& path);
 
-  size_t window_count() const { return places_.size(); }
+  size_t window_count() const { return image_.counts().windows; }
   size_t window_count(Slot slot) const;
+  std::span<const SlotInfo> slots() const { return image_.slots(); }
+  const SegmentImage& image() const { return image_; }
+  bool is_file() const { return !image_.path().empty(); }
 
-  // Appends the nearest windows of each query, of slots from `slot_begin` on.
+  // Appends the nearest windows of each query, of slots from `slot_begin` on. `coarse` keeps what
+  // the quantiser said of these queries, for the other segments that have the same one.
+  void search(const QueryWindows& queries, Slot slot_begin, std::vector<WindowHit>& hits,
+              CoarseProbes& coarse) const;
   void search(const QueryWindows& queries, Slot slot_begin, std::vector<WindowHit>& hits) const;
 
  private:
-  struct Contents {
-    std::vector<Window> windows;
-    std::vector<WindowPlace> places;
-  };
+  explicit Segment(SegmentImage image);
 
-  explicit Segment(Contents contents);
-  static Contents windows_of(std::span<const SlotItems> references);
-  template <class IsLive>
-  static Contents gather(std::span<const std::shared_ptr<const Segment>> parts, IsLive is_live);
-
-  std::vector<WindowPlace> places_;
+  SegmentImage image_;
   WindowIndex index_;
 };
-
-template <class IsLive>
-Segment::Contents Segment::gather(std::span<const std::shared_ptr<const Segment>> parts,
-                                  IsLive is_live) {
-  Contents contents;
-  for (const auto& part : parts) {
-    for (size_t i = 0; i < part->places_.size(); ++i) {
-      if (!is_live(part->places_[i].slot)) continue;
-      contents.windows.push_back(part->index_.window(i));
-      contents.places.push_back(part->places_[i]);
-    }
-  }
-  return contents;
-}
 
 }  // namespace soundgate

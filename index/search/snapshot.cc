@@ -1,10 +1,18 @@
 #include "index/search/snapshot.h"
 
+#include <algorithm>
+
 namespace soundgate {
 
-bool is_suppressed(const Reference& reference, std::chrono::system_clock::time_point now) {
-  if (!reference.suppression) return false;
-  return !reference.suppression->until || now < *reference.suppression->until;
+const Bank* find_bank(const Snapshot& snapshot, std::string_view name) {
+  const auto found = std::ranges::find_if(
+      snapshot.banks, [&](const auto& entry) { return entry.second.name == name; });
+  return found == snapshot.banks.end() ? nullptr : &found->second;
+}
+
+bool is_in_force(const std::optional<Suppression>& suppression,
+                 std::chrono::system_clock::time_point now) {
+  return suppression && (!suppression->until || now < *suppression->until);
 }
 
 }  // namespace soundgate

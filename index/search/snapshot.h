@@ -6,6 +6,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "index/bank.h"
@@ -19,7 +21,8 @@ struct Snapshot {
   IndexStatus status;
   std::map<int64_t, Bank> banks;  // by id
   ReferenceTable references;
-  std::vector<std::shared_ptr<const Segment>> segments;  // by slot
+  std::vector<std::shared_ptr<const Segment>> segments;  // files first
+  size_t frozen_segments = 0;  // the first ones, which the keeper is just replacing
 };
 
 // A mutex about one pointer copy: std::atomic<std::shared_ptr> is a lock too in libstdc++ 12, and
@@ -40,6 +43,11 @@ class SnapshotCell {
   std::shared_ptr<const Snapshot> newest_ = std::make_shared<Snapshot>();
 };
 
-bool is_suppressed(const Reference& reference, std::chrono::system_clock::time_point now);
+// nullptr: there is none of this name.
+const Bank* find_bank(const Snapshot& snapshot, std::string_view name);
+
+// Whether there is a suppression, and its time is not over.
+bool is_in_force(const std::optional<Suppression>& suppression,
+                 std::chrono::system_clock::time_point now);
 
 }  // namespace soundgate

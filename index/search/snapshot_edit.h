@@ -13,7 +13,17 @@
 
 namespace soundgate {
 
-// The entries take the next slots, the first of which is returned. Their windows are counted here.
+struct PlacedReference {
+  Slot slot;
+  ReferenceEntry entry;
+  SharedItems items;
+};
+// At slots of their own, in order. Their windows are counted here.
+void place_references(Snapshot& snapshot, std::vector<PlacedReference> references);
+// One whose windows are in a segment already.
+void place_sealed(Snapshot& snapshot, Slot slot, ReferenceEntry entry);
+
+// The same at the next slots, the first of which is returned; the entries hold their items.
 Slot add_references(Snapshot& snapshot, std::vector<ReferenceEntry> entries);
 Slot add_reference(Snapshot& snapshot, ReferenceEntry entry);
 // Its windows stay behind until their segment is merged; nothing that is found in them counts.

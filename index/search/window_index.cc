@@ -1,6 +1,8 @@
 #include "index/search/window_index.h"
 
-#include "index/search/flat_index.h"
+#include "index/search/list_index.h"
+#include "index/search/quantiser.h"
+#include "index/search/tuning.h"
 
 namespace soundgate {
 namespace {
@@ -12,40 +14,55 @@ const uint8_t* bytes_of(std::span<const Window> windows) {
 }  // namespace
 
 struct WindowIndex::Faiss {
-  std::unique_ptr<faiss::IndexBinary> index;
+  Faiss(const BlockLists& lists, const QuantiserView& view)
+      : quantiser(view.empty() ? nullptr : std::make_unique<Quantiser>(view)),
+        quantiser_digest(view.digest),
+        index(lists, quantiser.get()),
+        probe_count(
+            soundgate::probe_count(lists.blocks.size() * kBlockWindows, lists.list_count())) {}
+
+  std::unique_ptr<Quantiser> quantiser;
+  uint64_t quantiser_digest;
+  ListIndex index;
+  size_t probe_count;
 };
 
-WindowIndex::WindowIndex(std::span<const Window> windows)
-    : faiss_(std::make_unique<Faiss>(Faiss{std::make_unique<FlatIndex>()})) {
-  faiss_->index->add(static_cast<faiss::Index::idx_t>(windows.size()), bytes_of(windows));
-}
+WindowIndex::WindowIndex(const BlockLists& lists, const QuantiserView& quantiser)
+    : faiss_(std::make_unique<Faiss>(lists, quantiser)) {}
 
 WindowIndex::~WindowIndex() = default;
 
-size_t WindowIndex::size() const { return static_cast<size_t>(faiss_->index->ntotal); }
-
-Window WindowIndex::window(size_t index) const {
-  Window window;
-  faiss_->index->reconstruct(static_cast<faiss::Index::idx_t>(index),
-                             reinterpret_cast<uint8_t*>(window.data()));
-  return window;
-}
-
-void WindowIndex::search(std::span<const Window> queries, size_t first, uint32_t radius,
-                         size_t count_max, std::vector<Hit>& hits) const {
-  FlatSearchParameters limits;
+void WindowIndex::search(std::span<const Window> queries, WindowId first_id, uint32_t radius,
+                         size_t count_max, CoarseProbes& coarse, std::vector<Hit>& hits) const {
+  ListSearchParameters limits;
   limits.radius = radius;
-  limits.first = first;
+  limits.first_id = first_id;
+  if (faiss_->quantiser) {
+    probe(queries, coarse);
+    limits.probe_count = coarse.count;
+    limits.lists = coarse.lists.data();
+  }
   std::vector<int32_t> distances(queries.size() * count_max);
   std::vector<faiss::Index::idx_t> labels(queries.size() * count_max);
-  faiss_->index->search(static_cast<faiss::Index::idx_t>(queries.size()), bytes_of(queries),
-                        static_cast<faiss::Index::idx_t>(count_max), distances.data(),
-                        labels.data(), &limits);
+  faiss_->index.search(static_cast<faiss::Index::idx_t>(queries.size()), bytes_of(queries),
+                       static_cast<faiss::Index::idx_t>(count_max), distances.data(), labels.data(),
+                       &limits);
   for (size_t i = 0; i < labels.size(); ++i) {
     if (labels[i] < 0) continue;
-    hits.push_back({static_cast<uint32_t>(i / count_max), static_cast<uint32_t>(labels[i]),
-                    static_cast<uint32_t>(distances[i])});
+    hits.push_back(
+        {static_cast<uint32_t>(i / count_max), labels[i], static_cast<uint32_t>(distances[i])});
   }
+}
+
+void WindowIndex::probe(std::span<const Window> queries, CoarseProbes& coarse) const {
+  if (coarse.digest == faiss_->quantiser_digest && coarse.count >= faiss_->probe_count) return;
+  coarse.digest = faiss_->quantiser_digest;
+  coarse.count = faiss_->probe_count;
+  std::vector<int32_t> distances(queries.size() * coarse.count);
+  coarse.lists.resize(distances.size());
+  faiss_->quantiser->search(static_cast<faiss::Index::idx_t>(queries.size()), bytes_of(queries),
+                            static_cast<faiss::Index::idx_t>(coarse.count), distances.data(),
+                            coarse.lists.data());
 }
 
 }  // namespace soundgate

@@ -1,42 +1,50 @@
-// The one place where FAISS is spoken: a binary index of windows, flat, with our own kernel and
-// layout under FAISS's interface, so that another FAISS index can take its place.
-// Flat and exact: at up to some hundred thousand windows it beats every inverted file (README,
-//   "Flat, transposed").
+// The one place where FAISS is spoken to: an inverted file of windows, or, where there are few, a
+// flat one, with our own kernel, layout and quantiser under FAISS's interface.
 // Errors: none; memory that runs out throws std::bad_alloc.
-// Thread: built by one; then const, and searched by any.
+// Thread: const; searched by any.
 #pragma once
 
 #include <memory>
 #include <span>
 #include <vector>
 
-#include "index/search/window.h"
+#include "index/search/block_lists.h"
 
 namespace soundgate {
+
+struct QuantiserView;
+
+// The lists that a quantiser gave a batch of queries: segments that were merged from each other
+// share one, and ask it once.
+struct CoarseProbes {
+  uint64_t digest = 0;  // of the quantiser; 0: none yet
+  size_t count = 0;     // lists for each query
+  std::vector<int64_t> lists;
+};
 
 class WindowIndex {
  public:
   struct Hit {
-    uint32_t query;     // index into the queries
-    uint32_t window;    // index into the windows
+    uint32_t query;  // index into the queries
+    WindowId window;
     uint32_t distance;  // in bits
   };
 
-  explicit WindowIndex(std::span<const Window> windows);
+  // Both outlive it.
+  WindowIndex(const BlockLists& lists, const QuantiserView& quantiser);
   ~WindowIndex();
   WindowIndex(const WindowIndex&) = delete;
   WindowIndex& operator=(const WindowIndex&) = delete;
 
-  size_t size() const;
-  Window window(size_t index) const;
-
-  // Appends to `hits`, for each query, the nearest windows: those from index `first` on, nearer
-  // than `radius`, and at most `count_max` of them.
-  void search(std::span<const Window> queries, size_t first, uint32_t radius, size_t count_max,
-              std::vector<Hit>& hits) const;
+  // Appends to `hits`, for each query, the nearest windows: those with ids from `first_id` on,
+  // nearer than `radius`, and at most `count_max` of them.
+  void search(std::span<const Window> queries, WindowId first_id, uint32_t radius, size_t count_max,
+              CoarseProbes& coarse, std::vector<Hit>& hits) const;
 
  private:
   struct Faiss;
+  void probe(std::span<const Window> queries, CoarseProbes& coarse) const;
+
   std::unique_ptr<Faiss> faiss_;
 };
 

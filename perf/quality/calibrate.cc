@@ -65,7 +65,7 @@ std::map<Slot, Found> strongest(const Query& query, const Snapshot& snapshot,
   for (const Candidate& candidate : candidates) {
     ++rank;
     const ReferenceEntry& entry = *snapshot.references.at(candidate.slot);
-    const Alignment alignment = align(query, *entry.items, candidate, speed);
+    const Alignment alignment = align(query, *entry.items.load(), candidate, speed);
     if (alignment.proving_items < kMatchItemsMin) continue;
     const auto [it, is_new] = found.try_emplace(candidate.slot, Found{alignment, candidate, rank});
     if (!is_new && alignment.strength() > it->second.alignment.strength()) {

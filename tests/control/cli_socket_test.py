@@ -282,6 +282,15 @@ class SocketTest(Contract):
             self.assertRegex(line, r'^(# (HELP|TYPE) soundgate_\w+ .+|soundgate_\w+(\{.*\})? -?[\d.e+-]+)$')
         self.assertIn("soundgate_decoder_workers 2", text)
 
+    def test_a_damaged_segment_is_reported(self):
+        self.daemon.stop()
+        (self.folder / "store/segments/900.segment").write_bytes(b"damage")
+        self.daemon.start()
+        index = self.run_json("status")[0]["index"]
+        self.assertIn("900.segment: it is damaged", index["complaints"][0])
+        self.assertIn("900.segment: it is damaged", self.run_cli("status")[0])
+        self.assertIn("soundgate_index_complaints_total 1", self.ask("GET", "/metrics")[1])
+
     def test_errors_are_json(self):
         for method, target, body, status, code in (
                 ("GET", "/v1/nonsense", None, 404, "not_found"),

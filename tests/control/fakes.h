@@ -39,7 +39,11 @@ class FakeIndex : public Index {
   std::unique_ptr<MatchSession> match() const override {
     return std::make_unique<FakeSession>(matches, probe_items);
   }
-  IndexStatus status() const override { return {.version = 7}; }
+  IndexStatus status() const override {
+    IndexStatus status;
+    status.version = 7;
+    return status;
+  }
 
   IndexResult<void> create_bank(const Bank&) override { return none(); }
   IndexResult<void> set_bank(const Bank&) override { return none(); }

@@ -30,7 +30,7 @@ LIBRARY_HOMES = {
     "libsw*/*": ["fingerprint/decode/*"],
     "boost/context/*": ["fingerprint/decode/*"],
     "chromaprint.h": ["fingerprint/chroma/*"],
-    "xxhash.h": ["fingerprint/exact/*", "index/catalogue/*"],
+    "xxhash.h": ["fingerprint/exact/*", "index/catalogue/*", "index/search/checksum.cc"],
     "faiss/*": ["index/search/*"],
     "sqlite3.h": ["index/catalogue/*", "control/decisions/*"],
     "boost/asio*": ["control/*"],

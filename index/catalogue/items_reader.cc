@@ -1,0 +1,56 @@
+#include "index/catalogue/items_reader.h"
+
+#include <utility>
+
+#include "index/catalogue/items_blob.h"
+
+namespace soundgate {
+namespace {
+
+IndexError error_of(const DatabaseError& error, const std::string& path) {
+  if (error.is_corruption()) {
+    return {IndexError::Kind::kCorrupt, path + " is damaged: " + error.what()};
+  }
+  return {IndexError::Kind::kInputOutput, path + ": " + error.what()};
+}
+
+}  // namespace
+
+ItemsReader::ItemsReader(std::string path)
+    : path_(std::move(path)),
+      database_(path_),
+      statement_(
+          database_.prepare("SELECT items, items_digest, content_id FROM reference WHERE id = ?")) {
+}
+
+IndexResult<std::unique_ptr<ItemsReader>> ItemsReader::open(const std::string& path) {
+  try {
+    return std::unique_ptr<ItemsReader>(new ItemsReader(path));
+  } catch (const DatabaseError& error) {
+    return tl::unexpected(error_of(error, path));
+  }
+}
+
+IndexResult<std::vector<Item>> ItemsReader::read(int64_t reference_id) {
+  const std::lock_guard lock(mutex_);
+  try {
+    statement_.bind(1, reference_id);
+    if (!statement_.step()) {
+      return tl::unexpected(IndexError{IndexError::Kind::kNotFound,
+                                       path_ + ": the reference has been removed meanwhile"});
+    }
+    const auto blob = statement_.blob(0);
+    const bool fits = items_digest(blob) == statement_.integer(1);
+    std::vector<Item> items = items_of_blob(blob);
+    const std::string content_id = statement_.text(2);
+    statement_.run();  // to its end, so that it can be bound again
+    if (fits) return items;
+    return tl::unexpected(IndexError{
+        IndexError::Kind::kCorrupt,
+        path_ + " is damaged: the items of reference " + content_id + " do not fit their digest"});
+  } catch (const DatabaseError& error) {
+    return tl::unexpected(error_of(error, path_));
+  }
+}
+
+}  // namespace soundgate

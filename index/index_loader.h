@@ -1,0 +1,59 @@
+// Fills memory from a store when it is opened: windows from the segment files, where they are whole
+// and of this catalogue, and made of the items where they are not.
+// Errors: the catalogue's and the segment store's.
+// Thread: one; used once.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "index/catalogue/catalogue.h"
+#include "index/catalogue/items_reader.h"
+#include "index/enrolment.h"
+#include "index/search/segment_store.h"
+#include "index/search/snapshot.h"
+#include "index/search/snapshot_edit.h"
+
+namespace soundgate {
+
+using ReferenceKey = std::pair<int64_t, std::string>;  // bank id and content id
+
+struct LoadedIndex {
+  std::shared_ptr<Snapshot> snapshot;
+  std::map<ReferenceKey, Slot> slots;
+  Suppressions suppressions;
+  std::vector<std::string> complaints;  // about segment files
+};
+
+class IndexLoader {
+ public:
+  // All outlive it; `items` is where the references will have theirs from.
+  IndexLoader(Catalogue& catalogue, ItemsReader& reader, std::shared_ptr<const ItemSource> items,
+              SegmentStore& store)
+      : catalogue_(catalogue), reader_(reader), items_(std::move(items)), store_(store) {}
+
+  IndexResult<LoadedIndex> load();
+
+ private:
+  struct Unsealed {
+    Slot slot;
+    ReferenceEntry entry;
+  };
+
+  IndexResult<void> load_references(const SegmentStore::Segments& segments);
+  IndexResult<void> load_unsealed();
+
+  Catalogue& catalogue_;
+  ItemsReader& reader_;
+  std::shared_ptr<const ItemSource> items_;
+  SegmentStore& store_;
+
+  LoadedIndex loaded_;
+  std::vector<Unsealed> unsealed_;  // references whose windows are in no segment
+  bool has_strangers_ = false;      // segments with slots that were another reference's
+};
+
+}  // namespace soundgate

@@ -1,0 +1,13 @@
+// The checksum of what lies in segment files: XXH3, 64 bits. Tells what a disk has changed, not
+// what somebody forged.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace soundgate {
+
+uint64_t checksum(std::span<const std::byte> bytes, uint64_t seed = 0);
+
+}  // namespace soundgate

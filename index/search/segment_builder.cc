@@ -1,0 +1,214 @@
+#include "index/search/segment_builder.h"
+
+#include <algorithm>
+#include <random>
+
+#include "index/search/tuning.h"
+#include "index/search/window.h"
+
+namespace soundgate {
+namespace {
+
+constexpr size_t kAssignBatch = 1024;
+constexpr size_t kSampleTriesMax = 20;  // for each window wanted, where many are dead
+
+void add_windows(const SlotItems& reference, SlotInfo& info, std::vector<Window>& windows,
+                 std::vector<WindowId>& ids) {
+  uint32_t covered_end = 0;
+  for (uint32_t first = 0; first + kWindowItems <= reference.items.size();
+       first += kReferenceStride) {
+    const WindowItems window = reference.items.subspan(first).first<kWindowItems>();
+    if (!is_informative(window)) continue;
+    windows.push_back(pack_window(window));
+    ids.push_back(id_of({reference.slot, first}));
+    ++info.window_count;
+    info.informative_items += first + kWindowItems - std::max(first, covered_end);
+    covered_end = first + kWindowItems;
+  }
+}
+
+// Ids grow along a list, so that what is newer than a slot is its end. Parts come by slot and their
+// lists are in order: only what was quantised anew is not.
+void sort_list(std::span<WindowBlock> blocks, std::span<WindowId> ids) {
+  if (std::ranges::is_sorted(ids)) return;
+  std::vector<std::pair<WindowId, Window>> entries;
+  for (size_t i = 0; i < ids.size(); ++i) entries.emplace_back(ids[i], window_at(blocks, i));
+  std::ranges::sort(entries, {}, &std::pair<WindowId, Window>::first);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    ids[i] = entries[i].first;
+    put_window(blocks, i, entries[i].second);
+  }
+}
+
+template <class From, class To>
+void copy(const From& from, To to) {
+  std::ranges::copy(from, to.begin());
+}
+
+}  // namespace
+
+SegmentBuilder::SegmentBuilder(std::span<const SlotItems> references) {
+  std::vector<Window> windows;
+  for (const SlotItems& reference : references) {
+    SlotInfo info{reference.slot, static_cast<uint32_t>(reference.items.size()), 0, 0,
+                  reference.enrolled_ms};
+    add_windows(reference, info, windows, ids_);
+    slots_.push_back(info);
+  }
+  windows_ = windows.size();
+  const size_t block_count = (windows_ + kBlockWindows - 1) / kBlockWindows;
+  blocks_.resize(block_count);
+  ids_.resize(block_count * kBlockWindows, kNoId);
+  for (size_t i = 0; i < windows_; ++i) put_window(blocks_, i, windows[i]);
+  begin_ = {0, static_cast<uint32_t>(block_count)};
+  parts_.push_back({{begin_, blocks_, ids_}, {}});
+}
+
+SegmentBuilder::SegmentBuilder(Segment::Parts parts, const Segment::IsLive& is_live)
+    : is_live_(is_live) {
+  for (const auto& part : parts) {
+    parts_.push_back({part->image().lists(), part->image().quantiser()});
+    for (const SlotInfo& info : part->slots()) {
+      if (!is_live_(info.slot)) continue;
+      slots_.push_back(info);
+      windows_ += info.window_count;
+    }
+  }
+  std::ranges::sort(slots_, {}, &SlotInfo::slot);
+}
+
+IndexResult<SegmentImage> SegmentBuilder::build(const std::filesystem::path& path) {
+  choose_quantiser();
+  const std::vector<uint32_t> lists = assign();
+  std::vector<uint32_t> sizes(list_count_);
+  for (const uint32_t list : lists) ++sizes[list];
+
+  SegmentCounts counts;
+  counts.slots = slots_.size();
+  counts.windows = lists.size();
+  counts.leaders = quantiser_.leaders.size();
+  counts.centroid_blocks = quantiser_.centroids.blocks.size();
+  counts.lists = list_count_;
+  for (const uint32_t size : sizes) counts.blocks += (size + kBlockWindows - 1) / kBlockWindows;
+
+  auto made = path.empty() ? IndexResult<SegmentImage>(SegmentImage(counts))
+                           : SegmentImage::in_file(path, counts);
+  if (!made) return made;
+  copy(slots_, made->slots());
+  copy(quantiser_.leaders, made->leaders());
+  if (!quantiser_.empty()) copy(quantiser_.centroids.begin, made->leader_begin());
+  copy(quantiser_.centroids.ids, made->centroid_ids());
+  copy(quantiser_.centroids.blocks, made->centroids());
+  uint32_t block = 0;
+  for (size_t list = 0; list < sizes.size(); ++list) {
+    made->list_begin()[list] = block;
+    block += static_cast<uint32_t>((sizes[list] + kBlockWindows - 1) / kBlockWindows);
+  }
+  made->list_begin()[list_count_] = block;
+  fill(*made, lists);
+  if (auto sealed = made->seal(quantiser_.digest); !sealed) {
+    return tl::unexpected(std::move(sealed.error()));
+  }
+  return made;
+}
+
+template <class Visit>
+void SegmentBuilder::for_each_window(Visit visit) const {
+  for (const Part& part : parts_) {
+    for (size_t list = 0; list < part.lists.list_count(); ++list) {
+      if (!part.lists.is_sound(list)) continue;
+      const size_t first = part.lists.begin[list] * kBlockWindows;
+      const auto ids = part.lists.ids_of(list);
+      for (size_t i = 0; i < ids.size(); ++i) {
+        if (is_live(ids[i])) visit(part, list, first + i, ids[i]);
+      }
+    }
+  }
+}
+
+bool SegmentBuilder::is_live(WindowId id) const { return !is_live_ || is_live_(place_of(id).slot); }
+
+// The one of the largest part that has one that suits; otherwise a new one.
+void SegmentBuilder::choose_quantiser() {
+  if (list_count(windows_) == 1) return;
+  const Part* best = nullptr;
+  for (const Part& part : parts_) {
+    if (part.quantiser.empty() || !suits(part.lists.list_count(), windows_)) continue;
+    if (best == nullptr || part.lists.blocks.size() > best->lists.blocks.size()) best = &part;
+  }
+  if (best != nullptr) {
+    quantiser_ = best->quantiser;
+    list_count_ = best->lists.list_count();
+    return;
+  }
+  const std::vector<Window> centroids = sample(list_count(windows_));
+  if (centroids.empty()) return;
+  made_ = make_quantiser(centroids);
+  quantiser_ = made_.view();
+  list_count_ = centroids.size();
+}
+
+// Seeded by their number: the same references make the same segment.
+std::vector<Window> SegmentBuilder::sample(size_t count) const {
+  size_t places = 0;
+  for (const Part& part : parts_) places += part.lists.ids.size();
+  std::mt19937_64 random(windows_);
+  std::vector<Window> windows;
+  for (size_t tries = 0; windows.size() < count && tries < count * kSampleTriesMax; ++tries) {
+    size_t place = random() % places;
+    const Part* part = parts_.data();
+    while (place >= part->lists.ids.size()) place -= (part++)->lists.ids.size();
+    const WindowId id = part->lists.ids[place];
+    if (id == kNoId || !is_live(id)) continue;
+    windows.push_back(window_at(part->lists.blocks, place));
+  }
+  return windows;
+}
+
+// The list of each live window, in the order of for_each_window.
+std::vector<uint32_t> SegmentBuilder::assign() const {
+  std::vector<uint32_t> lists;
+  lists.reserve(windows_);
+  if (quantiser_.empty()) {
+    for_each_window([&](const auto&...) { lists.push_back(0); });
+    return lists;
+  }
+  const Quantiser quantiser(quantiser_);
+  std::vector<Window> batch;
+  const auto flush = [&] {
+    lists.resize(lists.size() + batch.size());
+    quantiser.assign_lists(batch, std::span(lists).last(batch.size()));
+    batch.clear();
+  };
+  for_each_window([&](const Part& part, size_t list, size_t index, WindowId) {
+    if (part.quantiser.digest == quantiser_.digest) {
+      if (!batch.empty()) flush();
+      lists.push_back(static_cast<uint32_t>(list));
+      return;
+    }
+    batch.push_back(window_at(part.lists.blocks, index));
+    if (batch.size() == kAssignBatch) flush();
+  });
+  flush();
+  return lists;
+}
+
+void SegmentBuilder::fill(SegmentImage& image, std::span<const uint32_t> lists) const {
+  const std::span<WindowId> ids = image.ids();
+  const std::span<const uint32_t> begin = image.list_begin();
+  std::ranges::fill(ids, kNoId);
+  std::vector<uint32_t> filled(list_count_);
+  size_t at = 0;
+  for_each_window([&](const Part& part, size_t, size_t index, WindowId id) {
+    const uint32_t list = lists[at++];
+    const size_t place = begin[list] * kBlockWindows + filled[list]++;
+    put_window(image.blocks(), place, window_at(part.lists.blocks, index));
+    ids[place] = id;
+  });
+  for (size_t list = 0; list < list_count_; ++list) {
+    sort_list(image.blocks().subspan(begin[list]),
+              ids.subspan(begin[list] * kBlockWindows, filled[list]));
+  }
+}
+
+}  // namespace soundgate

@@ -1,0 +1,47 @@
+// How many lists a segment has, and how many of them a query looks into. What it was chosen on:
+// README, "Lists and probes".
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+
+namespace soundgate {
+
+// Fewer windows are searched flat: that is as quick, and misses nothing.
+inline constexpr size_t kFlatWindowsMax = 16 * 1024;
+
+inline constexpr size_t kListWindows = 128;          // at least, that a new list has on average
+inline constexpr size_t kListCountMax = 512 * 1024;  // 2^19 centroids are 38 MB
+
+inline size_t list_count(size_t windows) {
+  if (windows <= kFlatWindowsMax) return 1;
+  return std::min(std::bit_floor(windows / kListWindows), kListCountMax);
+}
+
+// Of a quantiser that was made for fewer or more windows.
+inline bool suits(size_t list_count_there, size_t windows) {
+  const size_t wanted = list_count(windows);
+  return list_count_there <= 2 * wanted && wanted <= 2 * list_count_there;
+}
+
+// Leaders whose lists of centroids are looked at, by a window that is stored as by one that is
+// searched for: what they see is what they agree on.
+inline constexpr size_t kLeadersLookedAt = 8;
+
+// Windows that a query is compared with, those of the quantiser included: that is its cost.
+inline constexpr size_t kComparedWindows = 8000;
+inline constexpr size_t kProbesMin = 8;
+inline constexpr size_t kProbesMax = 32;
+
+inline size_t probe_count(size_t windows, size_t lists) {
+  const auto leaders = static_cast<size_t>(std::sqrt(static_cast<double>(lists)));
+  const size_t quantiser = leaders + kLeadersLookedAt * leaders;
+  const size_t left = kComparedWindows - std::min(kComparedWindows, quantiser);
+  // Queries are where windows crowd: the lists that they probe are twice as long as others.
+  const size_t wanted = left / 2 * lists / std::max<size_t>(windows, 1);
+  return std::min(lists, std::clamp(wanted, kProbesMin, kProbesMax));
+}
+
+}  // namespace soundgate

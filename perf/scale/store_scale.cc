@@ -1,0 +1,203 @@
+// What a whole store does while it grows: how fast precomputed fingerprints are taken in, how soon
+// one enrolled is found, what merges in the background do to searches, and how long it takes to
+// open. Prints a JSON object.
+// usage: store_scale UPLOADS.tsv --references N [--scratch DIR]
+// References are those of index_scale. A search is a whole upload of 60 s, its alignment included;
+// searches that overlap with enrolment and merging are told from those after it.
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "index/index.h"
+#include "perf/scale/synthetic_music.h"
+#include "perf/scale/uploads.h"
+
+namespace soundgate::scale {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr size_t kReferenceItems = 1729;  // 214 s
+constexpr size_t kUploadItems = 485;      // 60 s
+constexpr size_t kBatchReferences = 256;
+constexpr int kSingles = 50;
+constexpr int kQuietSearches = 400;
+
+double milliseconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
+nlohmann::json percentiles(std::vector<double> values) {
+  std::ranges::sort(values);
+  if (values.empty()) return nullptr;
+  const auto at = [&](double share) {
+    return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1))];
+  };
+  return {{"count", values.size()},
+          {"p50_ms", at(0.5)},
+          {"p99_ms", at(0.99)},
+          {"max_ms", values.back()}};
+}
+
+template <class T>
+T value_of(IndexResult<T> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+size_t matches_of(const Index& index, std::span<const Item> items) {
+  const auto session = index.match();
+  session->append(0, items);
+  return session->finish().size();
+}
+
+double resident_mib() {
+  std::ifstream status("/proc/self/statm");
+  size_t total = 0, resident = 0;
+  status >> total >> resident;
+  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
+}
+
+class StoreScale {
+ public:
+  StoreScale(const Uploads& uploads, std::filesystem::path store)
+      : music_(uploads.tracks, 1), searched_(uploads.tracks, 2), store_(std::move(store)) {}
+
+  nlohmann::json run(size_t references) {
+    nlohmann::json json{{"references", references}};
+    open();
+    Bank bank;
+    bank.name = "bank";
+    value_of(index_->create_bank(bank));
+    std::atomic<bool> half = false, over = false;
+    std::vector<double> busy;
+    std::thread searcher([&] {
+      half.wait(false);  // until then there is less to search than afterwards
+      while (!over) busy.push_back(search());
+    });
+    const auto begin = Clock::now();
+    for (size_t first = 0; first < references; first += kBatchReferences) {
+      enroll(first, std::min(first + kBatchReferences, references));
+      if (2 * first < references) continue;
+      half = true;
+      half.notify_one();
+    }
+    const double seconds = milliseconds_since(begin) / 1000;
+    over = true;
+    searcher.join();
+    json["enrolled_per_second"] = static_cast<double>(references) / seconds;
+    json["search_while_enrolling"] = percentiles(busy);
+    settle();
+    std::vector<double> quiet;
+    for (int i = 0; i < kQuietSearches; ++i) quiet.push_back(search());
+    json["search_quiet"] = percentiles(quiet);
+    measure_singles(json);
+    json["segments"] = index_->status().segment_count;
+    json["complaints"] = index_->status().complaints;
+    json["resident_mib"] = resident_mib();
+    index_.reset();
+    const auto opening = Clock::now();
+    open();
+    json["open_s"] = milliseconds_since(opening) / 1000;
+    return json;
+  }
+
+ private:
+  void open() { index_ = value_of(Index::open(store_, {.create = true, .owner = "store_scale"})); }
+
+  EnrollRequest request_of(size_t number) {
+    EnrollRequest request;
+    request.bank = "bank";
+    request.content_id = std::to_string(number);
+    request.title = "title " + request.content_id;
+    request.fingerprint.items = music_.make(kReferenceItems);
+    request.fingerprint.duration_seconds = kReferenceItems * kItemSeconds;
+    return request;
+  }
+
+  void enroll(size_t first, size_t end) {
+    std::vector<EnrollRequest> requests;
+    for (size_t i = first; i < end; ++i) requests.push_back(request_of(i));
+    for (auto& result : index_->enroll_all(requests)) value_of(std::move(result));
+  }
+
+  double search() {
+    const auto items = searched_.make(kUploadItems);
+    const auto begin = Clock::now();
+    matches_of(*index_, items);
+    return milliseconds_since(begin);
+  }
+
+  // Until the keeper has had nothing to do for a while.
+  void settle() {
+    for (int64_t before = -1, quiet = 0; quiet < 30;) {
+      const int64_t now = index_->status().segment_count;
+      quiet = now == before ? quiet + 1 : 0;
+      before = now;
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+  }
+
+  void measure_singles(nlohmann::json& json) {
+    std::vector<double> acknowledged, found;
+    for (int i = 0; i < kSingles; ++i) {
+      EnrollRequest request = request_of(1'000'000'000 + static_cast<size_t>(i));
+      const auto begin = Clock::now();
+      value_of(index_->enroll(request));
+      acknowledged.push_back(milliseconds_since(begin));
+      const auto& items = request.fingerprint.items;
+      if (matches_of(*index_, std::span(items).subspan(400, kUploadItems)) == 0) {
+        throw std::runtime_error("what was just enrolled is not found");
+      }
+      found.push_back(milliseconds_since(begin));
+    }
+    json["enroll_acknowledged"] = percentiles(acknowledged);
+    json["enroll_found_by_a_search"] = percentiles(found);
+  }
+
+  SyntheticMusic music_, searched_;
+  std::filesystem::path store_;
+  std::unique_ptr<Index> index_;
+};
+
+void run(int argc, char** argv) {
+  std::filesystem::path uploads, scratch = std::filesystem::temp_directory_path();
+  size_t references = 10000;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--references" && i + 1 < argc) {
+      references = std::strtoul(argv[++i], nullptr, 10);
+    } else if (argument == "--scratch" && i + 1 < argc) {
+      scratch = argv[++i];
+    } else {
+      uploads = argument;
+    }
+  }
+  const auto store = scratch / ("store_scale." + std::to_string(getpid()));
+  const Uploads read = read_uploads(uploads);
+  const auto json = StoreScale(read, store).run(references);
+  std::filesystem::remove_all(store);
+  std::printf("%s\n", json.dump().c_str());
+}
+
+}  // namespace
+}  // namespace soundgate::scale
+
+int main(int argc, char** argv) {
+  try {
+    soundgate::scale::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "store_scale: %s\n", error.what());
+    return 2;
+  }
+}
