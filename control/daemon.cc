@@ -27,7 +27,10 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config) {
 }
 
 Result<void> Daemon::open_store() {
-  auto index = lift(Index::open(config_.store, {.create = true, .owner = "soundgated"}));
+  auto index = lift(Index::open(
+      config_.store, {.create = true,
+                      .owner = "soundgated",
+                      .false_positives_per_upload = config_.false_positives_per_upload}));
   if (!index) return tl::unexpected(index.error());
   index_ = std::move(*index);
   auto decisions = DecisionStore::open(config_.store);

@@ -23,8 +23,8 @@ inline constexpr uint32_t kItemsMax = static_cast<uint32_t>(24 * 3600 / kItemSec
 // Windows: 16 items are 512 bits, one cache line.
 inline constexpr uint32_t kWindowItems = 16;
 inline constexpr uint32_t kReferenceStride = 8;
-// Strides coprime to kReferenceStride: every phase is tried. Of a short upload all is searched, of the
-// first minute much; from there on, a stretch of some length has to be found, not each.
+// Strides coprime to kReferenceStride: every phase is tried. Of a short upload all is searched, of
+// the first minute much; from there on, a stretch of some length has to be found, not each.
 inline constexpr uint32_t kShortQueryStride = 1;
 inline constexpr uint32_t kFirstQueryStride = 3;
 inline constexpr uint32_t kQueryStride = 7;
@@ -44,7 +44,7 @@ inline constexpr size_t kSessionCandidatesMax = 4096;
 static_assert(kSessionHitsMax >= 4 * kSearchBatchWindows * kHitsPerWindowMax);
 
 // Items of references that stay in memory once they have been read: 64 MiB, some 9,000 songs.
-inline constexpr size_t kItemCacheBytes = 64 * 1024 * 1024;
+inline constexpr size_t kItemCacheBytes = 256 * 1024 * 1024;
 // A slot is a reference's row in the catalogue, and never given twice.
 inline constexpr int64_t kSlotsMax = int64_t{1} << 31;
 inline constexpr size_t kComplaintsMax = 16;

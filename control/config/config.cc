@@ -94,6 +94,9 @@ class Reader {
     });
     read_fail_policy();
     section("decoder", [&](TomlSection& s) { read_decoder(s); });
+    section("match", [&](TomlSection& s) {
+      s.real("false_positives_per_upload", config_.false_positives_per_upload, 1e-12, 1e-2);
+    });
     section("probes", [&](TomlSection& s) {
       s.real("cpu_share", config_.probes_cpu_share, 0, ProbeSettings::kCpuShareMax);
     });

@@ -35,6 +35,7 @@ struct Config {
   FailPolicy fail_policy;
 
   DecoderPool::Options decoder;                         // producer_count is left to the wiring
+  double false_positives_per_upload = kFalsePositivesPerUpload;  // 1e-12..1e-2
   double probes_cpu_share = ProbeSettings{}.cpu_share;  // of what decoding costs
   DecisionLimits decisions;
   std::string log_level = "info";

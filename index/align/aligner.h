@@ -31,8 +31,8 @@ struct Alignment {
   double strength() const { return soundgate::strength(score, independent_seconds); }
 };
 
-// The stretch about a candidate; empty (query_begin == query_end) if there is none. `speed`: items of
-// the reference with each of the upload; none: any.
+// The stretch about a candidate; empty (query_begin == query_end) if there is none. `speed`: items
+// of the reference with each of the upload; none: any.
 Alignment align(const Query& query, std::span<const Item> reference, const Candidate& candidate,
                 std::optional<double> speed);
 
@@ -44,8 +44,8 @@ struct ReferenceAlignments {
 // Whether a stretch counts: long enough, and as strong as what was searched demands.
 bool is_accepted(const Alignment& alignment, const SearchSpace& space);
 
-// All references that the upload has stretches of. `candidates`: heaviest first. `speeds`: those that
-// count as the same tempo.
+// All references that the upload has stretches of. `candidates`: heaviest first. `speeds`: those
+// that count as the same tempo.
 std::vector<ReferenceAlignments> align_all(const Query& query, const ReferenceTable& references,
                                            std::span<const Candidate> candidates,
                                            std::span<const double> speeds,

@@ -20,9 +20,9 @@ inline constexpr int kOffsetSlack = 4;      // items: half a stride, which is wh
 
 // The speed of an upload against its reference is sought among these, in the items about a hit.
 inline constexpr double kSpeedStep = 0.025;
-inline constexpr int kSpeedSteps = 10;         // to either side: -25 % to +25 %
-inline constexpr int kLineItems = 112;         // 14 s
-inline constexpr double kSpeedBits = 0.7;      // of an item's 32: so much better than speed 1
+inline constexpr int kSpeedSteps = 10;     // to either side: -25 % to +25 %
+inline constexpr int kLineItems = 112;     // 14 s
+inline constexpr double kSpeedBits = 0.7;  // of an item's 32: so much better than speed 1
 
 // An item that differs in fewer bits than this speaks for an alignment, one in more, against it.
 inline constexpr int kLikelyBits = 12;
@@ -38,7 +38,7 @@ inline constexpr uint32_t kCandidateWeightMin = 2000;
 // However long: arrangements of one theme may go together for minutes, faintly.
 inline constexpr double kScoreMin = 0.22;
 // Candidates that an upload may have aligned, heaviest first.
-inline constexpr size_t kAlignedCandidatesMax = 512;
+inline constexpr size_t kAlignedCandidatesMax = 256;
 
 // Hits of one alignment: how far their offsets and their places may lie apart, in items.
 inline constexpr int32_t kOffsetGapMax = 2;

@@ -25,7 +25,6 @@ class Matcher {
   std::vector<Candidate> take_candidates(std::shared_ptr<const Snapshot> newest);
   const Query& query() const { return query_; }
 
-
  private:
   void adopt(std::shared_ptr<const Snapshot> newest);
   void search(uint32_t begin, uint32_t end, uint32_t stride, Slot slot_begin);

@@ -45,9 +45,8 @@ Stretch stretch_of(const Alignment& alignment, const View& view, uint32_t refere
   const double tail = (ends ? kItemSpanSeconds : kEndCutSeconds) - kItemSeconds;
   Stretch stretch;
   stretch.strength = alignment.strength();
-  stretch.score_threshold =
-      std::max(kScoreMin, strength_threshold(view.space, alignment.tempo) /
-                              std::sqrt(alignment.independent_seconds));
+  stretch.score_threshold = std::max(kScoreMin, strength_threshold(view.space, alignment.tempo) /
+                                                    std::sqrt(alignment.independent_seconds));
   MatchSegment& segment = stretch.segment;
   segment.query_start = (alignment.query_begin * kItemSeconds + lead) / view.speed;
   segment.query_end = (alignment.query_end * kItemSeconds + tail) / view.speed;

@@ -59,8 +59,8 @@ void Sides::measure(Run run, const Line& line, int32_t drift, std::span<uint8_t>
     there[i] = reference[static_cast<size_t>(item)];
   }
   const auto query_begin = static_cast<size_t>(run.begin);
-  item_distances(query.items().subspan(query_begin, run.size()),
-                 std::span(there).first(run.size()), distances.first(run.size()));
+  item_distances(query.items().subspan(query_begin, run.size()), std::span(there).first(run.size()),
+                 distances.first(run.size()));
   for (size_t i = 0; i < run.size(); ++i) {
     const int64_t item = line.reference_item(run.begin + static_cast<int64_t>(i)) + drift;
     if (proves_nothing(static_cast<uint32_t>(query_begin + i), static_cast<size_t>(item))) {
@@ -93,7 +93,8 @@ Block block_at(const Sides& sides, Run wanted, const Line& line, int32_t drift) 
   return block;
 }
 
-// The block as far beside the line as the one before, or a step further where that is clearly better.
+// The block as far beside the line as the one before, or a step further where that is clearly
+// better.
 Block follow(const Sides& sides, Run wanted, const Line& line, int32_t drift) {
   Block best = block_at(sides, wanted, line, drift);
   if (!best.is_whole()) return best;  // too little to judge by

@@ -26,9 +26,9 @@ struct Path {
   size_t size() const { return offsets.size(); }
 };
 
-// Where the upload's items lie in the reference: item `anchor` at anchor + offset, and from there on
-// `speed` items of the reference with each item of the upload. In whole 65,536ths: it is asked for
-// every item that is compared.
+// Where the upload's items lie in the reference: item `anchor` at anchor + offset, and from there
+// on `speed` items of the reference with each item of the upload. In whole 65,536ths: it is asked
+// for every item that is compared.
 struct Line {
   static constexpr int64_t kUnit = 1 << 16;
 

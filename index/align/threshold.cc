@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fingerprint/fingerprint.h"
+
 namespace soundgate {
 namespace {
 
@@ -23,7 +25,8 @@ constexpr double kTempos = 2;  // that share what false positives are bearable
 const Tail& tail_of(Tempo tempo) { return tempo == Tempo::kSame ? kSameTempo : kOtherTempo; }
 
 double expected_at_start(const SearchSpace& space, const Tail& tail) {
-  return tail.rate * std::max(space.reference_seconds, 1.0) * std::max(space.query_seconds, 1.0);
+  return tail.rate * std::max(space.reference_seconds, 1.0) *
+         std::max(space.query_seconds, kItemSeconds);
 }
 
 }  // namespace

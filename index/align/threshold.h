@@ -22,12 +22,12 @@ double strength(double score, double independent_seconds);
 // What was compared with what, and how many false matches in it are bearable.
 struct SearchSpace {
   double reference_seconds = 0;
-  double query_seconds = 0;
+  double query_seconds = 0;           // in which a stretch may begin
   double false_positives_max = 1e-6;  // to be expected, all in all
 };
 
-// Unrelated music of one beat goes together for long when one side may be stretched, so a stretch at
-// another tempo proves less.
+// Unrelated music of one beat goes together for long when one side may be stretched, so a stretch
+// at another tempo proves less.
 enum class Tempo : uint8_t { kSame, kOther };
 
 double strength_threshold(const SearchSpace& space, Tempo tempo);

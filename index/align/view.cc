@@ -8,6 +8,9 @@
 namespace soundgate {
 namespace {
 
+// A stretch of the least length has so much less room than the upload.
+constexpr double kLeastSeconds = (kMatchItemsMin - 1) * kItemSeconds;
+
 bool is_probed(const Snapshot& snapshot, Slot slot, int step) {
   const ReferenceEntry* entry = snapshot.references.at(slot);
   if (entry == nullptr) return false;
@@ -28,7 +31,7 @@ View finish_view(Matcher& matcher, std::shared_ptr<const Snapshot> newest, int s
   View view;
   view.speed = probe_speed(step);
   view.query_items = matcher.query().size();
-  view.space = {snapshot.status.reference_seconds, matcher.query().known_seconds(),
+  view.space = {snapshot.status.reference_seconds, matcher.query().known_seconds() - kLeastSeconds,
                 false_positives_max};
   // What was sped up goes along with its reference again; where only the pitch was shifted, undoing
   // that has changed the tempo, by just as much.

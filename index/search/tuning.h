@@ -31,9 +31,9 @@ inline bool suits(size_t list_count_there, size_t windows) {
 inline constexpr size_t kLeadersLookedAt = 8;
 
 // Windows that a query is compared with, those of the quantiser included: that is its cost.
-inline constexpr size_t kComparedWindows = 8000;
+inline constexpr size_t kComparedWindows = 16000;
 inline constexpr size_t kProbesMin = 8;
-inline constexpr size_t kProbesMax = 32;
+inline constexpr size_t kProbesMax = 64;
 
 inline size_t probe_count(size_t windows, size_t lists) {
   const auto leaders = static_cast<size_t>(std::sqrt(static_cast<double>(lists)));

@@ -11,10 +11,10 @@ namespace {
 
 constexpr Item kSearchedBits = 0xfffffff0;  // the upper 28
 constexpr size_t kQueryStart = 80, kQueryLength = 120;
-constexpr double kDurationTolerance = 7;    // seconds
+constexpr double kDurationTolerance = 7;  // seconds
 constexpr int64_t kOffsetMax = 80;
-constexpr double kCandidateShare = 0.1;     // of the best candidate's shared items
-constexpr double kVotesShareMin = 0.02;     // of the distinct items
+constexpr double kCandidateShare = 0.1;  // of the best candidate's shared items
+constexpr double kVotesShareMin = 0.02;  // of the distinct items
 constexpr int kVoteBits = 14;
 constexpr size_t kNowhere = std::numeric_limits<size_t>::max();
 
@@ -52,7 +52,8 @@ size_t distinct(std::span<const Item> items) {
 }
 
 double diversity(std::span<const Item> items) {
-  const double share = static_cast<double>(distinct(items) + 10) / static_cast<double>(items.size());
+  const double share =
+      static_cast<double>(distinct(items) + 10) / static_cast<double>(items.size());
   return std::min(1.0, share + 0.5);
 }
 

@@ -1,7 +1,8 @@
 // AcoustID's method, as a baseline: what the open database of Chromaprint fingerprints does with a
 // query. Written anew from its description and constants; not part of the product.
 // Candidates: references that share exact items (their upper 28 bits) with the query.
-// Score: the offset that most items agree on (upper 14 bits, the last place of each value), then the
+// Score: the offset that most items agree on (upper 14 bits, the last place of each value), then
+// the
 //   bit errors at that offset, times the share of the shorter side that overlaps, lowered where a
 //   side repeats itself.
 // Source: acoustid-server (data/fingerprint.py) and pg_acoustid (acoustid_extract_query and
@@ -32,7 +33,8 @@ class AcoustId {
 
   explicit AcoustId(Options options) : options_(options) {}
 
-  size_t add(std::span<const Item> items);  // the reference's number, from 0; the items must outlive us
+  size_t add(
+      std::span<const Item> items);  // the reference's number, from 0; the items must outlive us
   std::vector<Match> search(std::span<const Item> query) const;  // best first
 
  private:

@@ -1,8 +1,7 @@
 // Shows what matching decides on, before it decides: of each upload of a corpus and each reference
-// that it has candidates for, the strongest stretch, whatever its strength. What thresholds are fitted
-// to (fit.py, index/README.md).
-// usage: quality_calibrate CORPUS ROLE > candidates.tsv
-// ROLE: "impostor" or "upload". Columns: kind, upload, seconds of the upload, reference, its family:
+// that it has candidates for, the strongest stretch, whatever its strength. What thresholds are
+// fitted to (fit.py, index/README.md). usage: quality_calibrate CORPUS ROLE > candidates.tsv ROLE:
+// "impostor" or "upload". Columns: kind, upload, seconds of the upload, reference, its family:
 //   "made_of", "same", "other"; rank of the candidate and its weight; seconds, score, independent
 //   seconds, strength.
 #include <atomic>
@@ -47,7 +46,8 @@ const char* relation(const Row& row, const Reference& reference) {
   for (const Part& part : row.parts) {
     if (part.reference == reference.content_id) return "made_of";
   }
-  const bool related = ("," + row.family + ",").find("," + reference.title + ",") != std::string::npos;
+  const bool related =
+      ("," + row.family + ",").find("," + reference.title + ",") != std::string::npos;
   return related ? "same" : "other";
 }
 
@@ -80,17 +80,19 @@ void show(const std::shared_ptr<const Snapshot>& snapshot, const Row& row, std::
   matcher.append(snapshot, 0, row.items);
   const auto candidates = matcher.take_candidates(snapshot);
   std::string text;
-  for (const std::optional<double> speed : {std::optional(1.0), std::optional<double>()}) for (const auto& [slot, found] : strongest(matcher.query(), *snapshot, candidates, speed)) {
-    const Reference& reference = snapshot->references.at(slot)->reference;
-    char line[1024];
-    std::snprintf(line, sizeof(line), "%s\t%s\t%.2f\t%s\t%s\t%zu\t%u\t%.2f\t%.4f\t%.2f\t%.4f\t%.3f\t%d\n",
-                  row.kind.c_str(), row.name.c_str(), matcher.query().known_seconds(),
-                  reference.content_id.c_str(), relation(row, reference), found.rank,
-                  found.candidate.weight, found.alignment.proving_items * kItemSeconds,
-                  found.alignment.score, found.alignment.independent_seconds,
-                  found.alignment.strength(), found.alignment.audio_speed, static_cast<int>(found.alignment.tempo));
-    text += line;
-  }
+  for (const std::optional<double> speed : {std::optional(1.0), std::optional<double>()})
+    for (const auto& [slot, found] : strongest(matcher.query(), *snapshot, candidates, speed)) {
+      const Reference& reference = snapshot->references.at(slot)->reference;
+      char line[1024];
+      std::snprintf(
+          line, sizeof(line), "%s\t%s\t%.2f\t%s\t%s\t%zu\t%u\t%.2f\t%.4f\t%.2f\t%.4f\t%.3f\t%d\n",
+          row.kind.c_str(), row.name.c_str(), matcher.query().known_seconds(),
+          reference.content_id.c_str(), relation(row, reference), found.rank,
+          found.candidate.weight, found.alignment.proving_items * kItemSeconds,
+          found.alignment.score, found.alignment.independent_seconds, found.alignment.strength(),
+          found.alignment.audio_speed, static_cast<int>(found.alignment.tempo));
+      text += line;
+    }
   const std::lock_guard lock(output);
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
@@ -104,7 +106,8 @@ void run(const char* corpus, const std::string& role) {
   for (unsigned i = 0; i < std::thread::hardware_concurrency(); ++i) {
     threads.emplace_back([&] {
       for (size_t r = next++; r < rows.size(); r = next++) {
-        if (rows[r].role == role && (role == "upload" || r % 5 == 0)) show(snapshot, rows[r], output);
+        if (rows[r].role == role && (role == "upload" || r % 5 == 0))
+          show(snapshot, rows[r], output);
       }
     });
   }

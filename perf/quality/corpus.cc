@@ -42,7 +42,8 @@ std::vector<ProbeRun> read_probes(const std::filesystem::path& directory, const 
   for (size_t at = 0; at + 3 <= words.size();) {
     const size_t end = at + 3 + words[at + 2];
     if (end > words.size()) throw std::runtime_error(path.string() + ": ends in a run");
-    runs.push_back({static_cast<int>(words[at]), words[at + 1],
+    runs.push_back({static_cast<int>(words[at]),
+                    words[at + 1],
                     {words.begin() + static_cast<ptrdiff_t>(at + 3),
                      words.begin() + static_cast<ptrdiff_t>(end)}});
     at = end;

@@ -24,8 +24,8 @@ struct ProbeRun {
 };
 
 struct Row {
-  std::string role;    // "reference", "distractor", "impostor", "upload"
-  std::string kind;    // "whole", "mp3_32k", …
+  std::string role;  // "reference", "distractor", "impostor", "upload"
+  std::string kind;  // "whole", "mp3_32k", …
   std::string name;
   std::string family;  // of an upload of several families: all, with commas between
   std::vector<Part> parts;

@@ -2,10 +2,10 @@
 // of short files, where fpcalc would start up for each.
 // usage: quality_fingerprint [--probes] < lines
 // Input: lines "SOURCE<TAB>TARGET". Output: TARGET holds the items, 32-bit little-endian; with
-//   --probes, TARGET.probes holds those of all probes at the default share of CPU, in runs of: step,
-//   first item, item count, items. A line "TARGET<TAB>seconds" is printed, in the order given. A
-//   file that cannot be fingerprinted whole ends the run: the suite makes its own files, and one that
-//   is damaged is the suite's fault.
+//   --probes, TARGET.probes holds those of all probes at the default share of CPU, in runs of:
+//   step, first item, item count, items. A line "TARGET<TAB>seconds" is printed, in the order
+//   given. A file that cannot be fingerprinted whole ends the run: the suite makes its own files,
+//   and one that is damaged is the suite's fault.
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -14,8 +14,8 @@
 #include <iostream>
 #include <map>
 #include <mutex>
-#include <stdexcept>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>

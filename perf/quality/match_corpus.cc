@@ -47,9 +47,9 @@ T value_of(IndexResult<T> result) {
 }
 
 json json_of(const MatchSegment& segment) {
-  return {{"upload_start", segment.query_start},     {"upload_end", segment.query_end},
-          {"reference_start", segment.asset_start},  {"reference_end", segment.asset_end},
-          {"speed", segment.audio_speed},            {"confidence", segment.confidence}};
+  return {{"upload_start", segment.query_start},    {"upload_end", segment.query_end},
+          {"reference_start", segment.asset_start}, {"reference_end", segment.asset_end},
+          {"speed", segment.audio_speed},           {"confidence", segment.confidence}};
 }
 
 // The items as they arrive: a second at a time.
@@ -109,8 +109,8 @@ Search soundgate_search(const std::filesystem::path& corpus, const std::vector<R
     std::unique_ptr<Index> index;
   };
   auto store = std::make_shared<Store>();
-  store->index = value_of(
-      Index::open(store->directory.path(), {.create = true, .owner = "quality_match"}));
+  store->index =
+      value_of(Index::open(store->directory.path(), {.create = true, .owner = "quality_match"}));
   Bank bank;
   bank.name = "music";
   bank.probes = probes;

@@ -35,6 +35,7 @@ TEST_F(ConfigTest, EmptyIsTheDefaults) {
   EXPECT_EQ(config->mode, Mode::kObserve);
   EXPECT_EQ(config->decoder.worker_count, 2);
   EXPECT_EQ(config->probes_cpu_share, 0.15);
+  EXPECT_EQ(config->false_positives_per_upload, 1e-6);
 }
 
 TEST_F(ConfigTest, SaysFileLineKeyAndWhat) {
@@ -55,6 +56,9 @@ TEST_F(ConfigTest, SaysFileLineKeyAndWhat) {
             ":1: key dataplane.origin_port: is missing: which DPDK device is it?");
   EXPECT_EQ(error_of("[decoder]\nstall_max_ms = 500\n"),
             ":2: key decoder.stall_max_ms: must be 600..600000, is 500");
+  EXPECT_EQ(error_of("[match]\nfalse_positives_per_upload = 0.5\n"),
+            ":2: key match.false_positives_per_upload: must be a number, 1e-12..0.01, is 0.5");
+  EXPECT_EQ(error_of("[match]\nfalse_positives_per_upload = 1e-9\n"), "accepted");
   EXPECT_EQ(error_of("[probes]\ncpu_share = 4.5\n"),
             ":2: key probes.cpu_share: must be a number, 0..4, is 4.5");
   EXPECT_EQ(error_of("[probes]\ncpu_share = nan\n"),

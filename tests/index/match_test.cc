@@ -129,6 +129,46 @@ TEST_F(MatchTest, TheStrictestActionComesFirst) {
   EXPECT_EQ(matches[1].content_id, "long");
 }
 
+// An upload that is unlike everything, and a probe of it that is a track of each bank.
+class Probed : public MatchTest {
+ protected:
+  std::vector<Match> match_with_probe(int step, Probes probes) {
+    Bank bank = bank_named("probed");
+    bank.probes = probes;
+    value_of(index_->create_bank(bank));
+    value_of(index_->enroll(request_of("sped up", make_track(60, 120), "probed")));
+    const auto session = index_->match();
+    session->append(0, make_track(61, 100));
+    session->append_probe(step, 0, slice(make_track(7, 120), 100, 300));
+    session->append_probe(step, 900, slice(make_track(60, 120), 200, 300));
+    return session->finish();
+  }
+};
+
+TEST_F(Probed, MatchesOnlyBanksThatAskForIt) {
+  const auto matches = match_with_probe(2, Probes::kNear);
+  ASSERT_EQ(matches.size(), 1U);
+  EXPECT_EQ(matches[0].content_id, "sped up");
+  ASSERT_EQ(matches[0].segments.size(), 1U);
+  const MatchSegment& segment = matches[0].segments[0];
+  EXPECT_NEAR(segment.audio_speed, 1.03 * 1.03, 1e-6);
+  EXPECT_NEAR(segment.query_start, 900 * kItemSeconds / (1.03 * 1.03), kClose);
+  EXPECT_NEAR(segment.query_end, (1199 * kItemSeconds + kItemSpanSeconds) / (1.03 * 1.03), kClose);
+  EXPECT_NEAR(segment.asset_start, 200 * kItemSeconds, kClose);
+}
+
+TEST_F(Probed, WideReachesFurtherThanNear) {
+  EXPECT_THAT(match_with_probe(-3, Probes::kNear), IsEmpty());
+  value_of(index_->delete_bank("probed", true));
+  EXPECT_EQ(match_with_probe(-3, Probes::kWide).size(), 1U);
+}
+
+TEST_F(Probed, StepsThatDoNotExistAreIgnored) {
+  EXPECT_THAT(match_with_probe(0, Probes::kWide), IsEmpty());
+  value_of(index_->delete_bank("probed", true));
+  EXPECT_THAT(match_with_probe(kProbeStepMax + 1, Probes::kWide), IsEmpty());
+}
+
 // A session that has seen all of its upload when something changes.
 class InFlight : public MatchTest {
  protected:

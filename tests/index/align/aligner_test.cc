@@ -13,6 +13,8 @@ using test::slice;
 using test::with_errors;
 using test::operator+;
 
+constexpr SearchSpace kSpace{.reference_seconds = 20'000, .query_seconds = 60};
+
 Query query_of(const std::vector<Item>& items) {
   Query query;
   query.append(0, items);
@@ -25,7 +27,7 @@ TEST(Aligner, FindsTheEndsOfAnEmbeddedStretch) {
       make_track(2, 20) + with_errors(slice(reference, 300, 200), 0.05) + make_track(3, 20);
   const auto lead = static_cast<uint32_t>(make_track(2, 20).size());
   const Candidate candidate{0, lead + 60, 300 - static_cast<int32_t>(lead) + 2, 1};  // 2 off
-  const Alignment alignment = align(query_of(query), reference, candidate);
+  const Alignment alignment = align(query_of(query), reference, candidate, 1);
   EXPECT_NEAR(alignment.query_begin, lead, 2);
   EXPECT_NEAR(alignment.query_end, lead + 200, 2);
   EXPECT_NEAR(alignment.reference_begin, 300, 2);
@@ -33,7 +35,7 @@ TEST(Aligner, FindsTheEndsOfAnEmbeddedStretch) {
   EXPECT_NEAR(alignment.bit_error_rate, 0.05, 0.02);
   EXPECT_GT(alignment.score, 0.8);
   EXPECT_DOUBLE_EQ(alignment.audio_speed, 1);
-  EXPECT_TRUE(is_accepted(alignment));
+  EXPECT_TRUE(is_accepted(alignment, kSpace));
 }
 
 TEST(Aligner, FollowsTempoDrift) {
@@ -42,7 +44,7 @@ TEST(Aligner, FollowsTempoDrift) {
   for (size_t i = 0; i < reference.size(); ++i) {
     if (i % 50 != 49) query.push_back(reference[i]);
   }
-  const Alignment alignment = align(query_of(query), reference, {0, 400, 8, 1});
+  const Alignment alignment = align(query_of(query), reference, {0, 400, 8, 1}, 1);
   EXPECT_LE(alignment.query_begin, 2U);
   EXPECT_GE(alignment.query_end, query.size() - 2);
   EXPECT_NEAR(alignment.audio_speed, 1.02, 0.003);
@@ -54,7 +56,7 @@ TEST(Aligner, CrossesAGapInTheUpload) {
   Query query;
   query.append(0, slice(reference, 0, 200));
   query.append(260, slice(reference, 260, 200));
-  const Alignment alignment = align(query, reference, {0, 100, 0, 1});
+  const Alignment alignment = align(query, reference, {0, 100, 0, 1}, 1);
   EXPECT_EQ(alignment.query_begin, 0U);
   EXPECT_EQ(alignment.query_end, 460U);
   EXPECT_NEAR(alignment.proving_items, 400, 15);  // what is missing proves nothing
@@ -64,7 +66,7 @@ TEST(Aligner, CrossesAGapInTheUpload) {
 TEST(Aligner, UnrelatedAudioIsNotAccepted) {
   for (uint64_t seed = 0; seed < 50; ++seed) {
     const Query query = query_of(make_track(100 + seed, 60));
-    EXPECT_FALSE(is_accepted(align(query, make_track(200 + seed, 60), {0, 200, 0, 1})));
+    EXPECT_FALSE(is_accepted(align(query, make_track(200 + seed, 60), {0, 200, 0, 1}, 1), kSpace));
   }
 }
 
@@ -72,8 +74,8 @@ TEST(Aligner, SharedSilenceIsNotAccepted) {
   const std::vector<Item> silence(500, kSilenceItem);
   const auto reference = make_track(1, 10) + silence + make_track(2, 10);
   const auto query = make_track(3, 10) + silence + make_track(4, 10);
-  EXPECT_FALSE(is_accepted(align(query_of(query), reference, {0, 200, 0, 1})));
-  EXPECT_FALSE(is_accepted(align(query_of(silence), silence, {0, 200, 0, 1})));
+  EXPECT_FALSE(is_accepted(align(query_of(query), reference, {0, 200, 0, 1}, 1), kSpace));
+  EXPECT_FALSE(is_accepted(align(query_of(silence), silence, {0, 200, 0, 1}, 1), kSpace));
 }
 
 // A hostile index or candidate must not lead outside of either side.
@@ -81,24 +83,44 @@ TEST(Aligner, BearsCandidatesOutside) {
   const auto reference = make_track(1, 10);
   const Query query = query_of(make_track(1, 10));
   for (const int32_t offset : {-100000, -80, 80, 100000}) {
-    EXPECT_FALSE(is_accepted(align(query, reference, {0, 0, offset, 1})));
+    EXPECT_FALSE(is_accepted(align(query, reference, {0, 0, offset, 1}, 1), kSpace));
   }
-  EXPECT_FALSE(is_accepted(align(query, {}, {0, 0, 0, 1})));
+  EXPECT_FALSE(is_accepted(align(query, {}, {0, 0, 0, 1}, 1), kSpace));
 }
 
-TEST(SegmentOf, OuterEndsReachTheEndsOfTheAudio) {
-  Alignment alignment;
-  alignment.query_begin = 0;
-  alignment.query_end = 100;
-  alignment.reference_begin = 50;
-  alignment.reference_end = 150;
-  const MatchSegment whole = segment_of(alignment, 100, 1000);
-  EXPECT_DOUBLE_EQ(whole.query_start, 0);
-  EXPECT_NEAR(whole.query_end, 99 * kItemSeconds + 2.72, 0.01);
-  EXPECT_NEAR(whole.asset_start, 50 * kItemSeconds, 0.01);
-  const MatchSegment inner = segment_of(alignment, 500, 1000);
-  EXPECT_NEAR(inner.query_end, 99 * kItemSeconds + kEndCutSeconds, 0.01);
+// Played faster by another tempo: every few items one is left out, or said twice.
+std::vector<Item> at_speed(const std::vector<Item>& items, double speed) {
+  std::vector<Item> played;
+  for (size_t i = 0; static_cast<double>(i) * speed < static_cast<double>(items.size() - 1); ++i) {
+    played.push_back(items[static_cast<size_t>(static_cast<double>(i) * speed + 0.5)]);
+  }
+  return played;
 }
+
+class AtAnotherTempo : public testing::TestWithParam<double> {};
+
+TEST_P(AtAnotherTempo, IsFollowedFromEndToEnd) {
+  const auto reference = make_track(1, 120);
+  const auto query = with_errors(at_speed(reference, GetParam()), 0.05);
+  const auto middle = static_cast<uint32_t>(query.size() / 2);
+  const auto there = static_cast<int32_t>(middle * GetParam() + 0.5);
+  const Candidate candidate{0, middle, there - static_cast<int32_t>(middle), 1};
+  const Alignment any = align(query_of(query), reference, candidate, std::nullopt);
+  EXPECT_EQ(any.tempo, Tempo::kOther);
+  EXPECT_NEAR(any.audio_speed, GetParam(), 0.01);
+  EXPECT_LE(any.query_begin, 3U);
+  EXPECT_GE(any.query_end, query.size() - 3);
+  EXPECT_GT(any.score, 0.8);
+  EXPECT_TRUE(is_accepted(any, kSpace));
+  const Alignment same = align(query_of(query), reference, candidate, 1);
+  EXPECT_LT(same.strength(), any.strength());
+  // Known beforehand, as a pitch shift that a probe has undone, it is the same tempo.
+  const Alignment known = align(query_of(query), reference, candidate, GetParam());
+  EXPECT_EQ(known.tempo, Tempo::kSame);
+  EXPECT_GT(known.score, 0.8);
+}
+
+INSTANTIATE_TEST_SUITE_P(Tempos, AtAnotherTempo, testing::Values(0.8, 0.87, 0.9, 1.1, 1.13, 1.2));
 
 }  // namespace
 }  // namespace soundgate
