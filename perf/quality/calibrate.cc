@@ -1,11 +1,14 @@
 // Shows what matching decides on, before it decides: of each upload of a corpus and each reference
 // that it has candidates for, the strongest stretch, whatever its strength. What thresholds are
-// fitted to (fit.py, index/README.md). usage: quality_calibrate CORPUS ROLE > candidates.tsv ROLE:
-// "impostor" or "upload". Columns: kind, upload, seconds of the upload, reference, its family:
-//   "made_of", "same", "other"; rank of the candidate and its weight; seconds, score, independent
-//   seconds, strength.
+// fitted to: fit.py, index/README.md. usage: quality_calibrate CORPUS ROLE [EVERY] > candidates.tsv
+// ROLE: "impostor" or "upload"; EVERY: only each so manieth of them. Columns: kind, upload, seconds
+// of
+//   the upload, reference, "made_of" that, of its family ("same") or "other"; rank of the candidate
+//   and its weight; seconds, score, independent seconds, strength, speed, tempo (threshold.h) that
+//   it was sought as: each stretch at its own tempo, and at any.
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <map>
 #include <memory>
@@ -75,29 +78,34 @@ std::map<Slot, Found> strongest(const Query& query, const Snapshot& snapshot,
   return found;
 }
 
+std::string line_of(const Row& row, const Query& query, const Reference& reference,
+                    const Found& found) {
+  const Alignment& alignment = found.alignment;
+  char line[1024];
+  std::snprintf(
+      line, sizeof(line), "%s\t%s\t%.2f\t%s\t%s\t%zu\t%u\t%.2f\t%.4f\t%.2f\t%.4f\t%.3f\t%d\n",
+      row.kind.c_str(), row.name.c_str(), query.known_seconds(), reference.content_id.c_str(),
+      relation(row, reference), found.rank, found.candidate.weight,
+      alignment.proving_items * kItemSeconds, alignment.score, alignment.independent_seconds,
+      alignment.strength(), alignment.audio_speed, static_cast<int>(alignment.tempo));
+  return line;
+}
+
 void show(const std::shared_ptr<const Snapshot>& snapshot, const Row& row, std::mutex& output) {
   Matcher matcher(snapshot);
   matcher.append(snapshot, 0, row.items);
   const auto candidates = matcher.take_candidates(snapshot);
   std::string text;
-  for (const std::optional<double> speed : {std::optional(1.0), std::optional<double>()})
+  for (const std::optional<double> speed : {std::optional(1.0), std::optional<double>()}) {
     for (const auto& [slot, found] : strongest(matcher.query(), *snapshot, candidates, speed)) {
-      const Reference& reference = snapshot->references.at(slot)->reference;
-      char line[1024];
-      std::snprintf(
-          line, sizeof(line), "%s\t%s\t%.2f\t%s\t%s\t%zu\t%u\t%.2f\t%.4f\t%.2f\t%.4f\t%.3f\t%d\n",
-          row.kind.c_str(), row.name.c_str(), matcher.query().known_seconds(),
-          reference.content_id.c_str(), relation(row, reference), found.rank,
-          found.candidate.weight, found.alignment.proving_items * kItemSeconds,
-          found.alignment.score, found.alignment.independent_seconds, found.alignment.strength(),
-          found.alignment.audio_speed, static_cast<int>(found.alignment.tempo));
-      text += line;
+      text += line_of(row, matcher.query(), snapshot->references.at(slot)->reference, found);
     }
+  }
   const std::lock_guard lock(output);
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
-void run(const char* corpus, const std::string& role) {
+void run(const char* corpus, const std::string& role, size_t every) {
   const auto rows = read_corpus(corpus);
   const auto snapshot = snapshot_of(rows);
   std::atomic<size_t> next = 0;
@@ -106,8 +114,7 @@ void run(const char* corpus, const std::string& role) {
   for (unsigned i = 0; i < std::thread::hardware_concurrency(); ++i) {
     threads.emplace_back([&] {
       for (size_t r = next++; r < rows.size(); r = next++) {
-        if (rows[r].role == role && (role == "upload" || r % 5 == 0))
-          show(snapshot, rows[r], output);
+        if (rows[r].role == role && r % every == 0) show(snapshot, rows[r], output);
       }
     });
   }
@@ -117,12 +124,13 @@ void run(const char* corpus, const std::string& role) {
 }  // namespace soundgate::quality
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: quality_calibrate CORPUS ROLE\n");
+  const int every = argc == 4 ? std::atoi(argv[3]) : 1;
+  if ((argc != 3 && argc != 4) || every < 1) {
+    std::fprintf(stderr, "usage: quality_calibrate CORPUS ROLE [EVERY]\n");
     return 2;
   }
   try {
-    soundgate::quality::run(argv[1], argv[2]);
+    soundgate::quality::run(argv[1], argv[2], static_cast<size_t>(every));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "quality_calibrate: %s\n", error.what());
     return 1;

@@ -21,7 +21,10 @@ from matplotlib import pyplot  # noqa: E402
 
 from attacks import ROWS  # noqa: E402
 
-METHODS = {"soundgate": "Soundgate", "acoustid": "AcoustID", "acoustid-whole": "AcoustID, whole"}
+METHODS = {"soundgate": "Soundgate", "soundgate-near": "Soundgate, near",
+           "soundgate-wide": "Soundgate, wide", "acoustid": "AcoustID",
+           "acoustid-whole": "AcoustID, whole"}
+WITH_PROBES = {"near": "soundgate-near", "wide": "soundgate-wide"}  # matched only what has probes
 
 
 def lines(path):
@@ -33,10 +36,8 @@ class Results:
     """Of one method."""
 
     def __init__(self, uploads, found):
-        self._uploads = uploads
         self._found = {line["name"]: line for line in found}
-        if missing := set(uploads) - set(self._found):
-            sys.exit(f"quality: there is no result of {sorted(missing)[0]}")
+        self._uploads = {name: upload for name, upload in uploads.items() if name in self._found}
 
     def matches(self, name):
         return self._found[name]["matches"]
@@ -91,6 +92,10 @@ class Results:
         return 1000 * cpu / (seconds / 60)
 
 
+    def impostor_count(self):
+        return sum(upload["role"] == "impostor" for upload in self._uploads.values())
+
+
 def share(counts, kinds):
     found, total = (sum(counts[kind][side] for kind in kinds if kind in counts) for side in (0, 1))
     return found / total if total else None
@@ -100,20 +105,30 @@ def percent(value):
     return "–" if value is None else f"{100 * value:.1f}"
 
 
+def shares(recalls, row):
+    """Of one row of the table, {method: share}: Soundgate's with the probes that the row is about."""
+    _, kinds, _, probes = row
+    return {method: share(recalls.get(WITH_PROBES.get(probes), counts)
+                          if method == "soundgate" else counts, kinds)
+            for method, counts in recalls.items() if method not in WITH_PROBES.values()}
+
+
 def table(recalls):
-    head = ["attack", "at least", *(METHODS[method] for method in recalls)]
+    shown = [METHODS[method] for method in recalls if method not in WITH_PROBES.values()]
+    head = ["attack", "at least", *shown]
     rows = [head, ["---"] * len(head)]
-    for title, kinds, least, probes in ROWS:
-        cells = [percent(share(counts, kinds)) for counts in recalls.values()]
+    for row in ROWS:
+        title, _, least, probes = row
+        cells = [percent(value) for value in shares(recalls, row).values()]
         title += "" if probes == "off" else f" (`{probes}`)"
         rows.append([title, percent(least), *cells])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def summary(method, results, wrong, folder):
-    impostors = sum(1 for upload in results._uploads.values() if upload["role"] == "impostor")
     errors = results.boundary_errors(("embedded", "medley"))
-    words = [f"{METHODS[method]}: {len({name for name, _ in wrong})} of {impostors} impostors match"]
+    words = [f"{METHODS[method]}: {len({name for name, _ in wrong})} of "
+             f"{results.impostor_count()} impostors match"]
     if errors:
         words.append(f"boundaries of embedded parts off by {statistics.median(errors):.2f} s "
                      f"(95 %: {sorted(errors)[int(.95 * (len(errors) - 1))]:.2f} s)")
@@ -126,9 +141,10 @@ def summary(method, results, wrong, folder):
 def plot_recall(path, recalls):
     titles = [row[0] for row in ROWS]
     figure, axes = pyplot.subplots(figsize=(10, 9), layout="constrained")
-    height = 0.8 / len(recalls)
-    for number, (method, counts) in enumerate(recalls.items()):
-        values = [100 * (share(counts, row[1]) or 0) for row in ROWS]
+    methods = [method for method in recalls if method not in WITH_PROBES.values()]
+    height = 0.8 / len(methods)
+    for number, method in enumerate(methods):
+        values = [100 * (shares(recalls, row)[method] or 0) for row in ROWS]
         axes.barh([place + number * height for place in range(len(ROWS))], values, height,
                   label=METHODS[method])
     for place, row in enumerate(ROWS):
@@ -168,22 +184,23 @@ def main():
             continue
         results = Results(uploads, lines(folder / f"{method}.jsonl"))
         wrong = results.false_matches(families)
-        if method == "soundgate":
+        if method.startswith("soundgate"):
             for name, match in wrong:
                 print(f"FALSE MATCH {name}: {match['reference']}, score {match['score']:.3f} of "
-                      f"{match['threshold']:.3f}", file=sys.stderr)
-            plot_scores(folder / "scores.png", results, uploads)
+                      f"{match['threshold']:.3f} ({METHODS[method]})", file=sys.stderr)
+            if method == "soundgate":
+                plot_scores(folder / "scores.png", results, uploads)
         else:
             results.keep_scores_above(wrong[0][1]["score"] if wrong else 0)
             wrong = []
         recalls[method] = results.recall()
         summaries.append(summary(method, results, wrong, folder))
-    text = (f"{len(references)} references, {sum(not r['parts'] for r in uploads.values())} impostors."
+    tracks = sum(row["role"] == "reference" for row in references)
+    text = (f"{len(references)} references, {tracks} of them tracks."
             f"\n\n{table(recalls)}\n\n" + "\n".join(f"- {line}" for line in summaries) + "\n")
     (folder / "report.md").write_text(text)
     (folder / "report.json").write_text(json.dumps({
-        method: {title: share(counts, kinds) for title, kinds, _, _ in ROWS}
-        for method, counts in recalls.items()}, indent=1))
+        row[0]: shares(recalls, row) for row in ROWS}, indent=1))
     plot_recall(folder / "recall.png", recalls)
     print(text)
 
