@@ -39,6 +39,8 @@ inline constexpr uint32_t kCandidateWeightMin = 2000;
 inline constexpr double kScoreMin = 0.22;
 // Candidates that an upload may have aligned, heaviest first.
 inline constexpr size_t kAlignedCandidatesMax = 256;
+// Of each probe: there are up to twenty, and what one is for stands out in it.
+inline constexpr size_t kAlignedProbeCandidatesMax = 64;
 
 // Hits of one alignment: how far their offsets and their places may lie apart, in items.
 inline constexpr int32_t kOffsetGapMax = 2;

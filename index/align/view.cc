@@ -1,5 +1,6 @@
 #include "index/align/view.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <span>
@@ -27,6 +28,7 @@ View finish_view(Matcher& matcher, std::shared_ptr<const Snapshot> newest, int s
     std::erase_if(candidates, [&](const Candidate& candidate) {
       return !is_probed(snapshot, candidate.slot, step);
     });
+    candidates.resize(std::min(candidates.size(), kAlignedProbeCandidatesMax));
   }
   View view;
   view.speed = probe_speed(step);

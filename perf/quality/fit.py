@@ -99,7 +99,7 @@ def main():
                label="copies, as strong or stronger")
     other.set_ylim(0, 1)
     other.set_ylabel("share of copies")
-    figure.legend(loc="outside upper center", ncols=3, frameon=False)
+    figure.legend(loc="upper right", bbox_to_anchor=(0.9, 0.95), frameon=False)
     figure.savefig(folder / "strengths.png", dpi=110)
 
 
