@@ -77,7 +77,7 @@ void print_status(const Json& status) {
                     count(index, "references") + " references (" + count(index, "suppressed") +
                     " suppressed), " + short_duration(number_field(index, "reference_seconds")) +
                     " of audio");
-  for (const Json& complaint : index.at("complaints")) {
+  for (const Json& complaint : index.value("complaints", Json::array())) {
     line("", escape_controls(complaint.get<std::string>()));
   }
   const Json& decisions = status.at("decisions");

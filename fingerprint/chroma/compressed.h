@@ -4,10 +4,9 @@
 //   (the first one: from 0), lowest bit first, closed by a gap of 0. Gaps have 3 bits; one of 7 or
 //   more is written as 7, and what it exceeds 7 by follows behind all others, in 5 bits. Both runs
 //   are filled up to whole bytes with zeros.
-// Input: hostile text, of any length; nothing larger than the text is allocated before it is
-// checked. Output: at most items_max items. What the compressor would not write is refused, so that
-// each list
-//   of items has one text, and decompress and compress undo each other.
+// Input: hostile text, of any length; nothing larger than it is allocated before it is checked.
+// Output: at most items_max items. What the compressor would not write is refused, so that each
+//   list of items has one text, and decompress and compress undo each other.
 // Thread: any.
 // Source: Chromaprint 1.5.1, FingerprintCompressor. Its own decompressor overran its buffer on such
 //   input until 1.6.1.

@@ -4,13 +4,13 @@
 #   perf/quality/run.sh BUILD_DIR [OPTIONS OF make_corpus.py…]
 # Fetches the corpus, makes references, distractors, impostors and attacks (the first time an hour or
 # two; what is there is kept), matches them, and writes report.md, report.json, recall.png, scores.png
-# and strengths.png to build/quality. A short look: --tracks 12 --distractors 50 --impostors 50.
+# and strengths.png to build/quality, or QUALITY_OUT. A short look: --tracks 12 --distractors 50 --impostors 50.
 set -euo pipefail
 build=$(cd "$1" && pwd)
 shift
 cd "$(dirname "$0")/../.."
 tests/support/fetch_corpus.sh --large build/corpus-large
-out=build/quality
+out=${QUALITY_OUT:-build/quality}
 /usr/bin/python3 perf/quality/make_corpus.py --corpus build/corpus-large --out $out --build "$build" "$@"
 for method in soundgate soundgate-near soundgate-wide acoustid acoustid-whole; do
   "$build/perf/quality/quality_match" $out $method >$out/$method.partial

@@ -9,8 +9,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-const std::string kRequest = put_request("0123456789");
-const uint64_t kEnd = kRequest.size();
 
 TEST(Connection, OtherTrafficPassesUnchanged) {
   Harness harness;

@@ -222,6 +222,10 @@ inline std::string put_request(std::string_view body, std::string_view headers =
          "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
 }
 
+// The request that most tests send, and where it ends.
+inline const std::string kRequest = put_request("0123456789");
+inline const uint64_t kEnd = kRequest.size();
+
 inline std::string post_request(std::string_view body, std::string_view headers = "") {
   return "POST" + put_request(body, headers).substr(3);
 }

@@ -9,8 +9,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-const std::string kRequest = put_request("0123456789");
-const uint64_t kEnd = kRequest.size();
 const std::string kButTheLast = kRequest.substr(0, kEnd - 1);
 constexpr uint16_t kAttacker = 50'000;
 constexpr uint16_t kVictim = 40'000;

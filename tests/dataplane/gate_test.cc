@@ -9,8 +9,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-const std::string kRequest = put_request("0123456789");
-const uint64_t kEnd = kRequest.size();
 constexpr std::string_view kCreated = "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n";
 
 // The whole request has come, in two segments; the second has the last byte.

@@ -8,8 +8,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-const std::string kRequest = put_request("0123456789");
-const uint64_t kEnd = kRequest.size();
 
 TEST(Observe, HalfSentHeadsCostNobodyTheConnection) {
   Harness harness(Harness::observing());

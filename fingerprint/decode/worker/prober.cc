@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <new>
 
+#include "fingerprint/decode/limits.h"
+
 namespace soundgate::decode {
 
 void Prober::probe(std::span<const int16_t> samples) {
@@ -13,12 +15,13 @@ void Prober::probe(std::span<const int16_t> samples) {
   }
 }
 
-// Returns what lies behind the next border of a stretch.
+// Returns what is left: behind the next border of a stretch, or the next piece.
 std::span<const int16_t> Prober::feed_stretch(std::span<const int16_t> samples) {
   const auto stretch = schedule_.stretch_at(position_);
   const bool inside = position_ >= stretch.begin;
   const uint64_t left = (inside ? stretch.end : stretch.begin) - position_;
-  const auto count = static_cast<size_t>(std::min<uint64_t>(left, samples.size()));
+  const size_t piece = std::min(samples.size(), kProbePieceSamples);
+  const auto count = static_cast<size_t>(std::min<uint64_t>(left, piece));
   if (inside) {
     if (probes_.empty()) begin_stretch();
     for (Probe& probe : probes_) probe.feed(samples.first(count), sink_);
