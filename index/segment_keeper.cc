@@ -56,9 +56,6 @@ void SegmentKeeper::run() {
       }
     } catch (const Stopped&) {
       return;
-    } catch (const std::bad_alloc&) {
-      complain("merging segments needs more memory than there is");
-      return;
     }
     lock.lock();
   }
@@ -67,7 +64,7 @@ void SegmentKeeper::run() {
 bool SegmentKeeper::work() {
   Job job;
   if (!next(job)) return false;
-  auto made = job.plan.rebuild ? rebuild(job) : merge(job);
+  auto made = do_job(job);
   if (!made) {
     complain(made.error().message);
     replace(job, job.parts);
@@ -79,6 +76,13 @@ bool SegmentKeeper::work() {
   if (*made == job.parts) return true;
   for (const auto& part : job.parts) store_.remove(*part);
   return true;
+}
+
+IndexResult<SegmentKeeper::Made> SegmentKeeper::do_job(const Job& job) try {
+  return job.plan.rebuild ? rebuild(job) : merge(job);
+} catch (const std::bad_alloc&) {
+  return tl::unexpected(IndexError{IndexError::Kind::kInputOutput,
+                                   "merging segments needs more memory than there is"});
 }
 
 // From here on until replace(), nobody else touches the segments before plan.end.
@@ -145,7 +149,12 @@ IndexResult<SegmentKeeper::Made> SegmentKeeper::rebuild(const Job& job) {
   };
   for (const SlotInfo& info : job.parts[0]->slots()) {
     if (job.snapshot->references.at(info.slot) == nullptr) continue;
+    if (stopped_) throw Stopped();
     auto items = read_(info.slot);
+    // A disk that does not answer now: what is left out here would not be found any more.
+    if (!items && items.error().kind == IndexError::Kind::kInputOutput) {
+      return tl::unexpected(std::move(items.error()));
+    }
     if (!items && items.error().kind != IndexError::Kind::kNotFound)
       complain(items.error().message);
     if (items) batch.emplace_back(info, std::move(*items));

@@ -57,6 +57,7 @@ class SegmentKeeper {
   void run();
   bool next(Job& job);
   void replace(const Job& job, const Made& made);
+  IndexResult<Made> do_job(const Job& job);
   IndexResult<Made> merge(const Job& job);
   IndexResult<Made> rebuild(const Job& job);
 

@@ -12,7 +12,8 @@ namespace {
 // A stretch of the least length has so much less room than the upload.
 constexpr double kLeastSeconds = (kMatchItemsMin - 1) * kItemSeconds;
 
-bool is_probed(const Snapshot& snapshot, Slot slot, int step) {
+// Removed references must not take the place of others among those that are aligned.
+bool is_wanted(const Snapshot& snapshot, Slot slot, int step) {
   const ReferenceEntry* entry = snapshot.references.at(slot);
   if (entry == nullptr) return false;
   return std::abs(step) <= probe_step_max(snapshot.banks.at(entry->bank_id).probes);
@@ -24,12 +25,10 @@ View finish_view(Matcher& matcher, std::shared_ptr<const Snapshot> newest, int s
                  double false_positives_max) {
   const Snapshot& snapshot = *newest;
   std::vector<Candidate> candidates = matcher.take_candidates(newest);
-  if (step != 0) {
-    std::erase_if(candidates, [&](const Candidate& candidate) {
-      return !is_probed(snapshot, candidate.slot, step);
-    });
-    candidates.resize(std::min(candidates.size(), kAlignedProbeCandidatesMax));
-  }
+  std::erase_if(candidates, [&](const Candidate& candidate) {
+    return !is_wanted(snapshot, candidate.slot, step);
+  });
+  if (step != 0) candidates.resize(std::min(candidates.size(), kAlignedProbeCandidatesMax));
   View view;
   view.speed = probe_speed(step);
   view.query_items = matcher.query().size();

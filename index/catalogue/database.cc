@@ -67,6 +67,8 @@ bool Statement::step() {
   return false;
 }
 
+void Statement::reset() { sqlite3_reset(statement_.get()); }
+
 void Statement::run() {
   while (step()) {
   }

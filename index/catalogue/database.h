@@ -37,7 +37,8 @@ class Statement {
 
   // True while there is a row; after the last one the statement is ready to be bound again.
   bool step();
-  void run();  // for statements that return no rows
+  void run();    // for statements that return no rows
+  void reset();  // from any row to where it can be bound again
 
   int64_t integer(int column) const;
   double real(int column) const;

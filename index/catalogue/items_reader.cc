@@ -34,6 +34,7 @@ IndexResult<std::unique_ptr<ItemsReader>> ItemsReader::open(const std::string& p
 IndexResult<std::vector<Item>> ItemsReader::read(int64_t reference_id) {
   const std::lock_guard lock(mutex_);
   try {
+    statement_.reset();  // memory may have run out on the row of the last call
     statement_.bind(1, reference_id);
     if (!statement_.step()) {
       return tl::unexpected(IndexError{IndexError::Kind::kNotFound,

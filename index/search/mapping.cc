@@ -49,10 +49,15 @@ IndexResult<Mapping> Mapping::create(const std::filesystem::path& path, size_t b
   const Descriptor file(
       ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
   if (file.get() < 0) return failed("make", path, errno);
+  // What was taken before the disk was full would stay taken.
+  const auto give_up = [&](const char* what, int number) {
+    ::unlink(path.c_str());
+    return failed(what, path, number);
+  };
   const int taken = posix_fallocate(file.get(), 0, static_cast<off_t>(bytes));
-  if (taken != 0) return failed("take disk space for", path, taken);
+  if (taken != 0) return give_up("take disk space for", taken);
   void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
-  if (data == MAP_FAILED) return failed("map", path, errno);
+  if (data == MAP_FAILED) return give_up("map", errno);
   return Mapping(static_cast<std::byte*>(data), bytes);
 }
 

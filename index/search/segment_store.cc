@@ -105,7 +105,13 @@ IndexResult<SegmentStore::Segments> SegmentStore::open(Slot slot_end,
 
 IndexResult<std::shared_ptr<const Segment>> SegmentStore::write(Segment::Parts parts,
                                                                 const Segment::IsLive& is_live) {
-  return Segment::merge_into_file(parts, is_live, path_of(next_number_++));
+  const fs::path path = path_of(next_number_++);
+  auto written = Segment::merge_into_file(parts, is_live, path);
+  if (written) return written;
+  std::error_code ignored;  // what is half there only takes space
+  fs::remove(path, ignored);
+  fs::remove(path.string() + ".new", ignored);
+  return written;
 }
 
 void SegmentStore::remove(const Segment& segment) {
