@@ -43,7 +43,7 @@ inline constexpr size_t kSessionHitsMax = 16 * 1024;
 inline constexpr size_t kSessionCandidatesMax = 4096;
 static_assert(kSessionHitsMax >= 4 * kSearchBatchWindows * kHitsPerWindowMax);
 
-// Items of references that stay in memory once they have been read: 64 MiB, some 9,000 songs.
+// Items of references that stay in memory once they have been read: 256 MiB, some 36,000 songs.
 inline constexpr size_t kItemCacheBytes = 256 * 1024 * 1024;
 // A slot is a reference's row in the catalogue, and never given twice.
 inline constexpr int64_t kSlotsMax = int64_t{1} << 31;
