@@ -4,9 +4,10 @@
 usage: report.py DIR
 
 Reads DIR/manifest.jsonl and DIR/METHOD.jsonl of each method. An upload's part is found when a match
-names its reference and, where the method says where, lies on the part. A false match is one of an
-impostor with a reference of another family. AcoustID's scores are taken from the least threshold that
-lets no impostor through: better than its own, which does.
+names its reference and, where the method says where, lies on the part. A false match is one with
+a reference of another family: of an impostor, or of an upload that nothing else was mixed into.
+AcoustID's scores are taken from the least threshold that lets none of them through. Ends with 1 where
+Soundgate has a false match.
 """
 
 import json
