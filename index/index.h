@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <variant>
 #include <vector>
 
 #include "fingerprint/fingerprint.h"
@@ -97,6 +99,49 @@ struct IndexStatus {
   std::vector<std::string> complaints;
 };
 
+// What is looked at by who keeps an index running: its segments, and how far back one can go.
+struct SegmentStatus {
+  std::string file;  // "" in memory
+  int64_t windows = 0, dead_windows = 0, lists = 0, bytes = 0;
+  bool damaged = false;  // it is being made again
+};
+struct IndexUpkeep {
+  std::vector<SegmentStatus> segments;
+  int64_t catalogue_bytes = 0;
+  int64_t oldest_version = 0;  // that can be rolled back to
+  std::optional<std::chrono::system_clock::time_point> oldest_version_made;
+  int64_t kept_count = 0;  // references that are gone, and kept for a rollback
+  std::optional<std::chrono::system_clock::time_point> merged, verified;  // the latest
+  int64_t verified_damage_count = 0;
+};
+
+// A version, or the newest one that there was at a time.
+using VersionOrTime = std::variant<int64_t, std::chrono::system_clock::time_point>;
+
+struct RollbackItem {
+  std::string bank, content_id, title;
+};
+// What a rollback did, or would do. One that was replaced since goes, and returns as it was.
+struct RollbackReport {
+  int64_t to = 0;       // the version whose banks and references are there again
+  int64_t version = 0;  // that the rollback made; the newest there was, where it changed nothing
+  int64_t goes_count = 0, returns_count = 0;
+  std::vector<RollbackItem> goes, returns;  // the first kRollbackListMax of each
+  std::vector<Bank> banks_gone, banks_returned, banks_changed;  // the last two as they are to be
+};
+
+struct Damage {
+  std::string where;  // a file, and a place in it
+  std::string what;
+};
+struct VerifyReport {
+  int64_t segment_count = 0, segment_bytes = 0;  // in files
+  int64_t reference_count = 0;                   // whose items were read, kept ones included
+  int64_t damage_count = 0;
+  std::vector<Damage> damage;  // the first kDamageListMax
+  int64_t rebuilt_count = 0;   // segments, made again of the catalogue
+};
+
 class Index {
  public:
   struct Options {
@@ -104,6 +149,8 @@ class Index {
     std::string owner;    // named to the one who finds the store in use: "soundgated"
     // False matches to be expected of one unrelated upload: match.h. 1e-12..1e-2
     double false_positives_per_upload = kFalsePositivesPerUpload;
+    // How long what was removed or replaced can be rolled back to. Without it nothing is forgotten.
+    std::optional<std::chrono::seconds> keep = std::nullopt;
   };
   static IndexResult<std::unique_ptr<Index>> open(const std::filesystem::path& store,
                                                   const Options& options);
@@ -136,6 +183,21 @@ class Index {
 
   virtual std::unique_ptr<MatchSession> match() const = 0;
   virtual IndexStatus status() const = 0;
+
+  virtual IndexResult<IndexUpkeep> upkeep() const = 0;
+  // Makes banks and references what they were; suppressions stay. It is a version of its own, and
+  // can be rolled back itself. kNotFound for a version that is not kept any more, or not there yet.
+  virtual IndexResult<RollbackReport> rollback(const VersionOrTime& to, bool dry_run) = 0;
+  // Reads everything there is on disk. Searches and writes go on meanwhile. Segments that are
+  // damaged are made again. kConflict while another one runs.
+  virtual IndexResult<VerifyReport> verify() = 0;
+  // Writes all windows into one segment file, now.
+  virtual IndexResult<void> merge() = 0;
+  // All that was acknowledged before, as a catalogue in one file, that has no name: it is gone when
+  // it is closed. Searches and writes go on meanwhile.
+  virtual IndexResult<std::shared_ptr<std::FILE>> backup() const = 0;
+  // What takes long, of the three above, ends early with kConflict, from now on.
+  virtual void stop_long_work() = 0;
 };
 
 }  // namespace soundgate

@@ -42,7 +42,7 @@ size_t windows_in(Segment::Parts segments) {
 }
 
 bool is_of(const SlotInfo& info, const StoredReference& stored) {
-  return info.item_count == stored.item_count && info.enrolled_ms == enrolled_ms(stored.reference);
+  return info.item_count == stored.item_count && info.enrolled_ms == stored.added_ms;
 }
 
 }  // namespace
@@ -78,14 +78,21 @@ IndexResult<LoadedIndex> IndexLoader::load() {
 // References whose windows are in segments; the others are left to be read.
 IndexResult<void> IndexLoader::load_references(const SegmentStore::Segments& segments) {
   const SealedSlots sealed(segments);
-  return catalogue_.visit_references([&](StoredReference stored) {
-    const Bank& bank = loaded_.snapshot->banks.at(stored.bank_id);  // a foreign key: it is there
+  std::string without_bank;
+  auto visited = catalogue_.visit_references([&](StoredReference stored) {
+    const auto place = loaded_.snapshot->banks.find(stored.bank_id);
+    if (place == loaded_.snapshot->banks.end()) {
+      without_bank = stored.reference.content_id;
+      return;
+    }
+    const Bank& bank = place->second;
     const auto slot = static_cast<Slot>(stored.id);
     const SlotInfo* info = sealed.find(slot);
     if (info != nullptr && !is_of(*info, stored)) has_strangers_ = true;
     ReferenceEntry entry =
         entry_of(bank, std::move(stored.reference), ReferenceItems(items_, slot, stored.item_count),
                  loaded_.suppressions);
+    entry.added_ms = stored.added_ms;
     loaded_.slots[{bank.id, entry.reference.content_id}] = slot;
     if (info == nullptr) {
       unsealed_.push_back({slot, std::move(entry)});
@@ -95,6 +102,10 @@ IndexResult<void> IndexLoader::load_references(const SegmentStore::Segments& seg
     entry.reference.indexed_seconds = info->informative_items * kItemSeconds;
     place_sealed(*loaded_.snapshot, slot, std::move(entry));
   });
+  if (!visited || without_bank.empty()) return visited;
+  return tl::unexpected(IndexError{
+      IndexError::Kind::kCorrupt,
+      catalogue_.path() + " is damaged: reference " + without_bank + " is in a bank that is gone"});
 }
 
 IndexResult<void> IndexLoader::load_unsealed() {

@@ -49,4 +49,10 @@ inline constexpr size_t kItemCacheBytes = 256 * 1024 * 1024;
 inline constexpr int64_t kSlotsMax = int64_t{1} << 31;
 inline constexpr size_t kComplaintsMax = 16;
 
+// What is listed of a rollback, and of a verification; the rest is counted.
+inline constexpr size_t kRollbackListMax = 10'000;
+inline constexpr size_t kDamageListMax = 1000;
+// References that are forgotten in one transaction: writers wait for no more than that.
+inline constexpr int64_t kPurgeBatch = 64;
+
 }  // namespace soundgate

@@ -39,15 +39,17 @@ IndexResult<std::unique_ptr<Index>> Index::open(const std::filesystem::path& sto
   if (!catalogue) return tl::unexpected(std::move(catalogue.error()));
   auto reader = ItemsReader::open((*catalogue)->path());
   if (!reader) return tl::unexpected(std::move(reader.error()));
-  auto index = std::make_unique<LocalIndex>(std::move(*catalogue), std::move(*reader), store,
-                                            options.false_positives_per_upload);
+  auto index =
+      std::make_unique<LocalIndex>(std::move(*catalogue), std::move(*reader), store, options);
   if (auto loaded = index->load(); !loaded) return tl::unexpected(std::move(loaded.error()));
   return index;
 }
 
 LocalIndex::LocalIndex(std::unique_ptr<Catalogue> catalogue, std::unique_ptr<ItemsReader> reader,
-                       const std::filesystem::path& store, double false_positives_per_upload)
-    : false_positives_per_upload_(false_positives_per_upload),
+                       const std::filesystem::path& store, const Options& options)
+    : false_positives_per_upload_(options.false_positives_per_upload),
+      keep_(options.keep),
+      directory_(store),
       reader_(std::move(reader)),
       items_(std::make_shared<ItemCache>(
           [reader = reader_](Slot slot) { return reader->read(slot); })),
@@ -62,9 +64,7 @@ IndexResult<void> LocalIndex::load() {
   if (!loaded) return tl::unexpected(std::move(loaded.error()));
   slots_ = std::move(loaded->slots);
   suppressions_ = std::move(loaded->suppressions);
-  keeper_ = std::make_unique<SegmentKeeper>(
-      std::move(store_), [this](const SegmentKeeper::Edit& edit) { change(edit); },
-      [reader = reader_](Slot slot) { return reader->read(slot); });
+  start_keeper();
   for (std::string& complaint : loaded->complaints) keeper_->complain(std::move(complaint));
   publish(std::move(loaded->snapshot), *version);
   lock.unlock();
@@ -221,6 +221,7 @@ void LocalIndex::add_to(Snapshot& next, std::span<const NewReference> references
         entry_of(*bank, reference_of(*request, now),
                  ReferenceItems(items_, slot, static_cast<uint32_t>(items->size())), suppressions_);
     Reference& reference = entry.reference;
+    entry.added_ms = enrolled_ms(reference);
     reference.indexed_seconds = informative_seconds(*items);
     *results[i] = EnrollResult{.replaced = false,
                                .duration_seconds = reference.duration_seconds,

@@ -2,9 +2,12 @@
 // A write goes to the catalogue first and is published when it has been acknowledged there.
 // Windows come from segment files, items from the catalogue when they are wanted; only references
 // whose windows are in no file yet are read when it opens.
+// Versions, and what is done to look after an index: local_index_upkeep.cc.
 // Thread: any; writes are serialised by a mutex, readers take a snapshot and are never in its way.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -25,7 +28,7 @@ namespace soundgate {
 class LocalIndex final : public Index {
  public:
   LocalIndex(std::unique_ptr<Catalogue> catalogue, std::unique_ptr<ItemsReader> reader,
-             const std::filesystem::path& store, double false_positives_per_upload);
+             const std::filesystem::path& store, const Options& options);
   // Fills memory from the catalogue. Once, before anything else.
   IndexResult<void> load();
 
@@ -51,8 +54,22 @@ class LocalIndex final : public Index {
   std::unique_ptr<MatchSession> match() const override;
   IndexStatus status() const override;
 
+  IndexResult<IndexUpkeep> upkeep() const override;
+  IndexResult<RollbackReport> rollback(const VersionOrTime& to, bool dry_run) override;
+  IndexResult<VerifyReport> verify() override;
+  IndexResult<void> merge() override { return keeper_->merge_all(); }
+  IndexResult<std::shared_ptr<std::FILE>> backup() const override;
+  void stop_long_work() override;
+
  private:
   void change(const SegmentKeeper::Edit& edit);
+  void start_keeper();
+  bool purge();  // a bit of it; true: there is more
+
+  IndexResult<int64_t> version_of(const VersionOrTime& to);
+  RollbackReport report_of(const Snapshot& snapshot, const RollbackPlan& plan) const;
+  IndexResult<void> apply(const RollbackPlan& plan, Snapshot& next, int64_t first_id,
+                          std::chrono::system_clock::time_point now);
 
   // What the catalogue has taken in goes into memory, and into the results.
   void add_to(Snapshot& next, std::span<const NewReference> references,
@@ -63,10 +80,17 @@ class LocalIndex final : public Index {
   void set_suppression(Slot slot, const std::optional<Suppression>& suppression, int64_t version);
 
   const double false_positives_per_upload_;
+  const std::optional<std::chrono::seconds> keep_;
+  const std::filesystem::path directory_;
   const std::shared_ptr<ItemsReader> reader_;
   const std::shared_ptr<ItemCache> items_;
   SegmentStore store_;  // until the keeper has it
   std::shared_ptr<SnapshotCell> newest_ = std::make_shared<SnapshotCell>();
+
+  std::atomic<bool> long_work_stopped_ = false;
+  std::mutex verify_mutex_;  // one verification at a time
+  mutable std::atomic<int> backup_count_ = 0;
+  std::chrono::steady_clock::time_point next_purge_{};  // the keeper's thread
 
   mutable std::mutex mutex_;  // of what follows, and of the order of writes
   std::unique_ptr<Catalogue> catalogue_;

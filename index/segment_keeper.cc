@@ -14,12 +14,17 @@ using std::chrono::seconds;
 
 constexpr seconds kLookEvery{1};  // for damage that a search has met
 constexpr seconds kRetryAfter{60};
-constexpr size_t kRebuildReferences = 2048;  // whose windows are in memory at a time
+constexpr std::chrono::milliseconds kBetweenBits{20};  // writers come between
+constexpr size_t kRebuildReferences = 2048;            // whose windows are in memory at a time
 
 struct Stopped {};
 
 size_t live_windows(const Snapshot& snapshot) {
   return static_cast<size_t>(std::max<int64_t>(0, snapshot.status.window_count));
+}
+
+bool is_damaged(const std::shared_ptr<const Segment>& segment) {
+  return segment->image().is_damaged();
 }
 
 std::vector<SegmentSize> sizes_of(const Snapshot& snapshot) {
@@ -45,37 +50,75 @@ void SegmentKeeper::start() {
   thread_ = std::thread([this] { run(); });
 }
 
-void SegmentKeeper::run() {
-  std::unique_lock lock(mutex_);
-  while (!stopped_) {
-    wake_.wait_for(lock, kLookEvery);
-    if (stopped_) return;
-    lock.unlock();
-    try {
-      while (work()) {
-      }
-    } catch (const Stopped&) {
-      return;
+void SegmentKeeper::run() try {
+  Step last = Step::kNothing;
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      if (last == Step::kFailed) wake_.wait_for(lock, kRetryAfter, [&] { return stopped_.load(); });
+      if (last != Step::kFailed && !stopped_) wake_.wait_for(lock, kLookEvery);
+      if (stopped_) return;
     }
-    lock.lock();
+    while ((last = step()) == Step::kDone) {
+    }
+    while (hooks_.idle && hooks_.idle()) {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, kBetweenBits, [&] { return stopped_.load(); });
+      if (stopped_) return;
+    }
   }
+} catch (const Stopped&) {
 }
 
-bool SegmentKeeper::work() {
+SegmentKeeper::Step SegmentKeeper::step() {
+  const std::lock_guard working(work_mutex_);
   Job job;
-  if (!next(job)) return false;
+  if (!next(job)) return Step::kNothing;
+  return finish(job) ? Step::kDone : Step::kFailed;
+}
+
+IndexResult<void> SegmentKeeper::finish(const Job& job) {
   auto made = do_job(job);
   if (!made) {
     complain(made.error().message);
     replace(job, job.parts);
-    std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, kRetryAfter, [&] { return stopped_.load(); });
-    return false;
+    return tl::unexpected(std::move(made.error()));
   }
   replace(job, *made);
-  if (*made == job.parts) return true;
+  if (*made == job.parts) return {};
   for (const auto& part : job.parts) store_.remove(*part);
-  return true;
+  if (hooks_.merged) hooks_.merged();
+  return {};
+}
+
+IndexResult<void> SegmentKeeper::merge_all() {
+  return rebuild_damaged().and_then([&] { return work_at_once(true); });
+}
+
+IndexResult<void> SegmentKeeper::rebuild_damaged() { return work_at_once(false); }
+
+IndexResult<void> SegmentKeeper::work_at_once(bool everything) {
+  const std::lock_guard working(work_mutex_);
+  at_once_ = true;
+  IndexResult<void> done;
+  Job job;
+  try {
+    for (bool more = true; more && done && next(job, everything);) {
+      if (!everything && !job.plan.rebuild) break;
+      done = finish(job);
+      more = job.plan.rebuild || std::ranges::any_of(job.parts, is_damaged);
+      job = {};
+    }
+  } catch (const Stopped&) {
+    done = tl::unexpected(IndexError{IndexError::Kind::kConflict, "the index is being closed"});
+  }
+  if (!job.parts.empty()) replace(job, job.parts);  // it was not to be done now, or not to its end
+  at_once_ = false;
+  return done;
+}
+
+void SegmentKeeper::throw_if_stopped() const {
+  if (stopped_ || (at_once_ && long_work_stopped_)) throw Stopped();
 }
 
 IndexResult<SegmentKeeper::Made> SegmentKeeper::do_job(const Job& job) try {
@@ -86,10 +129,11 @@ IndexResult<SegmentKeeper::Made> SegmentKeeper::do_job(const Job& job) try {
 }
 
 // From here on until replace(), nobody else touches the segments before plan.end.
-bool SegmentKeeper::next(Job& job) {
+bool SegmentKeeper::next(Job& job, bool everything) {
   bool found = false;
-  change_([&](Snapshot& snapshot) {
-    const auto plan = plan_merge(sizes_of(snapshot), live_windows(snapshot));
+  hooks_.change([&](Snapshot& snapshot) {
+    const auto plan = everything ? plan_merge_of_all(sizes_of(snapshot), live_windows(snapshot))
+                                 : plan_merge(sizes_of(snapshot), live_windows(snapshot));
     if (!plan) return false;
     found = true;
     job.plan = *plan;
@@ -103,7 +147,7 @@ bool SegmentKeeper::next(Job& job) {
 }
 
 void SegmentKeeper::replace(const Job& job, const Made& made) {
-  change_([&](Snapshot& snapshot) {
+  hooks_.change([&](Snapshot& snapshot) {
     auto& segments = snapshot.segments;
     const auto begin = segments.begin() + static_cast<ptrdiff_t>(job.plan.begin);
     const auto end = segments.begin() + static_cast<ptrdiff_t>(job.plan.end);
@@ -115,14 +159,13 @@ void SegmentKeeper::replace(const Job& job, const Made& made) {
 
 IndexResult<SegmentKeeper::Made> SegmentKeeper::merge(const Job& job) {
   const auto is_live = [&](Slot slot) {
-    if (stopped_) throw Stopped();
+    throw_if_stopped();
     return job.snapshot->references.at(slot) != nullptr;
   };
   auto written = store_.write(job.parts, is_live);
   if (!written) return tl::unexpected(std::move(written.error()));
   // What a damaged part has lost would be lost for good: that one is made again first.
-  const bool damaged =
-      std::ranges::any_of(job.parts, [](const auto& part) { return part->image().is_damaged(); });
+  const bool damaged = std::ranges::any_of(job.parts, is_damaged);
   if (!damaged && (*written)->window_count() > 0) return Made{std::move(*written)};
   store_.remove(**written);
   return damaged ? job.parts : Made{};
@@ -131,26 +174,26 @@ IndexResult<SegmentKeeper::Made> SegmentKeeper::merge(const Job& job) {
 IndexResult<SegmentKeeper::Made> SegmentKeeper::rebuild(const Job& job) {
   complain("segment " + job.parts[0]->image().path().string() +
            " is damaged: it is made again of the catalogue");
-  const auto all = [](Slot) { return true; };
   Made made;
-  std::vector<std::pair<SlotInfo, std::vector<Item>>> batch;
-  const auto flush = [&]() -> IndexResult<void> {
-    std::vector<SlotItems> references;
-    for (const auto& [info, items] : batch) {
-      references.push_back({info.slot, items, info.enrolled_ms});
+  auto rebuilt = [&]() -> IndexResult<void> {
+    try {
+      return rebuild_into(job, made);
+    } catch (...) {  // told to stop, or out of memory
+      for (const auto& part : made) store_.remove(*part);
+      throw;
     }
-    const std::shared_ptr<const Segment> parts[] = {std::make_shared<const Segment>(references)};
-    batch.clear();
-    if (parts[0]->window_count() == 0) return {};
-    auto written = store_.write(parts, all);
-    if (!written) return tl::unexpected(std::move(written.error()));
-    made.push_back(std::move(*written));
-    return {};
-  };
+  }();
+  if (rebuilt) return made;
+  for (const auto& part : made) store_.remove(*part);  // all of it is made again later
+  return tl::unexpected(std::move(rebuilt.error()));
+}
+
+IndexResult<void> SegmentKeeper::rebuild_into(const Job& job, Made& made) {
+  std::vector<std::pair<SlotInfo, std::vector<Item>>> batch;
   for (const SlotInfo& info : job.parts[0]->slots()) {
     if (job.snapshot->references.at(info.slot) == nullptr) continue;
-    if (stopped_) throw Stopped();
-    auto items = read_(info.slot);
+    throw_if_stopped();
+    auto items = hooks_.read(info.slot);
     // A disk that does not answer now: what is left out here would not be found any more.
     if (!items && items.error().kind == IndexError::Kind::kInputOutput) {
       return tl::unexpected(std::move(items.error()));
@@ -159,10 +202,24 @@ IndexResult<SegmentKeeper::Made> SegmentKeeper::rebuild(const Job& job) {
       complain(items.error().message);
     if (items) batch.emplace_back(info, std::move(*items));
     if (batch.size() < kRebuildReferences) continue;
-    if (auto flushed = flush(); !flushed) return tl::unexpected(std::move(flushed.error()));
+    if (auto written = write(batch, made); !written) return written;
+    batch.clear();
   }
-  if (auto flushed = flush(); !flushed) return tl::unexpected(std::move(flushed.error()));
-  return made;
+  return write(batch, made);
+}
+
+IndexResult<void> SegmentKeeper::write(
+    std::span<const std::pair<SlotInfo, std::vector<Item>>> batch, Made& made) {
+  std::vector<SlotItems> references;
+  for (const auto& [info, items] : batch) {
+    references.push_back({info.slot, items, info.enrolled_ms});
+  }
+  const std::shared_ptr<const Segment> parts[] = {std::make_shared<const Segment>(references)};
+  if (parts[0]->window_count() == 0) return {};
+  auto written = store_.write(parts, [](Slot) { return true; });
+  if (!written) return tl::unexpected(std::move(written.error()));
+  made.push_back(std::move(*written));
+  return {};
 }
 
 void SegmentKeeper::complain(std::string what) {

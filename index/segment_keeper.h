@@ -1,10 +1,12 @@
 // Keeps the segments in shape behind the writers' backs: seals what has piled up in memory into
 // files, merges files, and makes damaged ones again of the catalogue. search/merge_plan.h says what
 // is next.
-// Nothing waits for it: a merge is built from segments that do not change, and takes their place in
-// the newest snapshot when it is whole and on disk.
-// Errors: become complaints; what failed is tried again a minute later.
-// Thread: one of its own, from start() on; complaints() from any.
+// merge_all() and rebuild_damaged() do the same at once, for who waits for them.
+// Nothing else waits for it: a merge is built from segments that do not change, and takes their
+// place in the newest snapshot when it is whole and on disk. Errors: become complaints; what failed
+// is tried again a minute later. Thread: one of its own, from start() on; all but start() and the
+// destructor from any. One job at a
+//   time is worked at.
 #pragma once
 
 #include <atomic>
@@ -12,8 +14,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "index/search/merge_plan.h"
@@ -30,14 +34,25 @@ class SegmentKeeper {
   using Change = std::function<void(const Edit& edit)>;
   using Read = std::function<IndexResult<std::vector<Item>>(Slot)>;
 
-  SegmentKeeper(SegmentStore store, Change change, Read read)
-      : store_(std::move(store)), change_(std::move(change)), read_(std::move(read)) {}
+  struct Hooks {
+    Change change;
+    Read read;
+    std::function<void()> merged;  // after each change of segments
+    std::function<bool()> idle;    // a bit of other work, now and then; true: there is more of it
+  };
+  SegmentKeeper(SegmentStore store, Hooks hooks)
+      : hooks_(std::move(hooks)), store_(std::move(store)) {}
   ~SegmentKeeper();  // stops, in the middle of a merge too
 
   void start();
   void wake() { wake_.notify_one(); }
   // The next thing to do, if there is one; false also where it failed.
-  bool work();
+  bool work() { return step() == Step::kDone; }
+  // Everything into one file; what is damaged is made again first. kConflict: told to stop.
+  IndexResult<void> merge_all();
+  IndexResult<void> rebuild_damaged();
+  // Ends these two, from now on.
+  void stop_long_work() { long_work_stopped_ = true; }
 
   void complain(std::string what);
   struct Complaints {
@@ -54,17 +69,28 @@ class SegmentKeeper {
   };
   using Made = std::vector<std::shared_ptr<const Segment>>;
 
+  enum class Step : uint8_t { kNothing, kDone, kFailed };
+
   void run();
-  bool next(Job& job);
+  Step step();
+  IndexResult<void> finish(const Job& job);
+  bool next(Job& job, bool everything = false);
+  IndexResult<void> work_at_once(bool everything);
+  void throw_if_stopped() const;
   void replace(const Job& job, const Made& made);
   IndexResult<Made> do_job(const Job& job);
   IndexResult<Made> merge(const Job& job);
   IndexResult<Made> rebuild(const Job& job);
+  IndexResult<void> rebuild_into(const Job& job, Made& made);
+  IndexResult<void> write(std::span<const std::pair<SlotInfo, std::vector<Item>>> batch,
+                          Made& made);
 
+  Hooks hooks_;
+  std::mutex work_mutex_;  // of what follows: one job at a time
   SegmentStore store_;
-  Change change_;
-  Read read_;
+  bool at_once_ = false;  // somebody waits for this job
 
+  std::atomic<bool> long_work_stopped_ = false;
   mutable std::mutex mutex_;  // of what follows
   std::condition_variable wake_;
   Complaints complaints_;

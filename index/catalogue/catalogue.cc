@@ -1,93 +1,16 @@
 #include "index/catalogue/catalogue.h"
 
-#include <bit>
+#include <filesystem>
 
+#include "index/catalogue/catalogue_rows.h"
 #include "index/catalogue/items_blob.h"
 #include "index/catalogue/schema.h"
 #include "index/catalogue/store_directory.h"
 #include "index/limits.h"
 
 namespace soundgate {
-namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::system_clock;
-
-int64_t milliseconds_of(system_clock::time_point time) {
-  return std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
-}
-
-system_clock::time_point time_of(int64_t since_1970_ms) {
-  return system_clock::time_point(milliseconds(since_1970_ms));
-}
-
-IndexError error_of(const DatabaseError& error, const std::string& path) {
-  if (error.is_corruption()) {
-    return {IndexError::Kind::kCorrupt, path + " is damaged: " + error.what()};
-  }
-  return {IndexError::Kind::kInputOutput, path + ": " + error.what()};
-}
-
-// What no catalogue of this schema version says, unless its bytes have changed under it.
-struct Damage {
-  std::string what;
-};
-
-Bank bank_of(const Statement& row) {
-  const auto action = parse_action(row.text(2));
-  const auto probes = parse_probes(row.text(3));
-  if (!action || !probes) throw Damage{"bank " + row.text(1) + " has settings that do not exist"};
-  return {row.integer(0), row.text(1), *action, *probes, row.real(4), row.integer(5) != 0, 0};
-}
-
-StoredReference reference_of(const Statement& row) {
-  StoredReference stored;
-  stored.id = row.integer(8);
-  if (stored.id >= kSlotsMax)
-    throw Damage{"reference " + row.text(1) + " has a number that was never given"};
-  stored.bank_id = row.integer(0);
-  stored.reference.content_id = row.text(1);
-  stored.reference.title = row.text(2);
-  stored.reference.metadata_json = row.text(3);
-  if (row.integer(4) != kAlgorithm) {
-    throw Damage{"reference " + row.text(1) + " has fingerprint algorithm " + row.text(4)};
-  }
-  stored.reference.duration_seconds = row.real(5);
-  stored.reference.enrolled = time_of(row.integer(6));
-  stored.item_count = static_cast<uint32_t>(row.integer(7) / static_cast<int64_t>(sizeof(Item)));
-  return stored;
-}
-
-}  // namespace
-
-template <class Work>
-auto Catalogue::fenced(Work work) -> IndexResult<decltype(work())> {
-  try {
-    if constexpr (std::is_void_v<decltype(work())>) {
-      work();
-      return {};
-    } else {
-      return work();
-    }
-  } catch (const DatabaseError& error) {
-    return tl::unexpected(error_of(error, path_));
-  } catch (const Damage& damage) {
-    return tl::unexpected(
-        IndexError{IndexError::Kind::kCorrupt, path_ + " is damaged: " + damage.what});
-  }
-}
-
-template <class Work>
-IndexResult<int64_t> Catalogue::change(std::string_view what, std::string_view bank,
-                                       std::string_view content_id, Work work) {
-  return fenced([&] {
-    Transaction transaction(database_);
-    work();
-    const int64_t version = log_change(what, bank, content_id);
-    transaction.commit();
-    return version;
-  });
-}
 
 int64_t Catalogue::log_change(std::string_view what, std::string_view bank,
                               std::string_view content_id) {
@@ -107,8 +30,12 @@ IndexResult<std::unique_ptr<Catalogue>> Catalogue::open(const std::filesystem::p
   const std::string path = (store / kCatalogueFile).string();
   try {
     Database database(path);
-    if (auto checked = check_schema(database, path); !checked) {
-      return tl::unexpected(std::move(checked.error()));
+    const auto schema = check_schema(database, path);
+    if (!schema) return tl::unexpected(schema.error());
+    if (*schema < kSchemaVersion) {
+      if (auto migrated = migrate(database, *schema, path); !migrated) {
+        return tl::unexpected(std::move(migrated.error()));
+      }
     }
     return std::unique_ptr<Catalogue>(new Catalogue(std::move(*lock), std::move(database), path));
   } catch (const DatabaseError& error) {
@@ -118,6 +45,12 @@ IndexResult<std::unique_ptr<Catalogue>> Catalogue::open(const std::filesystem::p
 
 IndexResult<int64_t> Catalogue::version() {
   return fenced([&] { return database_.integer("SELECT coalesce(max(version), 0) FROM change"); });
+}
+
+int64_t Catalogue::bytes() const {
+  std::error_code ignored;
+  const auto bytes = std::filesystem::file_size(path_, ignored);
+  return ignored ? 0 : static_cast<int64_t>(bytes);
 }
 
 IndexResult<int64_t> Catalogue::reference_id_end() {
@@ -130,8 +63,9 @@ IndexResult<int64_t> Catalogue::reference_id_end() {
 IndexResult<std::vector<Bank>> Catalogue::banks() {
   return fenced([&] {
     std::vector<Bank> banks;
-    Statement rows =
-        database_.prepare("SELECT id, name, action, probes, seconds_min, paused FROM bank");
+    Statement rows = database_.prepare(
+        "SELECT id, name, action, probes, seconds_min, paused FROM bank JOIN bank_settings ON "
+        "bank_id = id WHERE removed_version IS NULL");
     while (rows.step()) banks.push_back(bank_of(rows));
     return banks;
   });
@@ -153,50 +87,65 @@ IndexResult<std::map<SuppressionKey, Suppression>> Catalogue::suppressions() {
 
 IndexResult<void> Catalogue::visit_references(const std::function<void(StoredReference)>& visit) {
   return fenced([&] {
-    Statement rows = database_.prepare(
-        "SELECT bank_id, content_id, title, metadata, algorithm, duration_seconds, enrolled_ms, "
-        "length(items), id FROM reference ORDER BY id");
+    Statement rows = database_.prepare(std::string("SELECT ") + kReferenceColumns +
+                                       " FROM reference WHERE removed_version IS NULL ORDER BY id");
     while (rows.step()) visit(reference_of(rows));
   });
 }
 
 IndexResult<Catalogue::NewRow> Catalogue::insert_bank(const Bank& bank) {
-  int64_t id = 0;
-  auto version = change("create bank", bank.name, "", [&] {
-    database_
-        .prepare(
-            "INSERT INTO bank (name, action, probes, seconds_min, paused) "
-            "VALUES (?, ?, ?, ?, ?)")
+  Bank made = bank;
+  const auto version = change("create bank", bank.name, "", [&](int64_t added) {
+    database_.prepare("INSERT INTO bank (name) VALUES (?)")
         .bind(1, std::string_view(bank.name))
-        .bind(2, name(bank.action))
-        .bind(3, name(bank.probes))
-        .bind(4, bank.seconds_min)
-        .bind(5, int64_t{bank.paused})
         .run();
-    id = database_.last_insert_id();
+    made.id = database_.last_insert_id();
+    insert_settings(made, added);
   });
-  return version.map([&](int64_t number) { return NewRow{id, number}; });
+  return version.map([&](int64_t number) { return NewRow{made.id, number}; });
+}
+
+void Catalogue::insert_settings(const Bank& bank, int64_t version) {
+  database_
+      .prepare(
+          "INSERT INTO bank_settings (bank_id, action, probes, seconds_min, paused, added_version) "
+          "VALUES (?, ?, ?, ?, ?, ?)")
+      .bind(1, bank.id)
+      .bind(2, name(bank.action))
+      .bind(3, name(bank.probes))
+      .bind(4, bank.seconds_min)
+      .bind(5, int64_t{bank.paused})
+      .bind(6, version)
+      .run();
+}
+
+void Catalogue::end_settings(int64_t bank_id, int64_t version) {
+  database_
+      .prepare(
+          "UPDATE bank_settings SET removed_version = ? WHERE bank_id = ? AND removed_version IS "
+          "NULL")
+      .bind(1, version)
+      .bind(2, bank_id)
+      .run();
 }
 
 IndexResult<int64_t> Catalogue::update_bank(const Bank& bank) {
-  return change("set bank", bank.name, "", [&] {
-    database_
-        .prepare(
-            "UPDATE bank SET action = ?, probes = ?, seconds_min = ?, paused = ? "
-            "WHERE id = ?")
-        .bind(1, name(bank.action))
-        .bind(2, name(bank.probes))
-        .bind(3, bank.seconds_min)
-        .bind(4, int64_t{bank.paused})
-        .bind(5, bank.id)
-        .run();
+  return change("set bank", bank.name, "", [&](int64_t version) {
+    end_settings(bank.id, version);
+    insert_settings(bank, version);
   });
 }
 
 IndexResult<int64_t> Catalogue::delete_bank(const Bank& bank) {
-  return change("delete bank", bank.name, "", [&] {
-    database_.prepare("DELETE FROM reference WHERE bank_id = ?").bind(1, bank.id).run();
-    database_.prepare("DELETE FROM bank WHERE id = ?").bind(1, bank.id).run();
+  return change("delete bank", bank.name, "", [&](int64_t version) {
+    database_
+        .prepare(
+            "UPDATE reference SET removed_version = ? WHERE bank_id = ? AND removed_version IS "
+            "NULL")
+        .bind(1, version)
+        .bind(2, bank.id)
+        .run();
+    end_settings(bank.id, version);
   });
 }
 
@@ -207,8 +156,8 @@ IndexResult<Catalogue::NewReferences> Catalogue::put_references(
     Transaction transaction(database_);
     NewReferences made{};
     for (const NewReference& reference : references) {
-      made.ids.push_back(insert_reference(reference, enrolled));
       made.version = log_change("enrol", reference.bank->name, reference.request->content_id);
+      made.ids.push_back(insert_reference(reference, made.version, enrolled));
     }
     for (const auto& [key, suppression] : suppressions) {
       insert_suppression(key, suppression);
@@ -219,15 +168,21 @@ IndexResult<Catalogue::NewReferences> Catalogue::put_references(
   });
 }
 
-int64_t Catalogue::insert_reference(const NewReference& reference,
+int64_t Catalogue::insert_reference(const NewReference& reference, int64_t version,
                                     system_clock::time_point enrolled) {
   const EnrollRequest& request = *reference.request;
   const std::vector<uint8_t> blob = blob_of_items(request.fingerprint.items);
+  end_reference(reference.bank->id, request.content_id, version);
+  database_.prepare("INSERT INTO items (items, digest) VALUES (?, ?)")
+      .bind(1, std::span<const uint8_t>(blob))
+      .bind(2, items_digest(blob))
+      .run();
+  const int64_t items_id = database_.last_insert_id();
   database_
       .prepare(
-          "INSERT OR REPLACE INTO reference (bank_id, content_id, title, metadata, "
-          "algorithm, duration_seconds, enrolled_ms, items, items_digest) "
-          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+          "INSERT INTO reference (bank_id, content_id, title, metadata, algorithm, "
+          "duration_seconds, enrolled_ms, added_ms, item_count, items_id, added_version) "
+          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10)")
       .bind(1, reference.bank->id)
       .bind(2, std::string_view(request.content_id))
       .bind(3, std::string_view(request.title))
@@ -235,26 +190,36 @@ int64_t Catalogue::insert_reference(const NewReference& reference,
       .bind(5, int64_t{request.fingerprint.algorithm})
       .bind(6, request.fingerprint.duration_seconds)
       .bind(7, milliseconds_of(enrolled))
-      .bind(8, std::span<const uint8_t>(blob))
-      .bind(9, items_digest(blob))
+      .bind(8, static_cast<int64_t>(request.fingerprint.items.size()))
+      .bind(9, items_id)
+      .bind(10, version)
       .run();
   const int64_t id = database_.last_insert_id();
-  if (id >= kSlotsMax) throw Damage{"there have been too many references"};
+  if (id >= kSlotsMax) throw DamagedRow{"there have been too many references"};
   return id;
 }
 
+// It is kept, for a rollback.
+void Catalogue::end_reference(int64_t bank_id, std::string_view content_id, int64_t version) {
+  database_
+      .prepare(
+          "UPDATE reference SET removed_version = ? WHERE bank_id = ? AND content_id = ? AND "
+          "removed_version IS NULL")
+      .bind(1, version)
+      .bind(2, bank_id)
+      .bind(3, content_id)
+      .run();
+}
+
 IndexResult<int64_t> Catalogue::delete_reference(const Bank& bank, std::string_view content_id) {
-  return change("remove", bank.name, content_id, [&] {
-    database_.prepare("DELETE FROM reference WHERE bank_id = ? AND content_id = ?")
-        .bind(1, bank.id)
-        .bind(2, content_id)
-        .run();
-  });
+  return change("remove", bank.name, content_id,
+                [&](int64_t version) { end_reference(bank.id, content_id, version); });
 }
 
 IndexResult<int64_t> Catalogue::put_suppression(const SuppressionKey& key,
                                                 const Suppression& suppression) {
-  return change("suppress", key.first, key.second, [&] { insert_suppression(key, suppression); });
+  return change("suppress", key.first, key.second,
+                [&](int64_t) { insert_suppression(key, suppression); });
 }
 
 void Catalogue::insert_suppression(const SuppressionKey& key, const Suppression& suppression) {
@@ -272,7 +237,7 @@ void Catalogue::insert_suppression(const SuppressionKey& key, const Suppression&
 }
 
 IndexResult<int64_t> Catalogue::delete_suppression(const SuppressionKey& key) {
-  return change("restore", key.first, key.second, [&] {
+  return change("restore", key.first, key.second, [&](int64_t) {
     database_.prepare("DELETE FROM suppression WHERE bank = ? AND content_id = ?")
         .bind(1, std::string_view(key.first))
         .bind(2, std::string_view(key.second))

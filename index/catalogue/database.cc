@@ -18,6 +18,16 @@ bool DatabaseError::is_corruption() const {
   return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
 }
 
+IndexError error_of(const DatabaseError& error, const std::string& path) {
+  if (error.is_corruption()) {
+    return {IndexError::Kind::kCorrupt, path + " is damaged: " + error.what()};
+  }
+  if (error.code == SQLITE_INTERRUPT) {
+    return {IndexError::Kind::kConflict, path + ": it was told to stop"};
+  }
+  return {IndexError::Kind::kInputOutput, path + ": " + error.what()};
+}
+
 Statement::Statement(sqlite3* connection, std::string_view sql) : connection_(connection) {
   sqlite3_stmt* statement = nullptr;
   check(sqlite3_prepare_v3(connection, sql.data(), static_cast<int>(sql.size()), 0, &statement,
@@ -123,6 +133,17 @@ int64_t Database::integer(std::string_view sql) {
 }
 
 int64_t Database::last_insert_id() const { return sqlite3_last_insert_rowid(connection_.get()); }
+
+void Database::stop_when(std::function<bool()> stop) {
+  constexpr int kInstructions = 10'000;
+  sqlite3_progress_handler(connection_.get(), 0, nullptr, nullptr);
+  if (!stop) return;
+  stop_ = std::make_unique<std::function<bool()>>(std::move(stop));
+  const auto ask = [](void* asked) {
+    return (*static_cast<std::function<bool()>*>(asked))() ? 1 : 0;
+  };
+  sqlite3_progress_handler(connection_.get(), kInstructions, ask, stop_.get());
+}
 
 Transaction::Transaction(Database& database) : database_(database) {
   database_.execute("BEGIN IMMEDIATE");

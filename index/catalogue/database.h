@@ -6,12 +6,15 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+
+#include "index/index.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -23,6 +26,10 @@ struct DatabaseError : std::runtime_error {
   bool is_corruption() const;
   int code;  // SQLite's primary result code
 };
+
+// kCorrupt where the database says that it is, kConflict where it was told to stop, else
+// kInputOutput.
+IndexError error_of(const DatabaseError& error, const std::string& path);
 
 // Prepared once, run many times. Parameters count from 1, columns from 0.
 class Statement {
@@ -65,11 +72,14 @@ class Database {
   Statement prepare(std::string_view sql) { return Statement(connection_.get(), sql); }
   int64_t integer(std::string_view sql);  // of a query with one row and column
   int64_t last_insert_id() const;
+  // Statements that take long ask now and then, and fail where it says so.
+  void stop_when(std::function<bool()> stop);
 
  private:
   struct Close {
     void operator()(sqlite3* connection) const;
   };
+  std::unique_ptr<std::function<bool()>> stop_;  // where SQLite finds it
   std::unique_ptr<sqlite3, Close> connection_;
 };
 

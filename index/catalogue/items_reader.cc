@@ -5,23 +5,13 @@
 #include "index/catalogue/items_blob.h"
 
 namespace soundgate {
-namespace {
-
-IndexError error_of(const DatabaseError& error, const std::string& path) {
-  if (error.is_corruption()) {
-    return {IndexError::Kind::kCorrupt, path + " is damaged: " + error.what()};
-  }
-  return {IndexError::Kind::kInputOutput, path + ": " + error.what()};
-}
-
-}  // namespace
 
 ItemsReader::ItemsReader(std::string path)
     : path_(std::move(path)),
       database_(path_),
-      statement_(
-          database_.prepare("SELECT items, items_digest, content_id FROM reference WHERE id = ?")) {
-}
+      statement_(database_.prepare(
+          "SELECT items.items, items.digest, content_id, item_count FROM reference "
+          "JOIN items ON items.id = items_id WHERE reference.id = ?")) {}
 
 IndexResult<std::unique_ptr<ItemsReader>> ItemsReader::open(const std::string& path) {
   try {
@@ -41,8 +31,9 @@ IndexResult<std::vector<Item>> ItemsReader::read(int64_t reference_id) {
                                        path_ + ": the reference has been removed meanwhile"});
     }
     const auto blob = statement_.blob(0);
-    const bool fits = items_digest(blob) == statement_.integer(1);
     std::vector<Item> items = items_of_blob(blob);
+    const bool fits = items_digest(blob) == statement_.integer(1) &&
+                      static_cast<int64_t>(items.size()) == statement_.integer(3);
     const std::string content_id = statement_.text(2);
     statement_.run();  // to its end, so that it can be bound again
     if (fits) return items;

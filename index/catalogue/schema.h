@@ -8,11 +8,16 @@
 
 namespace soundgate {
 
-inline constexpr int64_t kSchemaVersion = 1;
+inline constexpr int64_t kSchemaVersion = 2;
 inline constexpr int64_t kApplicationId = 0x53474958;  // "SGIX", in the file's header
 
 void make_tables(Database& database);  // in an empty database
 
-IndexResult<void> check_schema(Database& database, const std::string& path);
+// Which version it has: 1..kSchemaVersion.
+IndexResult<int64_t> check_schema(Database& database, const std::string& path);
+
+// Brings a database of an older version to kSchemaVersion, in one transaction. A copy of what was
+// there stays beside it, as PATH.schema-1.
+IndexResult<void> migrate(Database& database, int64_t from, const std::string& path);
 
 }  // namespace soundgate

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <vector>
 
 #include "index/catalogue/database.h"
 #include "index/catalogue/schema.h"
@@ -17,15 +18,6 @@ namespace fs = std::filesystem;
 
 tl::unexpected<IndexError> failed(const std::string& what, const std::string& why) {
   return tl::unexpected(IndexError{IndexError::Kind::kInputOutput, "cannot " + what + ": " + why});
-}
-
-// A file's name is safe only when its directory has reached the disk.
-bool sync_path(const fs::path& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return false;
-  const bool synced = fsync(descriptor) == 0;
-  close(descriptor);
-  return synced;
 }
 
 IndexResult<void> make_directory(const fs::path& store) {
@@ -55,7 +47,29 @@ IndexResult<void> make_catalogue(const fs::path& store) {
   return {};
 }
 
+// What they took of the disk is all that is wrong with them.
+void remove_leftovers(const fs::path& store) {
+  std::error_code error;
+  std::vector<fs::path> leftovers;
+  for (fs::directory_iterator entry(store, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->path().filename().string().starts_with(kBackupPrefix)) {
+      leftovers.push_back(entry->path());
+    }
+  }
+  for (const fs::path& path : leftovers) fs::remove(path, error);
+}
+
 }  // namespace
+
+// A file's name is safe only when its directory has reached the disk.
+bool sync_path(const fs::path& path) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  const bool synced = fsync(descriptor) == 0;
+  close(descriptor);
+  return synced;
+}
 
 IndexResult<LockFile> open_store_directory(const fs::path& store, const Index::Options& options) {
   std::error_code error;
@@ -71,6 +85,7 @@ IndexResult<LockFile> open_store_directory(const fs::path& store, const Index::O
   }
   auto lock = LockFile::acquire(store, options.owner);
   if (!lock) return lock;
+  remove_leftovers(store);
   // Asked again: whoever held the lock before us may have made it.
   if (!fs::exists(catalogue, error)) {
     if (auto made = make_catalogue(store); !made) return tl::unexpected(std::move(made.error()));

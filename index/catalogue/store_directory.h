@@ -12,6 +12,11 @@
 namespace soundgate {
 
 inline constexpr const char* kCatalogueFile = "catalogue.db";
+// Copies on their way out. What is left of them after a kill is removed when the store is opened.
+inline constexpr const char* kBackupPrefix = ".backup-";
+
+// A file's contents reach the disk, or a directory's names; errno says why not.
+bool sync_path(const std::filesystem::path& path);
 
 // On success DIR/catalogue.db exists and is not empty.
 IndexResult<LockFile> open_store_directory(const std::filesystem::path& store,

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <new>
 #include <string>
+#include <utility>
 
 namespace soundgate {
 namespace {
@@ -30,6 +31,7 @@ class Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   int get() const { return descriptor_; }
+  int release() { return std::exchange(descriptor_, -1); }
 
  private:
   int descriptor_;
@@ -46,8 +48,7 @@ Mapping::Mapping(size_t bytes) : bytes_(bytes) {
 }
 
 IndexResult<Mapping> Mapping::create(const std::filesystem::path& path, size_t bytes) {
-  const Descriptor file(
-      ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
+  Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
   if (file.get() < 0) return failed("make", path, errno);
   // What was taken before the disk was full would stay taken.
   const auto give_up = [&](const char* what, int number) {
@@ -58,11 +59,11 @@ IndexResult<Mapping> Mapping::create(const std::filesystem::path& path, size_t b
   if (taken != 0) return give_up("take disk space for", taken);
   void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
   if (data == MAP_FAILED) return give_up("map", errno);
-  return Mapping(static_cast<std::byte*>(data), bytes);
+  return Mapping(static_cast<std::byte*>(data), bytes, file.release());
 }
 
 IndexResult<Mapping> Mapping::open(const std::filesystem::path& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   struct stat status {};
   if (file.get() < 0 || fstat(file.get(), &status) != 0) return failed("open", path, errno);
   const auto bytes = static_cast<size_t>(status.st_size);
@@ -72,18 +73,33 @@ IndexResult<Mapping> Mapping::open(const std::filesystem::path& path) {
   }
   void* data = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file.get(), 0);
   if (data == MAP_FAILED) return failed("map", path, errno);
-  return Mapping(static_cast<std::byte*>(data), bytes);
+  return Mapping(static_cast<std::byte*>(data), bytes, file.release());
 }
 
 Mapping::~Mapping() {
   if (data_ != nullptr) munmap(data_, bytes_);
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+bool Mapping::read(size_t offset, std::span<std::byte> into) const {
+  return read_all(descriptor_, offset, into);
+}
+
+bool read_all(int descriptor, size_t offset, std::span<std::byte> into) {
+  while (!into.empty()) {
+    const ssize_t bytes = pread(descriptor, into.data(), into.size(), static_cast<off_t>(offset));
+    if (bytes < 0 && errno == EINTR) continue;
+    if (bytes <= 0) return false;
+    into = into.subspan(static_cast<size_t>(bytes));
+    offset += static_cast<size_t>(bytes);
+  }
+  return true;
 }
 
 IndexResult<void> Mapping::seal(const std::filesystem::path& path) {
   if (!path.empty()) {
     if (msync(data_, bytes_, MS_SYNC) != 0) return failed("write", path, errno);
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (file.get() < 0 || fsync(file.get()) != 0) return failed("sync", path, errno);
+    if (fsync(descriptor_) != 0) return failed("sync", path, errno);
   }
   if (mprotect(data_, bytes_, PROT_READ) != 0) return failed("protect", path, errno);
   return {};

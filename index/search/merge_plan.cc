@@ -16,14 +16,26 @@ size_t carry(std::span<const SegmentSize> segments, size_t begin, size_t end) {
   return begin;
 }
 
+std::optional<MergePlan> plan_rebuild(std::span<const SegmentSize> segments) {
+  const auto damaged = std::ranges::find_if(segments, &SegmentSize::is_damaged);
+  if (damaged == segments.end()) return std::nullopt;
+  const auto index = static_cast<size_t>(damaged - segments.begin());
+  return MergePlan{index, index + 1, true};
+}
+
 }  // namespace
 
+std::optional<MergePlan> plan_merge_of_all(std::span<const SegmentSize> segments,
+                                           size_t live_windows) {
+  if (const auto rebuild = plan_rebuild(segments)) return rebuild;
+  const bool is_done =
+      segments.size() == 1 && segments[0].is_file && segments[0].windows == live_windows;
+  if (segments.empty() || is_done) return std::nullopt;
+  return MergePlan{0, segments.size()};
+}
+
 std::optional<MergePlan> plan_merge(std::span<const SegmentSize> segments, size_t live_windows) {
-  const auto damaged = std::ranges::find_if(segments, &SegmentSize::is_damaged);
-  if (damaged != segments.end()) {
-    const auto index = static_cast<size_t>(damaged - segments.begin());
-    return MergePlan{index, index + 1, true};
-  }
+  if (const auto rebuild = plan_rebuild(segments)) return rebuild;
   size_t files = 0, windows = 0, in_memory = 0;
   for (const SegmentSize& segment : segments) {
     files += segment.is_file;

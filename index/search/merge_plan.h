@@ -27,5 +27,8 @@ struct MergePlan {
 };
 
 std::optional<MergePlan> plan_merge(std::span<const SegmentSize> segments, size_t live_windows);
+// Everything, unless it is one file without dead windows already; what is damaged comes first.
+std::optional<MergePlan> plan_merge_of_all(std::span<const SegmentSize> segments,
+                                           size_t live_windows);
 
 }  // namespace soundgate

@@ -35,12 +35,11 @@ std::vector<uint32_t> nearest_leaders(std::span<const Window> leaders,
   return {labels.begin(), labels.end()};
 }
 
-uint64_t digest_of(const QuantiserParts& parts) {
-  const std::span leaders(parts.leaders);
-  return checksum(std::as_bytes(std::span(parts.centroids)), checksum(std::as_bytes(leaders)));
-}
-
 }  // namespace
+
+uint64_t quantiser_digest(std::span<const Window> leaders, std::span<const WindowBlock> centroids) {
+  return checksum(std::as_bytes(centroids), checksum(std::as_bytes(leaders)));
+}
 
 QuantiserParts make_quantiser(std::span<const Window> centroids) {
   QuantiserParts parts;
@@ -67,7 +66,7 @@ QuantiserParts make_quantiser(std::span<const Window> centroids) {
   for (WindowId& id : parts.ids) {
     if (id != kNoId) id = list++;
   }
-  parts.digest = digest_of(parts);
+  parts.digest = quantiser_digest(parts.leaders, parts.centroids);
   return parts;
 }
 

@@ -39,6 +39,8 @@ struct QuantiserParts {
   QuantiserView view() const { return {leaders, {begin, centroids, ids}, digest}; }
 };
 
+uint64_t quantiser_digest(std::span<const Window> leaders, std::span<const WindowBlock> centroids);
+
 // Numbers the centroids from 0 on, in an order of its own.
 QuantiserParts make_quantiser(std::span<const Window> centroids);
 

@@ -21,9 +21,10 @@ struct ReferenceEntry {
   Reference reference;
   ReferenceItems items;
   size_t window_count = 0;  // in the segments
+  int64_t added_ms = 0;     // since 1970, of its row: tells it from another that got its slot
 };
 
-// Since 1970: tells a reference from another that got its slot.
+// Since 1970.
 int64_t enrolled_ms(const Reference& reference);
 
 class ReferenceTable {

@@ -181,7 +181,7 @@ std::vector<uint32_t> SegmentBuilder::assign() const {
     batch.clear();
   };
   for_each_window([&](const Part& part, size_t list, size_t index, WindowId) {
-    if (part.quantiser.digest == quantiser_.digest) {
+    if (part.quantiser.digest == quantiser_.digest && part.lists.list_count() == list_count_) {
       if (!batch.empty()) flush();
       lists.push_back(static_cast<uint32_t>(list));
       return;

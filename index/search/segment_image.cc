@@ -1,10 +1,12 @@
 #include "index/search/segment_image.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <system_error>
 
+#include "index/limits.h"
 #include "index/search/checksum.h"
 
 namespace soundgate {
@@ -17,6 +19,7 @@ constexpr uint32_t kVersion = 1;
 constexpr uint32_t kByteOrder = 0x01020304;
 constexpr size_t kSectionBytes = 64;
 constexpr size_t kPageBytes = 4096;
+constexpr size_t kReadBytes = 1024 * 1024;
 constexpr uint64_t kCountMax = uint64_t{1} << 32;  // of anything: sizes cannot overflow
 
 size_t round_up(size_t bytes, size_t multiple) {
@@ -39,11 +42,17 @@ uint64_t digest_of(const SegmentHeader& header) {
       {reinterpret_cast<const std::byte*>(&header), offsetof(SegmentHeader, header_digest)});
 }
 
+// Each begins where the one before ends, and the last one at the end.
+bool are_runs(std::span<const uint32_t> begin, uint64_t end) {
+  return begin.front() == 0 && begin.back() == end && std::ranges::is_sorted(begin);
+}
+
 bool are_plausible(const SegmentCounts& counts) {
   const uint64_t all[] = {counts.slots,           counts.windows, counts.leaders,
                           counts.centroid_blocks, counts.lists,   counts.blocks};
   return counts.lists > 0 &&
-         std::ranges::all_of(all, [](uint64_t count) { return count < kCountMax; });
+         std::ranges::all_of(all, [](uint64_t count) { return count < kCountMax; }) &&
+         counts.windows <= counts.blocks * kBlockWindows;
 }
 
 }  // namespace
@@ -53,6 +62,7 @@ class SegmentImage::Guard final : public BlockGuard {
  public:
   explicit Guard(const SegmentImage& image)
       : base_(image.mapping_.data()),
+        descriptor_(image.mapping_.descriptor()),
         layout_(image.layout_),
         seen_(std::make_unique<std::atomic<bool>[]>(image.chunks())) {}
 
@@ -61,6 +71,7 @@ class SegmentImage::Guard final : public BlockGuard {
            are_sound(id_offset(block_begin), id_offset(block_end));
   }
   bool is_damaged() const { return damaged_; }
+  void note_damage() const { damaged_ = true; }
 
  private:
   size_t id_offset(size_t block) const {
@@ -74,7 +85,9 @@ class SegmentImage::Guard final : public BlockGuard {
       const size_t offset = layout_.blocks + c * kChunkBytes;
       const size_t bytes = std::min(kChunkBytes, layout_.end - offset);
       const auto* checksums = reinterpret_cast<const uint64_t*>(base_ + layout_.checksums);
-      const bool fits = checksum({base_ + offset, bytes}) == checksums[c];
+      thread_local std::array<std::byte, kChunkBytes> buffer;
+      const std::span chunk = std::span(buffer).first(bytes);
+      const bool fits = read_all(descriptor_, offset, chunk) && checksum(chunk) == checksums[c];
       if (fits) seen_[c].store(true, std::memory_order_relaxed);
       if (!fits) damaged_ = true;
       sound = sound && fits;
@@ -83,6 +96,7 @@ class SegmentImage::Guard final : public BlockGuard {
   }
 
   const std::byte* base_;
+  int descriptor_;
   Layout layout_;
   std::unique_ptr<std::atomic<bool>[]> seen_;
   mutable std::atomic<bool> damaged_ = false;
@@ -128,19 +142,21 @@ IndexResult<SegmentImage> SegmentImage::in_file(const fs::path& path, const Segm
 IndexResult<SegmentImage> SegmentImage::open(const fs::path& path) {
   auto mapping = Mapping::open(path);
   if (!mapping) return tl::unexpected(std::move(mapping.error()));
-  auto checked = check_header(*mapping);
-  if (!checked) return tl::unexpected(about(path, std::move(checked.error())));
-  const SegmentCounts counts = reinterpret_cast<const SegmentHeader*>(mapping->data())->counts;
-  SegmentImage image(counts, std::move(*mapping), path);
-  checked = image.check_guide();
+  auto header = read_header(*mapping);
+  if (!header) return tl::unexpected(about(path, std::move(header.error())));
+  SegmentImage image(header->counts, std::move(*mapping), path);
+  auto checked = image.check_guide(*header);
   if (!checked) return tl::unexpected(about(path, std::move(checked.error())));
   image.guard_ = std::make_unique<Guard>(image);
   return image;
 }
 
-IndexResult<void> SegmentImage::check_header(const Mapping& mapping) {
+IndexResult<SegmentHeader> SegmentImage::read_header(const Mapping& mapping) {
   if (mapping.size() < sizeof(SegmentHeader)) return damaged("it is too short");
-  const auto& header = *reinterpret_cast<const SegmentHeader*>(mapping.data());
+  SegmentHeader header;
+  if (!mapping.read(0, std::as_writable_bytes(std::span(&header, 1)))) {
+    return damaged("its header cannot be read");
+  }
   if (std::memcmp(header.magic, kMagic, sizeof(kMagic)) != 0) return damaged("it is no segment");
   if (header.version != kVersion || header.byte_order != kByteOrder ||
       header.algorithm != kAlgorithm || header.window_items != kWindowItems ||
@@ -150,12 +166,67 @@ IndexResult<void> SegmentImage::check_header(const Mapping& mapping) {
   if (header.header_digest != digest_of(header)) return damaged("its header has changed");
   if (!are_plausible(header.counts)) return damaged("it counts what cannot be");
   if (Layout(header.counts).end != mapping.size()) return damaged("its size is another");
+  return header;
+}
+
+// What the guide says is where everything else is looked for: it has to be right in itself, too,
+// whoever wrote it.
+IndexResult<void> SegmentImage::check_guide(const SegmentHeader& header) const {
+  const auto digest = guide_digest();
+  if (!digest) return tl::unexpected(digest.error());
+  if (*digest != header.guide_digest) return damaged("its guide has changed");
+  SegmentImage& image = mutable_this();
+  if (!are_runs(image.list_begin(), counts_.blocks)) return damaged("its lists are not in order");
+  if (!are_slots_right()) return damaged("its slots are not in order");
+  if (!is_quantiser_right(header.quantiser_digest)) {
+    return damaged("its quantiser is not in order");
+  }
   return {};
 }
 
-IndexResult<void> SegmentImage::check_guide() const {
-  if (checksum(guide()) != header().guide_digest) return damaged("its guide has changed");
-  return {};
+// Read from the file, not through the mapping.
+IndexResult<uint64_t> SegmentImage::guide_digest() const {
+  std::vector<std::byte> buffer(std::min(kReadBytes, layout_.blocks));
+  RunningChecksum digest;
+  for (size_t at = layout_.checksums; at < layout_.blocks;) {
+    const auto piece = std::span(buffer).first(std::min(buffer.size(), layout_.blocks - at));
+    if (!mapping_.read(at, piece)) return damaged("its guide cannot be read");
+    digest.add(piece);
+    at += piece.size();
+  }
+  return digest.value();
+}
+
+bool SegmentImage::are_slots_right() const {
+  uint64_t windows = 0;
+  const SlotInfo* last = nullptr;
+  for (const SlotInfo& info : slots()) {
+    if (last != nullptr && info.slot <= last->slot) return false;
+    if (info.slot >= kSlotsMax || info.item_count > kItemsMax ||
+        info.informative_items > info.item_count ||
+        info.window_count > info.item_count / kReferenceStride + 1) {
+      return false;
+    }
+    windows += info.window_count;
+    last = &info;
+  }
+  return windows == counts_.windows;
+}
+
+// Its centroids are the lists, by number, with places to spare at the ends only.
+bool SegmentImage::is_quantiser_right(uint64_t digest) const {
+  SegmentImage& image = mutable_this();
+  if (counts_.leaders == 0) return counts_.lists == 1 && counts_.centroid_blocks == 0;
+  if (!are_runs(image.leader_begin(), counts_.centroid_blocks)) return false;
+  const BlockLists centroids = {image.leader_begin(), image.centroids(), image.centroid_ids()};
+  WindowId list = 0;
+  for (size_t leader = 0; leader < counts_.leaders; ++leader) {
+    for (const WindowId id : centroids.ids_of(leader)) {
+      if (id != list++) return false;
+    }
+  }
+  return list == static_cast<WindowId>(counts_.lists) &&
+         digest == quantiser_digest(image.leaders(), image.centroids());
 }
 
 IndexResult<void> SegmentImage::seal(uint64_t quantiser_digest) {
@@ -172,7 +243,8 @@ IndexResult<void> SegmentImage::seal(uint64_t quantiser_digest) {
   if (path_.empty()) return {};  // memory needs no checksums
 
   for (size_t c = 0; c < chunks(); ++c) checksums()[c] = checksum(chunk(c));
-  head.guide_digest = checksum(guide());
+  head.guide_digest =
+      checksum({mapping_.data() + layout_.checksums, layout_.blocks - layout_.checksums});
   head.header_digest = digest_of(head);
   if (auto sealed = mapping_.seal(unfinished(path_)); !sealed) return sealed;
   std::error_code error;
@@ -218,11 +290,11 @@ BlockLists SegmentImage::lists() const {
   return {image.list_begin(), image.blocks(), image.ids(), guard_.get()};
 }
 
-bool SegmentImage::is_damaged() const { return guard_ != nullptr && guard_->is_damaged(); }
-
-std::span<const std::byte> SegmentImage::guide() const {
-  return {mapping_.data() + layout_.checksums, layout_.blocks - layout_.checksums};
+void SegmentImage::note_damage() const {
+  if (guard_ != nullptr) guard_->note_damage();
 }
+
+bool SegmentImage::is_damaged() const { return guard_ != nullptr && guard_->is_damaged(); }
 
 std::span<const std::byte> SegmentImage::chunk(size_t index) const {
   const size_t begin = layout_.blocks + index * kChunkBytes;

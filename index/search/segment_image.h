@@ -20,9 +20,11 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "index/index.h"
 #include "index/search/block_lists.h"
@@ -37,7 +39,7 @@ struct SlotInfo {
   uint32_t item_count = 0;
   uint32_t window_count = 0;
   uint32_t informative_items = 0;
-  int64_t enrolled_ms = 0;  // since 1970: tells it from another that got its number
+  int64_t enrolled_ms = 0;  // of its row, since 1970: tells it from another that got its number
 };
 
 struct SegmentCounts {
@@ -90,6 +92,10 @@ class SegmentImage {
   const std::filesystem::path& path() const { return path_; }  // empty: in memory
   // Whether a chunk has been found that is not as it was written.
   bool is_damaged() const;
+  // Of a file: reads all of it anew, past what the system remembers of it, where the file system
+  // lets it, and notes what is not as it was written. `stop` is asked now and then.
+  std::vector<Damage> scrub(const std::function<bool()>& stop) const;
+  size_t bytes() const { return layout_.end; }
 
  private:
   // Where each section begins, in bytes.
@@ -102,8 +108,11 @@ class SegmentImage {
   class Guard;
 
   SegmentImage(const SegmentCounts& counts, Mapping mapping, std::filesystem::path path);
-  static IndexResult<void> check_header(const Mapping& mapping);
-  IndexResult<void> check_guide() const;
+  static IndexResult<SegmentHeader> read_header(const Mapping& mapping);
+  IndexResult<void> check_guide(const SegmentHeader& header) const;
+  IndexResult<uint64_t> guide_digest() const;
+  bool are_slots_right() const;
+  bool is_quantiser_right(uint64_t digest) const;
 
   template <class T>
   std::span<T> section(size_t offset, size_t count) {
@@ -112,9 +121,9 @@ class SegmentImage {
   // The sections' spans are const where this is: only their names are shared.
   SegmentImage& mutable_this() const { return const_cast<SegmentImage&>(*this); }
   SegmentHeader& header() const { return *reinterpret_cast<SegmentHeader*>(mapping_.data()); }
-  std::span<const std::byte> guide() const;
   std::span<const std::byte> chunk(size_t index) const;
   std::span<uint64_t> checksums() { return section<uint64_t>(layout_.checksums, chunks()); }
+  void note_damage() const;
   size_t chunks() const { return layout_.chunk_count(); }
 
   SegmentCounts counts_;

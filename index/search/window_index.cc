@@ -17,12 +17,14 @@ struct WindowIndex::Faiss {
   Faiss(const BlockLists& lists, const QuantiserView& view)
       : quantiser(view.empty() ? nullptr : std::make_unique<Quantiser>(view)),
         quantiser_digest(view.digest),
+        list_count(lists.list_count()),
         index(lists, quantiser.get()),
         probe_count(
             soundgate::probe_count(lists.blocks.size() * kBlockWindows, lists.list_count())) {}
 
   std::unique_ptr<Quantiser> quantiser;
   uint64_t quantiser_digest;
+  size_t list_count;
   ListIndex index;
   size_t probe_count;
 };
@@ -55,7 +57,11 @@ void WindowIndex::search(std::span<const Window> queries, WindowId first_id, uin
 }
 
 void WindowIndex::probe(std::span<const Window> queries, CoarseProbes& coarse) const {
-  if (coarse.digest == faiss_->quantiser_digest && coarse.count >= faiss_->probe_count) return;
+  if (coarse.digest == faiss_->quantiser_digest && coarse.list_count == faiss_->list_count &&
+      coarse.count >= faiss_->probe_count) {
+    return;
+  }
+  coarse.list_count = faiss_->list_count;
   coarse.digest = faiss_->quantiser_digest;
   coarse.count = faiss_->probe_count;
   std::vector<int32_t> distances(queries.size() * coarse.count);

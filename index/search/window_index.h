@@ -17,8 +17,9 @@ struct QuantiserView;
 // The lists that a quantiser gave a batch of queries: segments that were merged from each other
 // share one, and ask it once.
 struct CoarseProbes {
-  uint64_t digest = 0;  // of the quantiser; 0: none yet
-  size_t count = 0;     // lists for each query
+  uint64_t digest = 0;    // of the quantiser; 0: none yet
+  size_t list_count = 0;  // that it chose from
+  size_t count = 0;       // lists for each query
   std::vector<int64_t> lists;
 };
 

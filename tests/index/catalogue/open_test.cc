@@ -94,9 +94,96 @@ TEST(OpenStore, ANewerSchemaIsRefusedAndLeftAlone) {
   run_sql(scratch.path(), "PRAGMA user_version = 99");
   const IndexError error = open_error(scratch.path(), true);
   EXPECT_EQ(error.kind, IndexError::Kind::kConflict);
-  EXPECT_THAT(error.message, HasSubstr("made by a newer Soundgate (schema 99, this one knows 1)"));
-  run_sql(scratch.path(), "PRAGMA user_version = 1");
+  EXPECT_THAT(error.message, HasSubstr("made by a newer Soundgate (schema 99, this one knows 2)"));
+  run_sql(scratch.path(), "PRAGMA user_version = 2");
   EXPECT_EQ(test::open_index(scratch.path())->status().reference_count, 1);
+}
+
+// As Soundgate made them before it kept what is gone.
+constexpr const char* kSchema1 = R"sql(
+CREATE TABLE bank (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,
+  action TEXT NOT NULL, probes TEXT NOT NULL, seconds_min REAL NOT NULL, paused INTEGER NOT NULL
+) STRICT;
+CREATE TABLE reference (id INTEGER PRIMARY KEY AUTOINCREMENT,
+  bank_id INTEGER NOT NULL REFERENCES bank (id), content_id TEXT NOT NULL, title TEXT NOT NULL,
+  metadata TEXT NOT NULL, algorithm INTEGER NOT NULL, duration_seconds REAL NOT NULL,
+  enrolled_ms INTEGER NOT NULL, items BLOB NOT NULL, items_digest INTEGER NOT NULL,
+  UNIQUE (bank_id, content_id)) STRICT;
+CREATE TABLE suppression (bank TEXT NOT NULL, content_id TEXT NOT NULL, reason TEXT NOT NULL,
+  until_ms INTEGER, PRIMARY KEY (bank, content_id)) STRICT, WITHOUT ROWID;
+CREATE TABLE change (version INTEGER PRIMARY KEY AUTOINCREMENT, made_ms INTEGER NOT NULL,
+  what TEXT NOT NULL, bank TEXT NOT NULL, content_id TEXT NOT NULL) STRICT;
+PRAGMA application_id = 0x53474958;
+PRAGMA user_version = 1;
+)sql";
+
+// Moves the rows of a store into one of schema 1; of references 1, 2 and 3, the last is gone.
+void make_schema_1(const fs::path& store) {
+  {
+    const auto index = test::open_index(store);
+    test::value_of(index->create_bank(test::bank_named("spam")));
+    for (uint64_t i = 1; i <= 3; ++i) {
+      test::value_of(index->enroll(test::request_of(std::to_string(i), test::make_track(i, 60))));
+    }
+    test::value_of(index->suppress("spam", "2", {"mistake", std::nullopt}));
+  }
+  fs::rename(store / "catalogue.db", store / "new.db");
+  run_sql(store, kSchema1);
+  run_sql(store, ("ATTACH '" + (store / "new.db").string() +
+                  "' AS new;"
+                  "INSERT INTO bank SELECT id, name, action, probes, seconds_min, paused FROM "
+                  "new.bank JOIN new.bank_settings ON bank_id = id;"
+                  "INSERT INTO reference SELECT r.id, bank_id, content_id, title, metadata, "
+                  "algorithm, duration_seconds, enrolled_ms, items, digest FROM new.reference AS r "
+                  "JOIN new.items AS i ON i.id = items_id;"
+                  "INSERT INTO suppression SELECT * FROM new.suppression;"
+                  "INSERT INTO change SELECT * FROM new.change;"
+                  "DELETE FROM reference WHERE content_id = '3';"
+                  "INSERT INTO change VALUES (6, 0, 'remove', 'spam', '3');")
+                     .c_str());
+  fs::remove(store / "new.db");
+}
+
+TEST(OpenStore, AnOlderSchemaIsCopiedAndThenMigrated) {
+  const ScratchDirectory scratch;
+  make_schema_1(scratch.path());
+  const auto index = test::open_index(scratch.path());
+  EXPECT_EQ(index->status().version, 6);
+  EXPECT_EQ(index->status().reference_count, 2);
+  EXPECT_EQ(test::match_all(*index, test::make_track(1, 60)).size(), 1U);
+  EXPECT_TRUE(test::match_all(*index, test::make_track(2, 60)).empty());
+  EXPECT_EQ(test::value_of(index->reference("spam", "2")).suppression->reason, "mistake");
+  // What it did not keep cannot be had again; from now on it can.
+  EXPECT_EQ(test::value_of(index->upkeep()).oldest_version, 6);
+  EXPECT_EQ(index->rollback(5, false).error().kind, IndexError::Kind::kNotFound);
+  test::value_of(index->remove("spam", "1"));
+  test::value_of(index->rollback(6, false));
+  EXPECT_EQ(test::match_all(*index, test::make_track(1, 60)).size(), 1U);
+
+  const fs::path copy = scratch.path() / "catalogue.db.schema-1";
+  ASSERT_TRUE(fs::exists(copy));
+  const ScratchDirectory again;
+  fs::copy(copy, again.path() / "catalogue.db");
+  EXPECT_EQ(test::open_index(again.path())->status().reference_count, 2);
+}
+
+// Segment files are a cache by number: one that was given must not be given again.
+TEST(OpenStore, AMigratedOneGivesNoNumberTwice) {
+  const ScratchDirectory scratch;
+  make_schema_1(scratch.path());
+  const auto index = test::open_index(scratch.path());
+  test::value_of(index->enroll(test::request_of("new", test::make_track(9, 60))));
+  sqlite3* connection = nullptr;
+  ASSERT_EQ(sqlite3_open((scratch.path() / "catalogue.db").c_str(), &connection), SQLITE_OK);
+  const auto is_four = [](void* found, int, char** values, char**) {
+    *static_cast<bool*>(found) = std::string(values[0]) == "4";
+    return 0;
+  };
+  bool found = false;
+  sqlite3_exec(connection, "SELECT id FROM reference WHERE content_id = 'new'", is_four, &found,
+               nullptr);
+  sqlite3_close(connection);
+  EXPECT_TRUE(found);
 }
 
 TEST(OpenStore, AnotherDatabaseIsCorrupt) {
@@ -131,7 +218,7 @@ TEST(OpenStore, ATruncatedFileIsCorrupt) {
 TEST(OpenStore, ItemsThatChangedOnDiskAreCorrupt) {
   const ScratchDirectory scratch;
   make_store(scratch.path());
-  run_sql(scratch.path(), "UPDATE reference SET items = zeroblob(length(items))");
+  run_sql(scratch.path(), "UPDATE items SET items = zeroblob(length(items))");
   const IndexError error = open_error(scratch.path());
   EXPECT_EQ(error.kind, IndexError::Kind::kCorrupt);
   EXPECT_THAT(error.message, HasSubstr("the items of reference a do not fit their digest"));
