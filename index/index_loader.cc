@@ -1,6 +1,7 @@
 #include "index/index_loader.h"
 
 #include <algorithm>
+#include <limits>
 #include <span>
 
 #include "index/search/merge_plan.h"
@@ -8,8 +9,6 @@
 
 namespace soundgate {
 namespace {
-
-constexpr size_t kLoadBatch = 64;  // references whose windows are made together
 
 // By slot, which is the order of the references.
 class SealedSlots {
@@ -39,6 +38,12 @@ size_t windows_in(Segment::Parts segments) {
   size_t windows = 0;
   for (const auto& segment : segments) windows += segment->window_count();
   return windows;
+}
+
+Segment::Parts in_memory(const Snapshot& snapshot) {
+  const auto first = std::ranges::find_if(snapshot.segments,
+                                          [](const auto& segment) { return !segment->is_file(); });
+  return {first, snapshot.segments.end()};
 }
 
 bool is_of(const SlotInfo& info, const StoredReference& stored) {
@@ -109,7 +114,7 @@ IndexResult<void> IndexLoader::load_references(const SegmentStore::Segments& seg
 }
 
 IndexResult<void> IndexLoader::load_unsealed() {
-  const size_t sealed_count = loaded_.snapshot->segments.size();
+  const size_t sealed_windows = windows_in(loaded_.snapshot->segments);
   std::vector<PlacedReference> batch;
   for (size_t i = 0; i < unsealed_.size(); ++i) {
     auto& [slot, entry] = unsealed_[i];
@@ -118,18 +123,32 @@ IndexResult<void> IndexLoader::load_unsealed() {
     entry.reference.indexed_seconds = informative_seconds(*items);
     auto held = std::make_shared<const std::vector<Item>>(std::move(*items));
     batch.push_back({slot, std::move(entry), std::move(held)});
-    if (batch.size() < kLoadBatch && i + 1 < unsealed_.size()) continue;
+    if (batch.size() < batch_ && i + 1 < unsealed_.size()) continue;
     place_references(*loaded_.snapshot, std::move(batch));
     batch.clear();
+    if (windows_in(in_memory(*loaded_.snapshot)) >= seal_windows_) seal();
   }
-  const auto& segments = loaded_.snapshot->segments;
   // So many are not left in memory: a file is lost, or the last run had no time to write it.
-  const auto made = windows_in(std::span(segments).subspan(sealed_count));
+  const auto made = windows_in(loaded_.snapshot->segments) - sealed_windows;
   if (made >= kSealWindows) {
     loaded_.complaints.push_back(std::to_string(unsealed_.size()) +
                                  " references were in no segment file: they are indexed again");
   }
   return {};
+}
+
+// Where that fails, memory has to do.
+void IndexLoader::seal() {
+  auto& segments = loaded_.snapshot->segments;
+  const auto parts = in_memory(*loaded_.snapshot);
+  auto written = store_.write(parts, [](Slot) { return true; });
+  if (!written) {
+    loaded_.complaints.push_back(written.error().message);
+    seal_windows_ = std::numeric_limits<size_t>::max();
+    return;
+  }
+  segments.resize(segments.size() - parts.size());
+  segments.push_back(std::move(*written));
 }
 
 }  // namespace soundgate

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <thread>
 
+#include "index/index_loader.h"
 #include "index/search/merge_plan.h"
 #include "tests/index/synthetic.h"
 
@@ -113,6 +114,27 @@ TEST_F(SegmentFiles, LostOnesAreMadeAgain) {
   EXPECT_THAT(index->status().complaints, ElementsAre(HasSubstr("13 references were in no")));
   expect_all_found(*index);
   EXPECT_TRUE(soon([&] { return !segment_files(store()).empty(); }));
+}
+
+// A large store that has lost its files does not need the memory of all its windows.
+TEST_F(SegmentFiles, AreWrittenOnTheWayWhereManyAreMadeAgain) {
+  constexpr size_t kWindowsMax = 30'000;
+  fs::remove_all(store() / "segments");
+  const auto catalogue = test::value_of(Catalogue::open(store(), {.owner = "test"}));
+  const auto reader = test::value_of(ItemsReader::open(catalogue->path()));
+  SegmentStore files(store() / "segments");
+  auto loaded =
+      test::value_of(IndexLoader(*catalogue, *reader, nullptr, files, kWindowsMax, 1).load());
+  size_t in_memory = 0;
+  int64_t windows = 0;
+  for (const auto& segment : loaded.snapshot->segments) {
+    windows += static_cast<int64_t>(segment->window_count());
+    if (!segment->is_file()) in_memory += segment->window_count();
+  }
+  EXPECT_LT(in_memory, kWindowsMax);
+  EXPECT_GE(segment_files(store()).size(), 3U);
+  EXPECT_EQ(windows, loaded.snapshot->status.window_count);
+  EXPECT_THAT(loaded.complaints, ElementsAre(HasSubstr("13 references were in no")));
 }
 
 TEST_F(SegmentFiles, OneWithADamagedHeaderIsReportedAndMadeAgain) {
