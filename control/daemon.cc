@@ -27,10 +27,11 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config) {
 }
 
 Result<void> Daemon::open_store() {
-  auto index = lift(Index::open(
-      config_.store, {.create = true,
-                      .owner = "soundgated",
-                      .false_positives_per_upload = config_.false_positives_per_upload}));
+  auto index = lift(
+      Index::open(config_.store, {.create = true,
+                                  .owner = "soundgated",
+                                  .false_positives_per_upload = config_.false_positives_per_upload,
+                                  .keep = std::chrono::days(config_.index_keep_days)}));
   if (!index) return tl::unexpected(index.error());
   index_ = std::move(*index);
   auto decisions = DecisionStore::open(config_.store);
@@ -108,6 +109,7 @@ void Daemon::serve() {
 }
 
 Daemon::~Daemon() {
+  if (index_) index_->stop_long_work();  // somebody may wait for it at the socket
   if (server_) server_->stop();
   if (dataplane_) dataplane_->stop();
   decoders_.reset();  // the sinks are idle now, and no more verdicts come

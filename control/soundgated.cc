@@ -4,11 +4,16 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
+#include <thread>
 
 #include "control/daemon.h"
 #include "control/decisions/verdict_json.h"
@@ -36,10 +41,33 @@ sigset_t block_stop_signals() {
   return signals;
 }
 
+// A large index that has to be made again of its catalogue takes many minutes to load. Who started
+// us hears that we are at it, and the socket answers meanwhile.
+class StartTimeout {
+ public:
+  StartTimeout() : thread_([this](const std::stop_token& stop) { extend(stop); }) {}
+
+ private:
+  void extend(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    while (!stop.stop_requested()) {
+      sd_notify(0, "EXTEND_TIMEOUT_USEC=60000000");
+      wake_.wait_for(lock, stop, std::chrono::seconds(20), [] { return false; });
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  std::jthread thread_;  // last: it uses the others
+};
+
 int serve(const Config& config) {
   const sigset_t signals = block_stop_signals();
   set_log_level(config.log_level);
-  auto daemon = Daemon::start(config);
+  auto daemon = [&] {
+    const StartTimeout timeout;
+    return Daemon::start(config);
+  }();
   if (!daemon) return fail_with(daemon.error().message, exit_code(daemon.error().code));
   log(LogLevel::kInfo, "started",
       {{"version", kVersion},

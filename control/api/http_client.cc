@@ -17,8 +17,7 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using BeastError = boost::system::error_code;
 
-// Deciding on a long file, or waiting for a free decoder, takes a while.
-constexpr std::chrono::seconds kAnswerMax{600};
+constexpr const char* kStreamType = "application/octet-stream";
 
 // The body in pieces, the first of which is there before the daemon is asked: whatever makes it may
 // take longer to begin than the daemon waits.
@@ -52,17 +51,67 @@ Result<void> send_body(UnixStream& stream, Pieces& pieces) {
   return {};
 }
 
+Error broke_off(const BeastError& error) {
+  return {ErrorCode::kUnavailable, "soundgated broke off its answer: " + error.message(), {}};
+}
+
+// A body that is read while it comes.
+class AnswerSource : public ByteSource {
+ public:
+  AnswerSource(UnixStream stream, beast::flat_buffer buffer,
+               http::response_parser<http::empty_body>&& head)
+      : stream_(std::move(stream)), buffer_(std::move(buffer)), parser_(std::move(head)) {}
+
+  Result<size_t> read(std::span<std::byte> into) override {
+    if (parser_.is_done()) return 0;
+    auto& body = parser_.get().body();
+    body.data = into.data();
+    body.size = into.size();
+    BeastError error;
+    http::read(stream_, buffer_, parser_, error);
+    if (error == http::error::need_buffer) error = {};
+    if (error) return tl::unexpected(broke_off(error));
+    return into.size() - body.size;
+  }
+
+ private:
+  UnixStream stream_;
+  beast::flat_buffer buffer_;
+  http::response_parser<http::buffer_body> parser_;
+};
+
+Result<ApiResponse> read_answer(UnixStream stream) {
+  BeastError error;
+  beast::flat_buffer buffer;
+  http::response_parser<http::empty_body> head;
+  head.body_limit(std::numeric_limits<uint64_t>::max());
+  http::read_header(stream, buffer, head, error);
+  if (error) return tl::unexpected(broke_off(error));
+  const auto status = static_cast<int>(head.get().result_int());
+  const std::string type(head.get()[http::field::content_type]);
+  if (type == kStreamType) {
+    auto source =
+        std::make_shared<AnswerSource>(std::move(stream), std::move(buffer), std::move(head));
+    return ApiResponse{status, "", type, std::move(source)};
+  }
+  http::response_parser<http::string_body> parser(std::move(head));
+  http::read(stream, buffer, parser, error);
+  if (error) return tl::unexpected(broke_off(error));
+  return ApiResponse{status, parser.get().body(), type, {}};
+}
+
 }  // namespace
 
 Result<ApiResponse> http_request(const std::filesystem::path& socket, const std::string& method,
-                                 const std::string& target, ByteSource* body) {
+                                 const std::string& target, ByteSource* body,
+                                 std::chrono::seconds answer_max) {
   std::optional<Pieces> pieces;
   if (body != nullptr) {
     if (auto fetched = pieces.emplace(*body).fetch(); !fetched) {
       return tl::unexpected(fetched.error());
     }
   }
-  auto stream = UnixStream::connect(socket, {kAnswerMax});
+  auto stream = UnixStream::connect(socket, {answer_max});
   if (!stream) return tl::unexpected(stream.error());
   http::request<http::empty_body> request;
   request.method_string(method);
@@ -77,17 +126,7 @@ Result<ApiResponse> http_request(const std::filesystem::path& socket, const std:
   if (!error && pieces) {
     if (auto sent = send_body(*stream, *pieces); !sent) return tl::unexpected(sent.error());
   }
-
-  beast::flat_buffer buffer;
-  http::response_parser<http::string_body> parser;
-  parser.body_limit(std::numeric_limits<uint64_t>::max());
-  http::read(*stream, buffer, parser, error);
-  if (error) {
-    return fail(ErrorCode::kUnavailable, "soundgated broke off its answer: " + error.message());
-  }
-  const auto& response = parser.get();
-  return ApiResponse{static_cast<int>(response.result_int()), response.body(),
-                     std::string(response[http::field::content_type])};
+  return read_answer(std::move(*stream));
 }
 
 }  // namespace soundgate

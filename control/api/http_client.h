@@ -3,6 +3,7 @@
 // Thread: any, each call on its own.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 
@@ -11,8 +12,10 @@
 
 namespace soundgate {
 
-// body: null for none; its bytes are sent in chunks while they are read.
+// body: null for none; its bytes are sent in chunks while they are read. What is no text (a backup)
+// comes as a stream, which fails where the daemon breaks off. answer_max: for its first byte.
 Result<ApiResponse> http_request(const std::filesystem::path& socket, const std::string& method,
-                                 const std::string& target, ByteSource* body);
+                                 const std::string& target, ByteSource* body,
+                                 std::chrono::seconds answer_max = std::chrono::minutes(10));
 
 }  // namespace soundgate

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <cerrno>
@@ -81,8 +82,30 @@ class BodySource : public ByteSource {
   Parser& parser_;
 };
 
+// Its length goes before it: a client knows whether all of it came.
+bool respond_with_stream(UnixStream& stream, const ApiResponse& answer, unsigned version,
+                         bool keep_alive) {
+  http::response<http::empty_body> head(static_cast<http::status>(answer.status), version);
+  head.set(http::field::server, std::string("soundgated/") + kVersion);
+  head.set(http::field::content_type, answer.content_type);
+  head.keep_alive(keep_alive);
+  head.content_length(static_cast<uint64_t>(answer.stream->size_bytes()));
+  http::response_serializer<http::empty_body> serializer(head);
+  BeastError error;
+  http::write_header(stream, serializer, error);
+  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kReadPieceBytes);
+  while (!error) {
+    const auto bytes = answer.stream->read({buffer.get(), kReadPieceBytes});
+    if (!bytes) return false;  // the connection ends too early, and so says that it failed
+    if (*bytes == 0) return keep_alive;
+    boost::asio::write(stream, boost::asio::buffer(buffer.get(), *bytes), error);
+  }
+  return false;
+}
+
 bool respond(UnixStream& stream, ApiResponse answer, unsigned version, bool keep_alive) {
   stream.begin_exchange();
+  if (answer.stream) return respond_with_stream(stream, answer, version, keep_alive);
   http::response<http::string_body> response(static_cast<http::status>(answer.status), version);
   response.set(http::field::server, std::string("soundgated/") + kVersion);
   response.set(http::field::content_type, answer.content_type);

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -32,6 +33,7 @@ struct ApiResponse {
   int status = 200;
   std::string body;
   std::string content_type = "application/json";
+  std::shared_ptr<ByteSource> stream{};  // instead of the body, where there is much of it
 };
 
 // A request with the parts of its path that a route's {names} stand for.

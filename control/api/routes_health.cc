@@ -53,6 +53,7 @@ void add_health_routes(Router& router, const Services& services) {
 void add_routes(Router& router, const Services& services) {
   add_bank_routes(router, services);
   add_item_routes(router, services);
+  add_index_routes(router, services);
   add_fingerprint_routes(router, services);
   add_scan_routes(router, services);
   add_decision_routes(router, services);

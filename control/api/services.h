@@ -47,6 +47,7 @@ void add_fingerprint_routes(Router& router, const Services& services);
 void add_scan_routes(Router& router, const Services& services);
 void add_decision_routes(Router& router, const Services& services);
 void add_status_routes(Router& router, const Services& services);
+void add_index_routes(Router& router, const Services& services);
 void add_health_routes(Router& router, const Services& services);
 
 }  // namespace soundgate

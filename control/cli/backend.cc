@@ -36,7 +36,20 @@ std::string text_at(const Json& json, const char* key) {
 Result<Json> Backend::call(const BackendRequest& request) {
   const auto response = send(request);
   if (!response) return tl::unexpected(response.error());
-  Json json = Json::parse(response->body, nullptr, false);
+  return json_of(*response);
+}
+
+Result<std::shared_ptr<ByteSource>> Backend::stream(const BackendRequest& request) {
+  const auto response = send(request);
+  if (!response) return tl::unexpected(response.error());
+  if (response->stream) return response->stream;
+  const auto json = json_of(*response);
+  if (!json) return tl::unexpected(json.error());
+  return fail(ErrorCode::kInternal, "soundgated's answer is not what was asked for");
+}
+
+Result<Json> Backend::json_of(const ApiResponse& response) {
+  Json json = Json::parse(response.body, nullptr, false);
   if (!json.is_object()) return fail(ErrorCode::kInternal, "soundgated's answer is no JSON object");
   if (!json.contains("error")) return json;
   const Json& error = json["error"];

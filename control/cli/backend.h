@@ -20,6 +20,7 @@ struct BackendRequest {
   std::vector<std::string> path;  // pieces, not encoded: {"v1", "banks", "spam"}
   std::vector<std::pair<std::string, std::string>> query{};
   ByteSource* body = nullptr;
+  bool takes_long = false;  // reads or writes all there is
 };
 
 class Backend {
@@ -34,6 +35,11 @@ class Backend {
   Result<nlohmann::ordered_json> call(BackendRequest request, const nlohmann::ordered_json& body);
   // The same with any text for a body.
   Result<nlohmann::ordered_json> call_text(BackendRequest request, std::string body);
+  // An answer that is no JSON, as it comes.
+  Result<std::shared_ptr<ByteSource>> stream(const BackendRequest& request);
+
+ private:
+  static Result<nlohmann::ordered_json> json_of(const ApiResponse& response);
 };
 
 std::string target_of(const BackendRequest& request);  // "/v1/banks/spam?force=true"

@@ -61,6 +61,21 @@ Result<int> show_status(const Invocation& invocation);
 Result<int> set_mode(const Invocation& invocation, const ModeOptions& options);
 Result<int> list_uploads(const Invocation& invocation);
 
+struct IndexOptions {
+  std::string to;
+  bool dry_run = false;
+};
+Result<int> show_index(const Invocation& invocation);
+Result<int> roll_back_index(const Invocation& invocation, const IndexOptions& options);
+Result<int> verify_index(const Invocation& invocation);
+Result<int> merge_index(const Invocation& invocation);
+
+struct BackupOptions {
+  std::string file;
+  bool force = false;
+};
+Result<int> back_up(const Invocation& invocation, const BackupOptions& options);
+
 Result<int> check_config(const Invocation& invocation, const std::string& file);
 
 }  // namespace soundgate

@@ -31,6 +31,7 @@ class Grammar {
     add_enroll();
     add_bank();
     add_item();
+    add_index();
     add_decisions();
     add_daemon();
     add_config();
@@ -98,9 +99,9 @@ class Grammar {
     add_text(*command, "--content-id", enroll_.content_id, "Default: SHA-256 of the file's bytes");
     add_text(*command, "--metadata", enroll_.metadata, "A JSON object that verdicts carry along");
     add_text(*command, "--upload", enroll_.upload_id, "A recorded upload whose items are kept");
-    auto* fingerprints =
-        add_text(*command, "--fingerprints", enroll_.fingerprints,
-                 "A file of fingerprints instead (-: standard input): bank export's, fpcalc -json's");
+    auto* fingerprints = add_text(
+        *command, "--fingerprints", enroll_.fingerprints,
+        "A file of fingerprints instead (-: standard input): bank export's, fpcalc -json's");
     command->add_flag("--overlaps", enroll_.overlaps, "Say what fingerprints have stretches of")
         ->needs(fingerprints);
   }
@@ -155,6 +156,25 @@ class Grammar {
     return command;
   }
 
+  void add_index() {
+    CLI::App& group = add_group("index", "What is searched: its versions, and its files");
+    add(group, "status", "Versions, segments, and what is wrong with them", show_index);
+    CLI::App* rollback = add(group, "rollback",
+                             "Banks and references as they were in an earlier version; "
+                             "suppressions stay",
+                             index_, roll_back_index);
+    add_text(*rollback, "--to", index_.to, "A version's number, a time, or an age (2h)")
+        ->required();
+    rollback->add_flag("--dry-run", index_.dry_run, "Only say what goes and what returns");
+    add(group, "verify", "Read all there is on disk, and say what is damaged (exit 5)",
+        verify_index);
+    add(group, "merge", "Write all that is indexed into one file, now", merge_index);
+    CLI::App* backup =
+        add(app_, "backup", "A copy of the catalogue, while it is used", backup_, back_up);
+    add_text(*backup, "FILE", backup_.file, "Where to")->required();
+    backup->add_flag("--force", backup_.force, "Replace FILE");
+  }
+
   void add_decisions() {
     CLI::App& group = add_group("decisions", "What was decided on uploads, and why");
     CLI::App* list =
@@ -193,6 +213,8 @@ class Grammar {
   EnrollOptions enroll_;
   BankOptions bank_;
   ItemOptions item_;
+  IndexOptions index_;
+  BackupOptions backup_;
   DecisionsOptions decisions_;
   ModeOptions mode_;
   std::string config_file_;
@@ -200,7 +222,7 @@ class Grammar {
 
 bool takes_value(const std::string& argument) {
   if (argument == "--" || argument == "--json" || argument == "--quiet") return false;
-  if (argument == "--overlaps") return false;
+  if (argument == "--overlaps" || argument == "--force" || argument == "--dry-run") return false;
   return argument.starts_with("--") && argument.find('=') == std::string::npos;
 }
 

@@ -10,7 +10,11 @@ class SocketBackend : public Backend {
   explicit SocketBackend(std::string socket) : socket_(std::move(socket)) {}
 
   Result<ApiResponse> send(const BackendRequest& request) override {
-    auto response = http_request(socket_, request.method, target_of(request), request.body);
+    // Deciding on a long file, or waiting for a free decoder, takes a while, too.
+    const std::chrono::seconds answer_max =
+        request.takes_long ? std::chrono::hours(24) : std::chrono::minutes(10);
+    auto response =
+        http_request(socket_, request.method, target_of(request), request.body, answer_max);
     if (!response && response.error().code == ErrorCode::kUnavailable) {
       response.error().message += " (to work on a store with no daemon: --store DIR)";
     }

@@ -19,6 +19,7 @@ namespace {
 constexpr int64_t kHoldMsMax = 600000;
 constexpr int64_t kStallMsMin = DecoderPool::Options::kStallMin.count();
 constexpr int64_t kTailBytesMax = 65536;
+constexpr int64_t kKeepDaysMax = 3650;
 constexpr int64_t kMibMax = int64_t{1} << 20;
 constexpr int64_t kBodyBytesMinMax = int64_t{1} << 50;
 
@@ -97,11 +98,14 @@ class Reader {
     section("match", [&](TomlSection& s) {
       s.real("false_positives_per_upload", config_.false_positives_per_upload, 1e-12, 1e-2);
     });
+    section("index", [&](TomlSection& s) {
+      s.integer("keep_days", config_.index_keep_days, 0, kKeepDaysMax);
+    });
     section("probes", [&](TomlSection& s) {
       s.real("cpu_share", config_.probes_cpu_share, 0, ProbeSettings::kCpuShareMax);
     });
     section("decisions", [&](TomlSection& s) {
-      s.integer("keep_items_days", config_.decisions.keep_items_days, 0, 3650);
+      s.integer("keep_items_days", config_.decisions.keep_items_days, 0, kKeepDaysMax);
       s.integer("keep_items_mib", config_.decisions.keep_items_mib, 0, kMibMax);
     });
     section("log", [&](TomlSection& s) { read_log(s); });

@@ -34,9 +34,10 @@ struct Config {
   Mode mode = Mode::kObserve;
   FailPolicy fail_policy;
 
-  DecoderPool::Options decoder;                         // producer_count is left to the wiring
+  DecoderPool::Options decoder;  // producer_count is left to the wiring
   double false_positives_per_upload = kFalsePositivesPerUpload;  // 1e-12..1e-2
-  double probes_cpu_share = ProbeSettings{}.cpu_share;  // of what decoding costs
+  double probes_cpu_share = ProbeSettings{}.cpu_share;           // of what decoding costs
+  int index_keep_days = 7;  // what was removed can be rolled back to
   DecisionLimits decisions;
   std::string log_level = "info";
 

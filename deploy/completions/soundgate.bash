@@ -16,7 +16,7 @@ _soundgate() {
   local actions="allow track label demote hold_review block"
   local -A verbs=(
     [bank]="create set list pause resume export delete" [item]="list show remove suppress restore"
-    [decisions]="list show" [uploads]="list" [config]="check"
+    [decisions]="list show" [index]="status rollback verify merge" [uploads]="list" [config]="check"
   )
   local command="" verb="" i
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -36,11 +36,11 @@ _soundgate() {
     --bank) words=$(_soundgate_banks) ;;
     --store) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
     --socket | --fingerprints) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
-    --title | --content-id | --metadata | --upload | --reason | --until | --since | --limit | \
+    --title | --content-id | --metadata | --upload | --reason | --until | --since | --to | --limit | \
       --request-id | --min-seconds) return ;;
     *)
       if [[ -z $command ]]; then
-        words="scan enroll bank item decisions uploads mode status config"
+        words="scan enroll bank item index backup decisions uploads mode status config"
       elif [[ -n ${verbs[$command]} && -z $verb ]]; then
         words=${verbs[$command]}
       elif [[ $command == mode && -z $verb ]]; then
@@ -57,13 +57,15 @@ _soundgate() {
       enroll) words+=" --bank --title --content-id --metadata --upload --fingerprints --overlaps" ;;
       bank) words+=" --action --probes --min-seconds --force" ;;
       item) words+=" --reason --until" ;;
+      index) words+=" --to --dry-run" ;;
+      backup) words+=" --force" ;;
       decisions) words+=" --verdict --checked --since --request-id --limit" ;;
       mode) words+=" --reason" ;;
     esac
   fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
   case $command in
-    scan | enroll | config)
+    scan | enroll | config | backup)
       [[ $current == -* || $previous == --bank || $previous == --fail-on ]] ||
         mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$current")
       ;;

@@ -75,6 +75,90 @@ class Contract(CliTest):
         _, err = self.run_cli("item", "suppress", self.bank, digest, "--reason", "x", exit=3)
         self.one_message(err, digest)
 
+    def import_made_up(self, *names):
+        path = self.folder / f"{self.bank}.jsonl"
+        path.write_text("".join(json.dumps({"content_id": name, "algorithm": 1,
+                                            "fingerprint": made_up_fingerprint(name)}) + "\n"
+                                for name in names))
+        return self.run_json("enroll", "--bank", self.bank, "--fingerprints", path)
+
+    def content_ids(self):
+        return [item["content_id"] for item in self.run_json("item", "list", self.bank)]
+
+    def test_rollback(self):
+        self.import_made_up("a", "b")
+        then = self.run_json("index", "status")[0]["version"]
+        self.run_cli("item", "remove", self.bank, "a")
+        self.import_made_up("c")
+        self.run_cli("bank", "set", self.bank, "--action", "label")
+        planned, = self.run_json("index", "rollback", "--to", then, "--dry-run")
+        self.assertEqual((planned["to"], planned["version"], planned["dry_run"]), (then, then + 3, True))
+        self.assertEqual([g["content_id"] for g in planned["goes"]], ["c"])
+        self.assertEqual(planned["returns"], [{"bank": self.bank, "content_id": "a", "title": f"{self.bank}.jsonl:1"}])
+        self.assertEqual([(b["name"], b["action"]) for b in planned["banks_changed"]], [(self.bank, "block")])
+        self.assertEqual(self.content_ids(), ["b", "c"])
+        out, _ = self.run_cli("index", "rollback", "--to", then)
+        self.assertIn(f"rolled back to version {then}: 1 references go, 1 return; it is version {then + 4}", out)
+        self.assertRegex(out, rf"returns  {self.bank}/a ")
+        self.assertEqual(self.content_ids(), ["a", "b"])
+        status, = self.run_json("index", "status")
+        self.assertEqual(status["version"], then + 4)
+        self.assertGreaterEqual(status["kept_references"], 2)
+        _, err = self.run_cli("index", "rollback", "--to", "999999", exit=3)
+        self.one_message(err, "no version 999999 yet")
+        _, err = self.run_cli("index", "rollback", "--to", "2001-02-03", exit=3)
+        self.one_message(err, "no version yet at that time")
+        _, err = self.run_cli("index", "rollback", "--to", "yesterday", exit=2)
+        self.one_message(err, "to:")
+        self.run_cli("index", "rollback", exit=2)
+
+    def test_merge_and_verify(self):
+        self.import_made_up("a", "b")
+        merged, = self.run_json("index", "merge")
+        self.assertEqual([bool(s["file"]) for s in merged["segments"]], [True])
+        self.assertEqual(merged["dead_windows"], 0)
+        self.assertIsNotNone(merged["merged"])
+        out, _ = self.run_cli("index", "status")
+        self.assertIn(merged["segments"][0]["file"], out)
+        report, = self.run_json("index", "verify")
+        self.assertEqual((report["segments"], report["damage_count"], report["damage"]), (1, 0, []))
+        out, _ = self.run_cli("index", "verify")
+        self.assertIn("all as it was written", out)
+        path = self.folder / "store" / "segments" / merged["segments"][0]["file"]
+        content = bytearray(path.read_bytes())
+        content[-100] ^= 1
+        with open(path, "r+b") as file:
+            file.write(content)
+        out, err = self.run_cli("index", "verify", exit=5)
+        self.one_message(err, "damaged in 1 places")
+        self.assertIn(str(path), out)
+        self.assertIn("1 segments made again", out)
+        self.assertEqual(self.run_json("index", "verify")[0]["damage_count"], 0)
+        self.assertIsNotNone(self.run_json("index", "status")[0]["verified"])
+
+    def test_backup(self):
+        self.import_made_up("a", "b")
+        self.run_cli("item", "suppress", self.bank, "b", "--reason", "wrong")
+        folder = self.folder / f"restored-{self.bank}"
+        folder.mkdir()
+        told, = self.run_json("backup", folder / "catalogue.db")
+        self.assertEqual(told, {"file": str(folder / "catalogue.db"),
+                                "bytes": (folder / "catalogue.db").stat().st_size})
+        self.assertEqual([p.name for p in folder.iterdir()], ["catalogue.db"])
+        _, err = self.run_cli("backup", folder / "catalogue.db", exit=4)
+        self.one_message(err, folder / "catalogue.db", "--force")
+        out, _ = self.run_cli("backup", "--force", folder / "catalogue.db")
+        self.assertIn(f"backed up to {folder}/catalogue.db", out)
+        _, err = self.run_cli("backup", self.folder / "no" / "such" / "place", exit=1)
+        self.one_message(err, "No such file")
+        # A store opened from it is the same.
+        there = [self.program("soundgate"), "--store", folder, "--json"]
+        for command in (["item", "list", self.bank], ["bank", "export", self.bank]):
+            self.assertEqual([json.loads(line) for line in self.run_program(*there, *command)[1].splitlines()],
+                             self.run_json(*command))
+        status = json.loads(self.run_program(*there, "index", "status")[1])
+        self.assertEqual(status["version"], self.run_json("index", "status")[0]["version"])
+
     def fpcalc(self, *arguments):
         # 1.5.1 takes the end of each file for an error, and exits with 3.
         return subprocess.run(["fpcalc", "-json", *arguments], capture_output=True, check=False).stdout

@@ -68,6 +68,12 @@ class FakeIndex : public Index {
     return none();
   }
   IndexResult<void> restore(std::string_view, std::string_view) override { return none(); }
+  IndexResult<IndexUpkeep> upkeep() const override { return none(); }
+  IndexResult<RollbackReport> rollback(const VersionOrTime&, bool) override { return none(); }
+  IndexResult<VerifyReport> verify() override { return none(); }
+  IndexResult<void> merge() override { return none(); }
+  IndexResult<std::shared_ptr<std::FILE>> backup() const override { return none(); }
+  void stop_long_work() override {}
 
  private:
   static tl::unexpected<IndexError> none() {
