@@ -249,6 +249,37 @@ class SocketTest(Contract):
                         self.assertIn("roles-mine", done.stderr)
             self.daemon.socket.chmod(0o660)
 
+    # Who makes a backup writes it: it is theirs, and they see nothing else of the daemon's.
+    def test_a_backup_needs_no_right_to_the_store(self):
+        if not cli_support.can_switch_user():
+            self.skipTest("needs root, to be somebody else")
+        with tempfile.TemporaryDirectory(prefix="sgcli-nobody-") as folder:
+            os.chmod(folder, 0o755)
+            shutil.copy(self.program("soundgate"), folder)
+            mine = pathlib.Path(folder) / "mine"
+            mine.mkdir()
+            os.chown(mine, NOBODY, NOBODY)
+            self.folder.chmod(0o755)
+            self.daemon.socket.chmod(0o666)
+            soundgate = [pathlib.Path(folder) / "soundgate", *self.backend()]
+            version = self.run_json("index", "status")[0]["version"]
+            for words in (["backup", mine / "copy.db"], ["index", "merge"], ["index", "verify"],
+                          ["index", "rollback", "--to", version, "--dry-run"]):
+                done = self.as_nobody(*soundgate, *words)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("may not", done.stderr)
+            self.assertEqual(list(mine.iterdir()), [])
+            done = self.as_nobody(*soundgate, "index", "rollback", "--to", version,
+                                  groups=[cli_support.OPERATORS])
+            self.assertIn("may not", done.stderr)
+            done = self.as_nobody(*soundgate, "backup", mine / "copy.db", groups=[cli_support.OPERATORS])
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual([(p.name, p.stat().st_uid, p.stat().st_mode & 0o777) for p in mine.iterdir()],
+                             [("copy.db", NOBODY, 0o600)])
+            self.assertEqual([p.name for p in (self.folder / "store").glob(".backup*")], [])
+            self.assertEqual(self.as_nobody("cat", self.folder / "store" / "catalogue.db").returncode, 1)
+            self.daemon.socket.chmod(0o660)
+
     def test_lookers_do_not_lock_out_operators(self):
         if not cli_support.can_switch_user():
             self.skipTest("needs root, to be somebody else")
