@@ -57,8 +57,7 @@ LocalIndex::LocalIndex(std::unique_ptr<Catalogue> catalogue, std::unique_ptr<Ite
       catalogue_(std::move(catalogue)) {}
 
 IndexResult<void> LocalIndex::load() {
-  std::unique_lock lock(mutex_);
-  const auto version = catalogue_->version();
+  const auto version = catalogue_->version();  // nobody else has it yet
   if (!version) return tl::unexpected(version.error());
   auto loaded = IndexLoader(*catalogue_, *reader_, items_, store_).load();
   if (!loaded) return tl::unexpected(std::move(loaded.error()));
@@ -67,7 +66,6 @@ IndexResult<void> LocalIndex::load() {
   start_keeper();
   for (std::string& complaint : loaded->complaints) keeper_->complain(std::move(complaint));
   publish(std::move(loaded->snapshot), *version);
-  lock.unlock();
   // Files that were lost are made again before anybody searches: hundreds of small segments are
   // slow.
   while (newest_->get()->segments.size() > kOpenSegmentsMax && keeper_->work()) {
@@ -77,14 +75,14 @@ IndexResult<void> LocalIndex::load() {
 }
 
 void LocalIndex::change(const SegmentKeeper::Edit& edit) {
-  const std::lock_guard lock(mutex_);
+  const Writing writing(*this);
   auto next = std::make_shared<Snapshot>(*newest_->get());
   if (edit(*next)) newest_->set(std::move(next));
 }
 
 IndexResult<void> LocalIndex::create_bank(const Bank& bank) {
   if (auto valid = validate(bank); !valid) return valid;
-  const std::lock_guard lock(mutex_);
+  const Writing writing(*this);
   auto next = std::make_shared<Snapshot>(*newest_->get());
   if (find_bank(*next, bank.name) != nullptr) {
     return error(IndexError::Kind::kConflict, "there is a bank " + bank.name + " already");
@@ -105,7 +103,7 @@ IndexResult<void> LocalIndex::create_bank(const Bank& bank) {
 
 IndexResult<void> LocalIndex::set_bank(const Bank& bank) {
   if (auto valid = validate(bank); !valid) return valid;
-  const std::lock_guard lock(mutex_);
+  const Writing writing(*this);
   auto next = std::make_shared<Snapshot>(*newest_->get());
   const Bank* found = find_bank(*next, bank.name);
   if (found == nullptr) return no_bank(bank.name);
@@ -121,7 +119,7 @@ IndexResult<void> LocalIndex::set_bank(const Bank& bank) {
 }
 
 IndexResult<void> LocalIndex::delete_bank(std::string_view name, bool force) {
-  const std::lock_guard lock(mutex_);
+  const Writing writing(*this);
   auto next = std::make_shared<Snapshot>(*newest_->get());
   const Bank* found = find_bank(*next, name);
   if (found == nullptr) return no_bank(name);
@@ -181,7 +179,7 @@ std::vector<IndexResult<EnrollResult>> LocalIndex::enroll_all(
     results.push_back(validate(request).map([] { return EnrollResult(); }));
   }
 
-  const std::lock_guard lock(mutex_);
+  const Writing writing(*this);
   auto next = std::make_shared<Snapshot>(*newest_->get());
   std::vector<NewReference> accepted;
   std::vector<IndexResult<EnrollResult>*> accepted_results;
@@ -292,7 +290,7 @@ IndexResult<std::optional<ExportedReference>> LocalIndex::reference_after(
 }
 
 IndexResult<void> LocalIndex::remove(std::string_view bank, std::string_view content_id) {
-  const std::lock_guard lock(mutex_);
+  const Writing writing(*this);
   auto next = std::make_shared<Snapshot>(*newest_->get());
   const Bank* found = find_bank(*next, bank);
   if (found == nullptr) return no_bank(bank);
@@ -309,7 +307,7 @@ IndexResult<void> LocalIndex::remove(std::string_view bank, std::string_view con
 IndexResult<void> LocalIndex::suppress(std::string_view bank, std::string_view content_id,
                                        const Suppression& suppression) {
   if (auto valid = validate(suppression); !valid) return valid;
-  const std::lock_guard lock(mutex_);
+  const Writing writing(*this);
   const auto snapshot = newest_->get();
   const Bank* found = find_bank(*snapshot, bank);
   if (found == nullptr) return no_bank(bank);
@@ -325,7 +323,7 @@ IndexResult<void> LocalIndex::suppress(std::string_view bank, std::string_view c
 
 // Also of a reference, or a bank, that is gone: the suppression has outlived it.
 IndexResult<void> LocalIndex::restore(std::string_view bank, std::string_view content_id) {
-  const std::lock_guard lock(mutex_);
+  const Writing writing(*this);
   const SuppressionKey key(bank, content_id);
   if (!suppressions_.contains(key)) {
     return error(IndexError::Kind::kNotFound, quoted(bank, content_id) + " is not suppressed");

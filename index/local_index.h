@@ -62,6 +62,11 @@ class LocalIndex final : public Index {
   void stop_long_work() override;
 
  private:
+  struct Writing {
+    explicit Writing(const LocalIndex& index) : order(index.write_mutex_), state(index.mutex_) {}
+    const std::lock_guard<std::mutex> order, state;
+  };
+
   void change(const SegmentKeeper::Edit& edit);
   void start_keeper();
   bool purge();  // a bit of it; true: there is more
@@ -92,8 +97,12 @@ class LocalIndex final : public Index {
   mutable std::atomic<int> backup_count_ = 0;
   std::chrono::steady_clock::time_point next_purge_{};  // the keeper's thread
 
-  mutable std::mutex mutex_;  // of what follows, and of the order of writes
+  // Who changes anything has both, the first one first; who has the first may read what the second
+  // is of. So a long rollback keeps writers waiting, and not those who only look.
+  mutable std::mutex write_mutex_;  // of the order of writes, and of what follows
   std::unique_ptr<Catalogue> catalogue_;
+
+  mutable std::mutex mutex_;  // of what follows
   std::map<ReferenceKey, Slot> slots_;
   Suppressions suppressions_;
 

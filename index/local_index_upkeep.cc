@@ -90,7 +90,7 @@ void LocalIndex::start_keeper() {
                            .read = [reader = reader_](Slot slot) { return reader->read(slot); },
                            .merged =
                                [this] {
-                                 const std::lock_guard lock(mutex_);
+                                 const std::lock_guard lock(write_mutex_);
                                  const auto noted = catalogue_->set_note(kMerged, now_ms());
                                  if (!noted) keeper_->complain(noted.error().message);
                                },
@@ -104,7 +104,7 @@ void LocalIndex::stop_long_work() {
 
 bool LocalIndex::purge() {
   if (!keep_ || steady_clock::now() < next_purge_) return false;
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(write_mutex_);
   const auto more = catalogue_->purge(system_clock::now() - *keep_);
   if (!more) keeper_->complain(more.error().message);
   if (more && *more) return true;
@@ -118,7 +118,7 @@ IndexResult<IndexUpkeep> LocalIndex::upkeep() const {
   for (const auto& segment : snapshot->segments) {
     upkeep.segments.push_back(status_of(*segment, snapshot->references));
   }
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(write_mutex_);
   const auto history = catalogue_->history();
   if (!history) return tl::unexpected(history.error());
   upkeep.catalogue_bytes = catalogue_->bytes();
@@ -174,7 +174,7 @@ RollbackReport LocalIndex::report_of(const Snapshot& snapshot, const RollbackPla
 
 // All is made in memory before the catalogue is told: where items cannot be read, nothing happens.
 IndexResult<RollbackReport> LocalIndex::rollback(const VersionOrTime& to, bool dry_run) {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard order(write_mutex_);
   const auto version = version_of(to);
   if (!version) return tl::unexpected(version.error());
   const auto plan = catalogue_->plan_rollback(*version);
@@ -192,6 +192,7 @@ IndexResult<RollbackReport> LocalIndex::rollback(const VersionOrTime& to, bool d
   }
   const auto made = catalogue_->roll_back(*plan, *first_id, now);
   if (!made) return tl::unexpected(made.error());
+  const std::lock_guard lock(mutex_);
   for (const int64_t id : plan->goes) {
     const ReferenceEntry* entry = before->references.at(static_cast<Slot>(id));
     if (entry != nullptr) slots_.erase({entry->bank_id, entry->reference.content_id});
@@ -269,7 +270,7 @@ IndexResult<VerifyReport> LocalIndex::verify() {
       if (damaged.contains(segment.get())) --report.rebuilt_count;
     }
   }
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(write_mutex_);
   auto noted = catalogue_->set_note(kVerified, now_ms()).and_then([&] {
     return catalogue_->set_note(kVerifiedDamage, report.damage_count);
   });

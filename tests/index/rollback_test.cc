@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <thread>
 
@@ -208,6 +209,31 @@ TEST_F(Rollback, ToAVersionThatIsNotThereYetIsRefused) {
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().kind, IndexError::Kind::kNotFound);
   EXPECT_THAT(failed.error().message, HasSubstr("there is no version 2 yet: the newest is 1"));
+}
+
+// Who only looks does not wait for it: a health check must not.
+TEST_F(Rollback, KeepsNobodyWaitingWhoOnlyLooks) {
+  std::vector<EnrollRequest> requests;
+  const auto track = test::make_track(1, 300);
+  for (int i = 0; i < 500; ++i) {
+    requests.push_back(test::request_of("many " + std::to_string(i), track));
+  }
+  for (auto& result : index_->enroll_all(requests)) test::value_of(std::move(result));
+  const int64_t then = version();
+  test::value_of(index_->delete_bank("spam", true));
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    roll_back(then);
+    done = true;
+  });
+  int64_t looks = 0;
+  while (!done) {
+    index_->status();
+    ++looks;
+  }
+  writer.join();
+  EXPECT_GT(looks, 100);
+  EXPECT_EQ(ids().size(), 500U);
 }
 
 TEST_F(Rollback, WhatIsGoneForLongerThanKeptIsForgotten) {
