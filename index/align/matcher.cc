@@ -1,7 +1,10 @@
 #include "index/align/matcher.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "index/align/limits.h"
 #include "index/limits.h"
 
 namespace soundgate {
@@ -9,9 +12,14 @@ namespace {
 
 uint32_t stride_at(uint32_t item) { return item < kFirstItems ? kFirstQueryStride : kQueryStride; }
 
-// The windows of one search start in [begin, batch_end(begin)).
+// Uploads that have not come this far are searched closely.
+constexpr uint32_t kShortItems = kSearchBatchWindows * kFirstQueryStride;
+static_assert(kShortItems % (kEarlyBatchWindows * kFirstQueryStride) == 0);
+
+// The windows of one search start in [begin, batch_end(begin)). At first few, for early looks.
 uint32_t batch_end(uint32_t begin) {
-  return begin + static_cast<uint32_t>(kSearchBatchWindows) * stride_at(begin);
+  const size_t windows = begin < kShortItems ? kEarlyBatchWindows : kSearchBatchWindows;
+  return begin + static_cast<uint32_t>(windows) * stride_at(begin);
 }
 
 // The informative windows that start at begin, begin + stride, … before end.
@@ -36,6 +44,7 @@ void Matcher::append(std::shared_ptr<const Snapshot> newest, uint32_t first_item
   adopt(std::move(newest));
   query_.append(first_item, items);
   while (batch_end(searched_end_) + kWindowItems <= query_.size()) {
+    leading_hits_.clear();
     search(searched_end_, batch_end(searched_end_), stride_at(searched_end_), 0);
     searched_end_ = batch_end(searched_end_);
   }
@@ -43,9 +52,21 @@ void Matcher::append(std::shared_ptr<const Snapshot> newest, uint32_t first_item
 
 std::vector<Candidate> Matcher::take_candidates(std::shared_ptr<const Snapshot> newest) {
   adopt(std::move(newest));
-  const bool is_short = searched_end_ == 0;
+  const bool is_short = searched_end_ < kShortItems;
+  if (is_short) {  // the windows between those that were searched
+    for (uint32_t phase = 1; phase < kFirstQueryStride; ++phase) {
+      search(phase, searched_end_, kFirstQueryStride, 0);
+    }
+  }
   search(searched_end_, query_.size(), is_short ? kShortQueryStride : stride_at(searched_end_), 0);
   return candidates_.take();
+}
+
+std::vector<Candidate> Matcher::take_leading() {
+  Candidates leading;
+  leading.add(leading_hits_);
+  leading_hits_.clear();
+  return leading.take();
 }
 
 // Slots are given in order, so what is new to us has slots past those we know.
@@ -67,6 +88,9 @@ void Matcher::search(uint32_t begin, uint32_t end, uint32_t stride, Slot slot_be
     segment->search(windows, slot_begin, hits, coarse);
   }
   candidates_.add(hits);
+  if (leading_hits_.size() >= kSessionHitsMax) return;
+  std::ranges::copy_if(hits, std::back_inserter(leading_hits_),
+                       [](const WindowHit& hit) { return hit.distance < kEarlyRadius; });
 }
 
 }  // namespace soundgate

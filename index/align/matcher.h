@@ -23,6 +23,8 @@ class Matcher {
               std::span<const Item> items);
   // Heaviest first. Nothing more is searched.
   std::vector<Candidate> take_candidates(std::shared_ptr<const Snapshot> newest);
+  // What the newest search of append() speaks for, by its near hits alone; heaviest first. Once.
+  std::vector<Candidate> take_leading();
   const Query& query() const { return query_; }
 
  private:
@@ -32,6 +34,7 @@ class Matcher {
   std::shared_ptr<const Snapshot> snapshot_;
   Query query_;
   Candidates candidates_;
+  std::vector<WindowHit> leading_hits_;
   uint32_t searched_end_ = 0;  // windows that start before this item have been searched
 };
 
