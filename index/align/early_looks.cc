@@ -21,11 +21,11 @@ SearchSpace worst_space(const Snapshot& snapshot, int step, double false_positiv
 }
 
 bool is_wanted(const Snapshot& snapshot, Slot slot, int step, Action least) {
-  const ReferenceEntry* entry = snapshot.references.at(slot);
-  if (entry == nullptr) return false;
-  const Bank& bank = snapshot.banks.at(entry->bank_id);
-  return !bank.paused && bank.action >= least && std::abs(step) <= probe_step_max(bank.probes) &&
-         !is_in_force(entry->reference.suppression, std::chrono::system_clock::now());
+  if (!is_live(snapshot, slot)) return false;
+  const ReferenceEntry& entry = *snapshot.references.at(slot);
+  const Bank& bank = snapshot.banks.at(entry.bank_id);
+  return bank.action >= least && std::abs(step) <= probe_step_max(bank.probes) &&
+         !is_in_force(entry.reference.suppression, std::chrono::system_clock::now());
 }
 
 struct Lead {

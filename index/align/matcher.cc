@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <utility>
 
 #include "index/align/limits.h"
@@ -35,6 +36,16 @@ QueryWindows windows_of(const Query& query, uint32_t begin, uint32_t end, uint32
   return windows;
 }
 
+// Of what was paused nothing has been looked for.
+std::set<int64_t> resumed_banks(const Snapshot& before, const Snapshot& now) {
+  std::set<int64_t> resumed;
+  for (const auto& [id, bank] : before.banks) {
+    const auto found = now.banks.find(id);
+    if (bank.paused && found != now.banks.end() && !found->second.paused) resumed.insert(id);
+  }
+  return resumed;
+}
+
 }  // namespace
 
 Matcher::Matcher(std::shared_ptr<const Snapshot> snapshot) : snapshot_(std::move(snapshot)) {}
@@ -45,7 +56,7 @@ void Matcher::append(std::shared_ptr<const Snapshot> newest, uint32_t first_item
   query_.append(first_item, items);
   while (batch_end(searched_end_) + kWindowItems <= query_.size()) {
     leading_hits_.clear();
-    search(searched_end_, batch_end(searched_end_), stride_at(searched_end_), 0);
+    search(searched_end_, batch_end(searched_end_), stride_at(searched_end_), live());
     searched_end_ = batch_end(searched_end_);
   }
 }
@@ -55,10 +66,11 @@ std::vector<Candidate> Matcher::take_candidates(std::shared_ptr<const Snapshot> 
   const bool is_short = searched_end_ < kShortItems;
   if (is_short) {  // the windows between those that were searched
     for (uint32_t phase = 1; phase < kFirstQueryStride; ++phase) {
-      search(phase, searched_end_, kFirstQueryStride, 0);
+      search(phase, searched_end_, kFirstQueryStride, live());
     }
   }
-  search(searched_end_, query_.size(), is_short ? kShortQueryStride : stride_at(searched_end_), 0);
+  search(searched_end_, query_.size(), is_short ? kShortQueryStride : stride_at(searched_end_),
+         live());
   return candidates_.take();
 }
 
@@ -71,21 +83,39 @@ std::vector<Candidate> Matcher::take_leading() {
 
 // Slots are given in order, so what is new to us has slots past those we know.
 void Matcher::adopt(std::shared_ptr<const Snapshot> newest) {
+  if (newest == snapshot_) return;
   const Slot slot_begin = snapshot_->references.slot_end();
+  const std::set<int64_t> resumed = resumed_banks(*snapshot_, *newest);
   snapshot_ = std::move(newest);
-  if (snapshot_->references.slot_end() == slot_begin) return;
+  if (!resumed.empty()) {
+    search_again(
+        [&](Slot slot) {
+          return slot < slot_begin && is_live(*snapshot_, slot) &&
+                 resumed.contains(snapshot_->references.at(slot)->bank_id);
+        },
+        0);
+  }
+  if (snapshot_->references.slot_end() > slot_begin) search_again(live(), slot_begin);
+}
+
+void Matcher::search_again(const Segment::IsLive& is_wanted, Slot slot_begin) {
   for (uint32_t begin = 0; begin < searched_end_; begin = batch_end(begin)) {
-    search(begin, batch_end(begin), stride_at(begin), slot_begin);
+    search(begin, batch_end(begin), stride_at(begin), is_wanted, slot_begin);
   }
 }
 
-void Matcher::search(uint32_t begin, uint32_t end, uint32_t stride, Slot slot_begin) {
+Segment::IsLive Matcher::live() const {
+  return [this](Slot slot) { return is_live(*snapshot_, slot); };
+}
+
+void Matcher::search(uint32_t begin, uint32_t end, uint32_t stride,
+                     const Segment::IsLive& is_wanted, Slot slot_begin) {
   const QueryWindows windows = windows_of(query_, begin, end, stride);
   if (windows.windows.empty()) return;
   std::vector<WindowHit> hits;
   CoarseProbes coarse;
   for (const auto& segment : snapshot_->segments) {
-    segment->search(windows, slot_begin, hits, coarse);
+    segment->search(windows, slot_begin, is_wanted, hits, coarse);
   }
   candidates_.add(hits);
   if (leading_hits_.size() >= kSessionHitsMax) return;
