@@ -74,6 +74,9 @@ class Grammar {
     add_text(app_, "--socket", invocation_.socket, "Talk to the daemon here")
         ->capture_default_str()
         ->excludes(store);
+    add_text(app_, "--config", invocation_.config,
+             "With --store: decode, match and judge as soundgated does with this configuration")
+        ->needs(store);
     app_.add_flag("--json", invocation_.json, "JSON on stdout, an object a line");
     app_.add_flag("--quiet", invocation_.quiet, "No progress");
   }
@@ -98,9 +101,9 @@ class Grammar {
     add_text(*command, "--content-id", enroll_.content_id, "Default: SHA-256 of the file's bytes");
     add_text(*command, "--metadata", enroll_.metadata, "A JSON object that verdicts carry along");
     add_text(*command, "--upload", enroll_.upload_id, "A recorded upload whose items are kept");
-    auto* fingerprints =
-        add_text(*command, "--fingerprints", enroll_.fingerprints,
-                 "A file of fingerprints instead (-: standard input): bank export's, fpcalc -json's");
+    auto* fingerprints = add_text(
+        *command, "--fingerprints", enroll_.fingerprints,
+        "A file of fingerprints instead (-: standard input): bank export's, fpcalc -json's");
     command->add_flag("--overlaps", enroll_.overlaps, "Say what fingerprints have stretches of")
         ->needs(fingerprints);
   }
