@@ -133,12 +133,6 @@ TEST_F(MatchTest, TheStrictestActionComesFirst) {
 // Of each window the nearest hits are kept, and no more of them than there are dead copies here.
 class Copies : public MatchTest {
  protected:
-  void enroll_copies(const std::string& bank, double error_rate) {
-    for (uint64_t copy = 0; copy < 2 * kHitsPerWindowMax; ++copy) {
-      value_of(index_->enroll(request_of("copy " + std::to_string(copy),
-                                         with_errors(make_track(7, 120), error_rate, copy), bank)));
-    }
-  }
   // Further from the upload than all the copies.
   std::vector<Match> matches_of_upload() {
     return match_all(*index_, with_errors(make_track(7, 120), 0.005, 99));
@@ -147,8 +141,14 @@ class Copies : public MatchTest {
     MatchTest::SetUp();
     value_of(index_->remove("spam", "7"));
     value_of(index_->create_bank(bank_named("copies")));
-    enroll_copies("copies", 0.01);
-    value_of(index_->enroll(request_of("live", with_errors(make_track(7, 120), 0.15, 98))));
+    // In one write, and so in one segment: each has its own nearest.
+    std::vector<EnrollRequest> requests{
+        request_of("live", with_errors(make_track(7, 120), 0.1, 98))};
+    for (uint64_t copy = 0; copy < 2 * kHitsPerWindowMax; ++copy) {
+      requests.push_back(request_of("copy " + std::to_string(copy),
+                                    with_errors(make_track(7, 120), 0.01, copy), "copies"));
+    }
+    for (auto& result : index_->enroll_all(requests)) value_of(std::move(result));
   }
 };
 
