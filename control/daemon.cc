@@ -53,11 +53,16 @@ Result<void> Daemon::start_decoders() {
   recorder_ = std::make_unique<Recorder>(
       *decisions_, channels_,
       Recorder::Settings{config_.fail_policy, config_.policy_version, config_.decisions});
-  matcher_ =
-      std::make_unique<UploadMatcher>(*index_, config_.fail_policy, channels_,
-                                      [this](uint64_t tag) { recorder_->verdict_ready(tag); });
+  matcher_ = std::make_unique<UploadMatcher>(
+      *index_, config_.fail_policy, channels_, config_.early_verdict,
+      [this](uint64_t tag) { recorder_->verdict_ready(tag); });
+  if (lcore_count > 0) {
+    matcher_threads_ = std::make_unique<MatcherThreads>(*matcher_, static_cast<size_t>(lcore_count),
+                                                        config_.match_threads);
+  }
   listener_ = std::make_unique<ListenerSwitch>(
-      matcher_.get(), *files_, [this](const std::string& what) { recorder_->trouble(what); });
+      matcher_threads_.get(), *files_,
+      [this](const std::string& what) { recorder_->trouble(what); });
 
   DecoderPool::Options options = config_.decoder;
   options.producer_parts.assign(static_cast<size_t>(lcore_count),
@@ -112,7 +117,8 @@ Daemon::~Daemon() {
   if (index_) index_->stop_long_work();  // somebody may wait for it at the socket
   if (server_) server_->stop();
   if (dataplane_) dataplane_->stop();
-  decoders_.reset();  // the sinks are idle now, and no more verdicts come
+  decoders_.reset();         // the sinks are idle now
+  matcher_threads_.reset();  // and no more verdicts come
   if (recorder_) recorder_->stop();
   dataplane_.reset();
 }

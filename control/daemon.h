@@ -15,6 +15,7 @@
 #include "control/inspection/file_decoder.h"
 #include "control/inspection/lcore_sink.h"
 #include "control/inspection/listener_switch.h"
+#include "control/inspection/matcher_threads.h"
 #include "control/inspection/recorder.h"
 #include "control/inspection/upload_matcher.h"
 #include "control/mode_switch.h"
@@ -43,6 +44,7 @@ class Daemon {
   std::unique_ptr<BankProbes> probes_;
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<UploadMatcher> matcher_;
+  std::unique_ptr<MatcherThreads> matcher_threads_;
   std::unique_ptr<ListenerSwitch> listener_;
   std::unique_ptr<DecoderPool> decoders_;
   ModeRecord mode_at_start_;

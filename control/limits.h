@@ -43,11 +43,16 @@ inline constexpr size_t kFilePayloadBytesMin = size_t{32} << 20;
 inline constexpr size_t kReadPieceBytes = size_t{256} << 10;
 inline constexpr size_t kUploadItemsMax = 24 * 3600 * 9;  // a day of items, gaps included
 
+// Items that wait for a thread to match them: 32 MiB. While there are more the decoders wait.
+inline constexpr size_t kMatchItemsWaitingMax = size_t{8} << 20;
+inline constexpr int kMatchThreadsMax = 64;
+
 inline constexpr int kConnectionsMax = 256;  // what control.connections_max may be at most
 inline constexpr size_t kRequestHeaderBytesMax = 16 << 10;
 inline constexpr size_t kRequestJsonBytesMax = 256 << 10;
 inline constexpr int kJsonDepthMax = 64;  // writing and copying JSON takes stack for each level
-inline constexpr size_t kFileBodyBytesMax = size_t{4} << 30;  // of an audio file sent over the socket
+inline constexpr size_t kFileBodyBytesMax = size_t{4}
+                                            << 30;  // of an audio file sent over the socket
 inline constexpr std::chrono::seconds kConnectionIdleMax{30};
 // A client that keeps us waiting longer than that and a second for each so many bytes is cut off:
 // slower than any audio is played.

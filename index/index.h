@@ -81,9 +81,14 @@ class MatchSession {
   // Items of the same audio at another rate (fingerprint.h): step k undoes a speed of 1.03^k. They
   // are matched only against banks whose probes cover it.
   virtual void append_probe(int step, uint32_t first_item, std::span<const Item> items) = 0;
+  // After each append: what has become certain by now, of banks that ask for `least` or more; all
+  // that was found so far, whenever something new is, else nothing. Mostly there is nothing to look
+  // at, and it costs nothing. Whatever audio follows, finish() tells these matches too, with as
+  // many matched seconds or more, unless they are removed, suppressed or paused until then.
+  virtual std::vector<Match> decisive(Action least) = 0;
   // The matches, strictest action first, then longest. The session is over.
   virtual std::vector<Match> finish() = 0;
-  // Of the index that finish() asked; 0 before it.
+  // Of the index that finish() asked, or decisive() when it found something; 0 before.
   virtual int64_t index_version() const = 0;
 };
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 
+#include "index/align/early_looks.h"
 #include "index/align/matcher.h"
 #include "index/index.h"
 #include "index/search/snapshot.h"
@@ -18,6 +19,7 @@ class LocalMatchSession final : public MatchSession {
 
   void append(uint32_t first_item, std::span<const Item> items) override;
   void append_probe(int step, uint32_t first_item, std::span<const Item> items) override;
+  std::vector<Match> decisive(Action least) override;
   std::vector<Match> finish() override;
   int64_t index_version() const override { return index_version_; }
 
@@ -26,6 +28,7 @@ class LocalMatchSession final : public MatchSession {
   const double false_positives_max_;
   Matcher matcher_;
   std::map<int, Matcher> probes_;  // by step
+  EarlyLooks early_;
   int64_t index_version_ = 0;
 };
 

@@ -15,6 +15,8 @@
 
 namespace soundgate {
 
+struct Config;
+
 struct BackendRequest {
   std::string method;
   std::vector<std::string> path;  // pieces, not encoded: {"v1", "banks", "spam"}
@@ -49,6 +51,8 @@ std::unique_ptr<Backend> make_socket_backend(const std::string& socket);
 struct StoreNeeds {
   bool create = false;    // make the store where there is none
   size_t file_count = 0;  // to be decoded; 0: no decoders are started
+  // Decoding, matching and the fail policy are as it says (not the store, the socket, or packets).
+  const Config* config = nullptr;  // null: defaults
 };
 // Errors: kNotFound for a missing store, kConflict where another process has it.
 Result<std::unique_ptr<Backend>> make_store_backend(const std::string& store,

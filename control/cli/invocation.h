@@ -14,11 +14,12 @@ namespace soundgate {
 struct Invocation {
   std::string store;
   std::string socket = "/run/soundgate/control.sock";
+  std::string config;  // of the daemon, to match on a store as it would; empty: defaults
   bool json = false;
   bool quiet = false;
   std::function<Result<int>()> command;
 
-  Result<std::unique_ptr<Backend>> open(const StoreNeeds& needs = {}) const;
+  Result<std::unique_ptr<Backend>> open(StoreNeeds needs = {}) const;
   std::string backend_options() const;  // " --store DIR", to be repeated in commands we suggest
 };
 

@@ -75,6 +75,9 @@ class Grammar {
     add_text(app_, "--socket", invocation_.socket, "Talk to the daemon here")
         ->capture_default_str()
         ->excludes(store);
+    add_text(app_, "--config", invocation_.config,
+             "With --store: decode, match and judge as soundgated does with this configuration")
+        ->needs(store);
     app_.add_flag("--json", invocation_.json, "JSON on stdout, an object a line");
     app_.add_flag("--quiet", invocation_.quiet, "No progress");
   }

@@ -7,6 +7,7 @@
 
 #include "control/api/services.h"
 #include "control/cli/backend.h"
+#include "control/config/config.h"
 #include "control/inspection/listener_switch.h"
 #include "control/limits.h"
 
@@ -21,18 +22,26 @@ std::string user_name() {
 class StoreBackend : public Backend {
  public:
   StoreBackend(std::unique_ptr<Index> index, std::unique_ptr<DecisionStore> decisions,
-               ModeRecord mode)
-      : index_(std::move(index)),
+               ModeRecord mode, const Config& config)
+      : decoder_options_(config.decoder),
+        index_(std::move(index)),
         decisions_(std::move(decisions)),
         mode_(*decisions_, std::move(mode), nullptr),
-        services_{*index_, *decisions_, files_, probes_, mode_, {}, "default"} {
+        probes_(*index_, config.probes_cpu_share),
+        services_{*index_,
+                  *decisions_,
+                  files_,
+                  probes_,
+                  mode_,
+                  config.fail_policy,
+                  config.policy_version} {
     services_.started = std::chrono::system_clock::now();
     add_routes(router_, services_);
   }
 
   Result<void> start_decoders(size_t file_count) {
     const size_t cores = std::max(1u, std::thread::hardware_concurrency());
-    DecoderPool::Options options;
+    DecoderPool::Options options = decoder_options_;
     options.worker_count = static_cast<int>(std::min(cores, file_count));
     streams_ = static_cast<int>(std::min<size_t>(
         file_count, static_cast<size_t>(options.worker_count) * kStreamsPerWorker));
@@ -61,11 +70,12 @@ class StoreBackend : public Backend {
   int files_at_once() const override { return std::max(1, streams_); }
 
  private:
+  const DecoderPool::Options decoder_options_;
   std::unique_ptr<Index> index_;
   std::unique_ptr<DecisionStore> decisions_;
   ModeSwitch mode_;
   FileDecoder files_{*index_};
-  BankProbes probes_{*index_, ProbeSettings{}.cpu_share};
+  BankProbes probes_;
   ListenerSwitch listener_{nullptr, files_, nullptr};
   Services services_;
   Router router_;
@@ -84,14 +94,19 @@ Error with_hint(Error error, const std::string& store) {
 
 Result<std::unique_ptr<Backend>> make_store_backend(const std::string& store,
                                                     const StoreNeeds& needs) {
-  auto index = lift(Index::open(store, {.create = needs.create, .owner = "soundgate"}));
+  const Config defaults;
+  const Config& config = needs.config != nullptr ? *needs.config : defaults;
+  auto index =
+      lift(Index::open(store, {.create = needs.create,
+                               .owner = "soundgate",
+                               .false_positives_per_upload = config.false_positives_per_upload}));
   if (!index) return tl::unexpected(with_hint(index.error(), store));
   auto decisions = DecisionStore::open(store);
   if (!decisions) return tl::unexpected(decisions.error());
   auto mode = ModeSwitch::remembered(**decisions, Mode::kObserve);
   if (!mode) return tl::unexpected(mode.error());
-  auto backend =
-      std::make_unique<StoreBackend>(std::move(*index), std::move(*decisions), std::move(*mode));
+  auto backend = std::make_unique<StoreBackend>(std::move(*index), std::move(*decisions),
+                                                std::move(*mode), config);
   if (needs.file_count > 0) {
     if (auto started = backend->start_decoders(needs.file_count); !started) {
       return tl::unexpected(started.error());

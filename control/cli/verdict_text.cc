@@ -71,9 +71,10 @@ std::string what_of(const Json& verdict) {
 std::string extent_of(const Json& verdict) {
   const std::string whole = minutes_seconds(number_field(verdict, "query_file_duration_seconds"));
   const Json& matches = child(verdict, "matches");
+  const bool unended = number_field(verdict, "query_file_duration_seconds") <= 0;
   if (!matches.empty()) {
     return "matched " + minutes_seconds(number_field(matches[0], "query_match_duration_seconds")) +
-           " of " + whole;
+           (unended ? "" : " of " + whole);
   }
   const double heard = number_field(child(verdict, "coverage"), "decoded_seconds");
   return heard > 0 ? "heard   " + minutes_seconds(heard) + " of " + whole : "unheard";
@@ -117,7 +118,25 @@ std::string connection_sentence(const Json& verdict) {
   return "It was let through without waiting for a verdict" + why + ".";
 }
 
+// A block that was certain before the end; null where nothing was.
+std::string early_sentence(const Json& early) {
+  const std::string heard = minutes_seconds(number_field(early, "heard_seconds")) + " of audio (" +
+                            size_text(number_field(early, "bytes")) + ")";
+  if (early.value("stopped", false)) {
+    return "After " + heard +
+           " the block was certain, whatever might follow: it was stopped there.";
+  }
+  return "After " + heard +
+         " the block was certain, whatever might follow: enforcing, Soundgate would have stopped "
+         "it "
+         "there.";
+}
+
 std::string checked_sentence(const Json& verdict) {
+  if (child(verdict, "early").is_object() && child(verdict, "early").value("stopped", false) &&
+      child(verdict, "decode").is_null()) {
+    return "What would have followed was not heard.";
+  }
   const double whole = number_field(verdict, "query_file_duration_seconds");
   if (field(verdict, "checked") == "full") {
     return "All of its " + minutes_seconds(whole) + " was heard.";
@@ -138,9 +157,10 @@ std::string no_match_sentence(const Json& verdict) {
 }
 
 std::string match_sentence(const Json& match) {
-  return minutes_seconds(number_field(match, "query_match_duration_seconds")) + " of it (" +
-         percent(number_field(match, "query_match_percentage")) + ") is " + quoted_title(match) +
-         ", bank " + field(match, "bank") + ", content id " + field(match, "bank_content_id") + ".";
+  const double share = number_field(match, "query_match_percentage");  // 0: of a length not known
+  return minutes_seconds(number_field(match, "query_match_duration_seconds")) + " of it " +
+         (share > 0 ? "(" + percent(share) + ") " : "") + "is " + quoted_title(match) + ", bank " +
+         field(match, "bank") + ", content id " + field(match, "bank_content_id") + ".";
 }
 
 std::string segment_sentence(const Json& segment) {
@@ -242,7 +262,9 @@ std::string verdict_columns(const Json& verdict) {
 
 std::vector<std::string> explain(const Json& verdict, const std::string& backend_options) {
   std::vector<std::string> lines = {request_sentence(verdict), verdict_sentence(verdict),
-                                    connection_sentence(verdict), checked_sentence(verdict)};
+                                    connection_sentence(verdict)};
+  if (child(verdict, "early").is_object()) lines.push_back(early_sentence(child(verdict, "early")));
+  lines.push_back(checked_sentence(verdict));
   const Json& matches = child(verdict, "matches");
   if (matches.empty()) lines.push_back(no_match_sentence(verdict));
   if (!matches.empty() && field(verdict, "reason") != "match") {

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <sstream>
 #include <system_error>
+#include <thread>
 
 #include "control/config/toml_section.h"
 #include "control/limits.h"
@@ -97,6 +98,8 @@ class Reader {
     section("decoder", [&](TomlSection& s) { read_decoder(s); });
     section("match", [&](TomlSection& s) {
       s.real("false_positives_per_upload", config_.false_positives_per_upload, 1e-12, 1e-2);
+      s.boolean("early_verdict", config_.early_verdict);
+      s.integer("threads", config_.match_threads, 1, kMatchThreadsMax);
     });
     section("index", [&](TomlSection& s) {
       s.integer("keep_days", config_.index_keep_days, 0, kKeepDaysMax);
@@ -305,6 +308,11 @@ tl::expected<std::string, std::string> read_file(const std::filesystem::path& fi
 }
 
 }  // namespace
+
+int default_match_threads() {
+  const unsigned cores = std::thread::hardware_concurrency();
+  return static_cast<int>(std::clamp(cores / 2, 2U, 16U));
+}
 
 tl::expected<Config, std::string> load_config(const std::filesystem::path& file) {
   const auto text = read_file(file);

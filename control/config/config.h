@@ -22,6 +22,8 @@ struct DecisionLimits {
   int64_t keep_items_mib = 2048;
 };
 
+int default_match_threads();  // by the machine's cores
+
 struct Config {
   std::filesystem::path store = "/var/lib/soundgate";
   std::filesystem::path socket = "/run/soundgate/control.sock";
@@ -36,8 +38,10 @@ struct Config {
 
   DecoderPool::Options decoder;  // producer_count is left to the wiring
   double false_positives_per_upload = kFalsePositivesPerUpload;  // 1e-12..1e-2
-  double probes_cpu_share = ProbeSettings{}.cpu_share;           // of what decoding costs
-  int index_keep_days = 7;  // what was removed can be rolled back to
+  bool early_verdict = true;  // an upload is stopped as soon as a block is certain
+  int match_threads = default_match_threads();
+  double probes_cpu_share = ProbeSettings{}.cpu_share;  // of what decoding costs
+  int index_keep_days = 7;                              // what was removed can be rolled back to
   DecisionLimits decisions;
   std::string log_level = "info";
 

@@ -71,6 +71,14 @@ class TomlSection {
     target = *value;
   }
 
+  void boolean(std::string_view key, bool& target) {
+    const toml::node* node = get(key);
+    if (node == nullptr) return;
+    const auto value = node->value_exact<bool>();
+    if (!value) return fail(key, *node, "must be true or false");
+    target = *value;
+  }
+
   void text(std::string_view key, std::string& target) {
     const toml::node* node = get(key);
     if (node == nullptr) return;

@@ -15,6 +15,14 @@ struct RequestSummary {
   std::string request_id, method, host, path, client, uploader;
 };
 
+// A block that was certain before all of the upload had come.
+struct EarlyVerdict {
+  WallTime at{};
+  double heard_seconds = 0;  // of audio, by then
+  int64_t bytes = 0;         // of the body, by then
+  bool stopped = false;      // enforcing: the upload ended there
+};
+
 struct Decision {
   std::string upload_id;  // "" for a scan
   WallTime time{};        // when the upload began
@@ -22,8 +30,9 @@ struct Decision {
   bool enforced = false;  // whether the gate did what the verdict says
   RequestSummary request;
   Verdict verdict;
-  std::optional<DecodeEnd> decode;  // absent: the decoder was not heard of
-  int64_t bytes = 0;                // of the body, as far as it was seen
+  std::optional<EarlyVerdict> early;  // absent: nothing was certain before the end
+  std::optional<DecodeEnd> decode;    // absent: the decoder was not heard of, or was stopped
+  int64_t bytes = 0;                  // of the body, as far as it was seen
   int64_t index_version = 0;
   std::string policy_version;
   std::optional<GateReport> gate;

@@ -69,6 +69,14 @@ Json match_json(const JudgedMatch& judged, double query_seconds, const Decision&
           {"shadow", false}};
 }
 
+// How long a stopped upload would have been nobody knows: its share is 0, as its duration is.
+Json stopped_coverage_json(const EarlyVerdict& early) {
+  return {{"mode", "full"},
+          {"decoded_seconds", rounded(early.heard_seconds)},
+          {"gap_seconds", 0},
+          {"share", 0}};
+}
+
 Json coverage_json(const std::optional<DecodeEnd>& end) {
   if (!end) return {{"mode", "none"}, {"decoded_seconds", 0}, {"gap_seconds", 0}, {"share", 0}};
   const double whole = std::max(end->duration_seconds, end->decoded_seconds + end->gap_seconds);
@@ -90,6 +98,14 @@ Json decode_json(const std::optional<DecodeEnd>& end) {
   return {{"outcome", outcome_name(end->outcome)},
           {"format", text_or_null(bounded(end->format))},
           {"codec", text_or_null(bounded(end->codec))}};
+}
+
+Json early_json(const std::optional<EarlyVerdict>& early) {
+  if (!early) return nullptr;
+  return {{"stopped", early->stopped},
+          {"time", epoch_seconds(early->at)},
+          {"heard_seconds", rounded(early->heard_seconds)},
+          {"bytes", early->bytes}};
 }
 
 Json gate_json(const std::optional<GateReport>& gate) {
@@ -134,10 +150,13 @@ Json verdict_json(const Decision& decision) {
   json["reason"] = decision.verdict.reason;
   json["checked"] = name(decision.verdict.checked);
   json["query_file_duration_seconds"] = rounded(query_seconds);
-  json["coverage"] = coverage_json(decision.decode);
+  const bool stopped = !decision.decode && decision.early;
+  json["coverage"] =
+      stopped ? stopped_coverage_json(*decision.early) : coverage_json(decision.decode);
   json["matches"] = std::move(matches);
   json["index_version"] = decision.index_version;
   json["policy_version"] = decision.policy_version;
+  json["early"] = early_json(decision.early);
   json["decode"] = decode_json(decision.decode);
   json["gate"] = gate_json(decision.gate);
   json["bytes"] = decision.bytes;

@@ -22,16 +22,22 @@ class Recognition {
   // For the matches only: of a probe, nothing is kept.
   void append_probe(int step, uint32_t first_item, std::span<const Item> items);
 
+  // What has become certain, of banks that ask for `least` or more: MatchSession::decisive.
+  std::vector<Match> decisive(Action least);
+  double heard_seconds() const;
+
   struct Result {
     Fingerprint fingerprint;  // silence where items are missing
     std::vector<Match> matches;
     int64_t index_version = 0;  // of the index that was asked
   };
-  Result finish(const DecodeEnd& end);  // once, at the end
+  Result finish(const DecodeEnd& end);       // once, at the end
+  Result stop(std::vector<Match> decisive);  // or before it, with what is enough
 
  private:
   std::unique_ptr<MatchSession> session_;
   std::vector<Item> items_;
+  uint32_t missing_items_ = 0;
 };
 
 }  // namespace soundgate

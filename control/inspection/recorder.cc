@@ -191,17 +191,25 @@ void Recorder::record(size_t lcore_index, uint16_t slot_index, bool last) {
     Fingerprint fingerprint = finding != nullptr ? finding->fingerprint : Fingerprint();
     Decision decision =
         make_decision(slot, trail, finding, settings_.policy, settings_.policy_version);
-    if (!trail.recorded) count(decision);
+    if (!trail.recorded) count(decision, slot.body_bytes);
     recorded_.push_back({std::move(decision), std::move(fingerprint), trail.recorded});
   }
   trail.recorded = true;
   if (last) free_slot(lcore_index, slot_index);
 }
 
-void Recorder::count(const Decision& decision) {
+void Recorder::count(const Decision& decision, int64_t body_bytes) {
   const Verdict& verdict = decision.verdict;
   ++counters_.verdicts.at(static_cast<size_t>(verdict.verdict))
         .at(static_cast<size_t>(verdict.checked));
+  if (decision.early && decision.early->stopped) {
+    ++counters_.early_stopped;
+    const int64_t spared = body_bytes - decision.bytes;
+    if (decision.enforced && spared > 0)
+      counters_.early_spared_bytes += static_cast<uint64_t>(spared);
+  } else if (decision.early) {
+    ++counters_.early_observed;
+  }
   if (!decision.last_byte || !decision.decided) return;
   const std::chrono::duration<double> waited = *decision.decided - *decision.last_byte;
   counters_.decide_seconds_sum += std::max(0.0, waited.count());
@@ -214,6 +222,7 @@ void Recorder::free_slot(size_t lcore_index, uint16_t slot_index) {
     const std::lock_guard lock(slot.mutex);
     slot.tag.store(0, std::memory_order_release);
     slot.recognition.reset();
+    slot.early.reset();
     slot.finding.reset();
   }
   trails_[lcore_index][slot_index] = {};

@@ -39,6 +39,8 @@ struct RecorderCounters {
   uint64_t uploads_in_flight = 0, receiving = 0, deciding = 0, held = 0;
   uint64_t unrecorded = 0;
   std::array<std::array<uint64_t, 3>, 3> verdicts{};  // by VerdictKind, then Checked; since start
+  uint64_t early_stopped = 0, early_observed = 0;     // blocks that were certain before the end
+  uint64_t early_spared_bytes = 0;                    // of bodies, that were still to come
   double decide_seconds_sum = 0;                      // from the last byte to the verdict
   uint64_t decide_count = 0;
 };
@@ -71,7 +73,7 @@ class Recorder {
   void drain_verdicts();
   void close(size_t lcore_index, uint16_t slot_index);
   void record(size_t lcore_index, uint16_t slot_index, bool last);
-  void count(const Decision& decision);
+  void count(const Decision& decision, int64_t body_bytes);
   void free_slot(size_t lcore_index, uint16_t slot_index);
   void log_troubles();
   void make_rows();

@@ -5,8 +5,9 @@
 // kBegun → the decoder's items reach it by its tag (matcher) → lcore announces kFinished, kClosed →
 // the recorder writes the row, clears the tag and puts the slot back into `free_slots`.
 //
-// The verdict and the last byte meet in `progress`: whoever sets its bit second sends the decision,
-// so that it is neither early nor waited for.
+// A verdict that stops the upload half-way is sent when it is there, and the lcore may send it
+// again. Otherwise the verdict and the last byte meet in `progress`: whoever sets its bit second
+// sends the decision, so that it is neither early nor waited for.
 #pragma once
 
 #include <algorithm>
@@ -18,6 +19,7 @@
 #include <optional>
 #include <string_view>
 
+#include "control/decisions/decision.h"
 #include "control/decisions/upload_id.h"
 #include "control/inspection/recognition.h"
 #include "control/inspection/spsc_ring.h"
@@ -46,7 +48,8 @@ class FixedText {
 // What the matcher found out about an upload.
 struct Finding {
   Verdict verdict;
-  DecodeEnd end;
+  std::optional<EarlyVerdict> early;
+  std::optional<DecodeEnd> end;  // absent: stopped before
   Fingerprint fingerprint;
   int64_t index_version = 0;
   WallTime at{};
@@ -79,7 +82,8 @@ struct UploadSlot {
   std::atomic<bool> blocks{false};  // the verdict; set before kVerdictReady
 
   std::mutex mutex;  // of what follows: matcher and recorder, never the lcore
-  std::unique_ptr<Recognition> recognition;
+  std::unique_ptr<Recognition> recognition;  // absent while the matcher is at it
+  std::optional<EarlyVerdict> early;         // certain, and not stopped: observed
   std::optional<Finding> finding;
 };
 
@@ -103,7 +107,8 @@ class UploadChannel {
   const std::unique_ptr<UploadSlot[]> slots;
   SpscRing<UploadEvent> events{kEventRingEntries};         // lcore → recorder
   SpscRing<uint16_t> free_slots{kFreeRingEntries};         // recorder → lcore
-  SpscRing<GateDecision> decisions{kDecisionRingEntries};  // matcher → lcore
+  SpscRing<GateDecision> decisions{kDecisionRingEntries};  // matchers → lcore
+  std::mutex decisions_mutex;                              // of those who push, never the lcore
   std::atomic<uint64_t> unrecorded{0};                     // uploads for which no slot was free
 };
 

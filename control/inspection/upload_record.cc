@@ -61,6 +61,7 @@ Decision make_decision(const UploadSlot& slot, const UploadTrail& trail, const F
   // Once no more bytes are wanted they are not counted either.
   if (trail.last_byte) decision.bytes = std::max(decision.bytes, slot.body_bytes);
   if (finding != nullptr) {
+    decision.early = finding->early;
     decision.decode = finding->end;
     decision.index_version = finding->index_version;
     decision.decided = finding->at;

@@ -61,6 +61,13 @@ void write_verdicts(PrometheusText& out, const RecorderCounters& counters) {
                   {"checked", name(static_cast<Checked>(checked))}});
     }
   }
+  out.family("early_verdicts_total", "counter",
+             "Blocks that were certain before all of the upload had come.");
+  out.sample(number(counters.early_stopped), {{"stopped", "true"}});
+  out.sample(number(counters.early_observed), {{"stopped", "false"}});
+  out.single("early_spared_bytes_total", "counter",
+             "Bytes that uploads still had to send when they were stopped.",
+             number(counters.early_spared_bytes));
   out.single("uploads_in_flight", "gauge", "Uploads that have not left yet.",
              number(counters.uploads_in_flight));
   out.single("uploads_held", "gauge", "Uploads whose tail is held now.", number(counters.held));

@@ -99,6 +99,13 @@ Verdict judge(std::vector<Match> matches, const DecodeEnd& end, const FailPolicy
   return verdict;
 }
 
+std::optional<Verdict> judge_early(std::vector<Match> certain) {
+  Verdict verdict{VerdictKind::kBlock, Action::kBlock, std::string(kReasonMatch), Checked::kPartial,
+                  judge_matches(std::move(certain))};
+  const bool blocks = !verdict.matches.empty() && verdict.matches.front().action == Action::kBlock;
+  return blocks ? std::optional(std::move(verdict)) : std::nullopt;
+}
+
 Verdict judge_unasked(DataplaneReason reason, const FailPolicy& policy) {
   return failed(policy.of(reason), reason_name(reason), Checked::kNone);
 }

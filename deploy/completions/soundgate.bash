@@ -5,7 +5,7 @@ _soundgate_banks() {
   local i
   for ((i = 1; i < ${#COMP_WORDS[@]}; i++)); do
     case ${COMP_WORDS[i]} in
-      --store | --socket) options+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}") ;;
+      --store | --socket | --config) options+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}") ;;
     esac
   done
   soundgate "${options[@]}" --json bank list 2>/dev/null | sed -n 's/^{"name":"\([^"]*\)".*/\1/p'
@@ -21,7 +21,7 @@ _soundgate() {
   local command="" verb="" i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-      --store | --socket) ((i++)) ;;
+      --store | --socket | --config) ((i++)) ;;
       -*) ;;
       *) if [[ -z $command ]]; then command=${COMP_WORDS[i]}; elif [[ -z $verb ]]; then verb=${COMP_WORDS[i]}; fi ;;
     esac
@@ -35,7 +35,7 @@ _soundgate() {
     --checked) words="full partial none" ;;
     --bank) words=$(_soundgate_banks) ;;
     --store) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
-    --socket | --fingerprints) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    --socket | --config | --fingerprints) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     --title | --content-id | --metadata | --upload | --reason | --until | --since | --to | --limit | \
       --request-id | --min-seconds) return ;;
     *)
@@ -51,7 +51,7 @@ _soundgate() {
       ;;
   esac
   if [[ $current == -* ]]; then
-    words="--store --socket --json --quiet --help --version"
+    words="--store --socket --config --json --quiet --help --version"
     case $command in
       scan) words+=" --fail-on" ;;
       enroll) words+=" --bank --title --content-id --metadata --upload --fingerprints --overlaps" ;;

@@ -47,4 +47,19 @@ inline constexpr int32_t kOffsetGapMax = 2;
 inline constexpr int32_t kOffsetSpreadMax = 8;
 inline constexpr uint32_t kQueryGapMax = 200;
 
+// Early looks: README, "Early matches".
+// Windows of the first search that are searched at a time: a look is worth it every 6 s then.
+inline constexpr uint32_t kEarlyBatchWindows = 16;
+// Hits further apart than this do not make a look worth it: a quarter of the bits. Of unrelated
+// music there are hardly any nearer.
+inline constexpr uint32_t kEarlyRadius = 128;
+inline constexpr uint32_t kEarlyWeightMin = 20000;
+// Places that a look aligns, of the upload and all of its probes.
+inline constexpr size_t kEarlyAlignmentsMax = 4;
+// The next look waits until the upload has grown by a quarter: from 8 s to 24 hours are 41 looks.
+inline constexpr double kEarlyGrowth = 1.25;
+inline constexpr int kEarlyLooksMax = 40;
+// Of the false matches that are bearable, all looks may cause so many.
+inline constexpr double kEarlyShare = 1.0 / 16;
+
 }  // namespace soundgate

@@ -1,7 +1,11 @@
 #include "index/align/matcher.h"
 
+#include <algorithm>
+#include <iterator>
+#include <set>
 #include <utility>
 
+#include "index/align/limits.h"
 #include "index/limits.h"
 
 namespace soundgate {
@@ -9,9 +13,14 @@ namespace {
 
 uint32_t stride_at(uint32_t item) { return item < kFirstItems ? kFirstQueryStride : kQueryStride; }
 
-// The windows of one search start in [begin, batch_end(begin)).
+// Uploads that have not come this far are searched closely.
+constexpr uint32_t kShortItems = kSearchBatchWindows * kFirstQueryStride;
+static_assert(kShortItems % (kEarlyBatchWindows * kFirstQueryStride) == 0);
+
+// The windows of one search start in [begin, batch_end(begin)). At first few, for early looks.
 uint32_t batch_end(uint32_t begin) {
-  return begin + static_cast<uint32_t>(kSearchBatchWindows) * stride_at(begin);
+  const size_t windows = begin < kShortItems ? kEarlyBatchWindows : kSearchBatchWindows;
+  return begin + static_cast<uint32_t>(windows) * stride_at(begin);
 }
 
 // The informative windows that start at begin, begin + stride, … before end.
@@ -27,6 +36,16 @@ QueryWindows windows_of(const Query& query, uint32_t begin, uint32_t end, uint32
   return windows;
 }
 
+// Of what was paused nothing has been looked for.
+std::set<int64_t> resumed_banks(const Snapshot& before, const Snapshot& now) {
+  std::set<int64_t> resumed;
+  for (const auto& [id, bank] : before.banks) {
+    const auto found = now.banks.find(id);
+    if (bank.paused && found != now.banks.end() && !found->second.paused) resumed.insert(id);
+  }
+  return resumed;
+}
+
 }  // namespace
 
 Matcher::Matcher(std::shared_ptr<const Snapshot> snapshot) : snapshot_(std::move(snapshot)) {}
@@ -36,37 +55,72 @@ void Matcher::append(std::shared_ptr<const Snapshot> newest, uint32_t first_item
   adopt(std::move(newest));
   query_.append(first_item, items);
   while (batch_end(searched_end_) + kWindowItems <= query_.size()) {
-    search(searched_end_, batch_end(searched_end_), stride_at(searched_end_), 0);
+    leading_hits_.clear();
+    search(searched_end_, batch_end(searched_end_), stride_at(searched_end_), live());
     searched_end_ = batch_end(searched_end_);
   }
 }
 
 std::vector<Candidate> Matcher::take_candidates(std::shared_ptr<const Snapshot> newest) {
   adopt(std::move(newest));
-  const bool is_short = searched_end_ == 0;
-  search(searched_end_, query_.size(), is_short ? kShortQueryStride : stride_at(searched_end_), 0);
+  const bool is_short = searched_end_ < kShortItems;
+  if (is_short) {  // the windows between those that were searched
+    for (uint32_t phase = 1; phase < kFirstQueryStride; ++phase) {
+      search(phase, searched_end_, kFirstQueryStride, live());
+    }
+  }
+  search(searched_end_, query_.size(), is_short ? kShortQueryStride : stride_at(searched_end_),
+         live());
   return candidates_.take();
+}
+
+std::vector<Candidate> Matcher::take_leading() {
+  Candidates leading;
+  leading.add(leading_hits_);
+  leading_hits_.clear();
+  return leading.take();
 }
 
 // Slots are given in order, so what is new to us has slots past those we know.
 void Matcher::adopt(std::shared_ptr<const Snapshot> newest) {
+  if (newest == snapshot_) return;
   const Slot slot_begin = snapshot_->references.slot_end();
+  const std::set<int64_t> resumed = resumed_banks(*snapshot_, *newest);
   snapshot_ = std::move(newest);
-  if (snapshot_->references.slot_end() == slot_begin) return;
+  if (!resumed.empty()) {
+    search_again(
+        [&](Slot slot) {
+          return slot < slot_begin && is_live(*snapshot_, slot) &&
+                 resumed.contains(snapshot_->references.at(slot)->bank_id);
+        },
+        0);
+  }
+  if (snapshot_->references.slot_end() > slot_begin) search_again(live(), slot_begin);
+}
+
+void Matcher::search_again(const Segment::IsLive& is_wanted, Slot slot_begin) {
   for (uint32_t begin = 0; begin < searched_end_; begin = batch_end(begin)) {
-    search(begin, batch_end(begin), stride_at(begin), slot_begin);
+    search(begin, batch_end(begin), stride_at(begin), is_wanted, slot_begin);
   }
 }
 
-void Matcher::search(uint32_t begin, uint32_t end, uint32_t stride, Slot slot_begin) {
+Segment::IsLive Matcher::live() const {
+  return [this](Slot slot) { return is_live(*snapshot_, slot); };
+}
+
+void Matcher::search(uint32_t begin, uint32_t end, uint32_t stride,
+                     const Segment::IsLive& is_wanted, Slot slot_begin) {
   const QueryWindows windows = windows_of(query_, begin, end, stride);
   if (windows.windows.empty()) return;
   std::vector<WindowHit> hits;
   CoarseProbes coarse;
   for (const auto& segment : snapshot_->segments) {
-    segment->search(windows, slot_begin, hits, coarse);
+    segment->search(windows, slot_begin, is_wanted, hits, coarse);
   }
   candidates_.add(hits);
+  if (leading_hits_.size() >= kSessionHitsMax) return;
+  std::ranges::copy_if(hits, std::back_inserter(leading_hits_),
+                       [](const WindowHit& hit) { return hit.distance < kEarlyRadius; });
 }
 
 }  // namespace soundgate

@@ -116,6 +116,12 @@ std::map<Slot, std::vector<Stretch>> stretches_by_slot(std::span<const View> vie
   return stretches;
 }
 
+void sort_by_action(std::vector<Match>& matches) {
+  std::ranges::sort(matches, std::greater{}, [](const Match& match) {
+    return std::tuple(match.bank.action, match.query_match_seconds, match.score);
+  });
+}
+
 }  // namespace
 
 std::vector<Match> matches_of(std::span<const View> views, const Snapshot& snapshot,
@@ -128,9 +134,22 @@ std::vector<Match> matches_of(std::span<const View> views, const Snapshot& snaps
     if (bank.paused) continue;
     matches.push_back(match_of(best_of_rivals(std::move(stretches)), bank, entry));
   }
-  std::ranges::sort(matches, std::greater{}, [](const Match& match) {
-    return std::tuple(match.bank.action, match.query_match_seconds, match.score);
-  });
+  sort_by_action(matches);
+  return matches;
+}
+
+std::vector<Match> with_early(std::vector<Match> matches, std::vector<Match> early) {
+  for (Match& match : early) {
+    const auto later = std::ranges::find_if(matches, [&](const Match& other) {
+      return other.bank.id == match.bank.id && other.content_id == match.content_id;
+    });
+    if (later == matches.end()) {
+      matches.push_back(std::move(match));
+    } else if (later->query_match_seconds < match.query_match_seconds) {
+      *later = std::move(match);
+    }
+  }
+  sort_by_action(matches);
   return matches;
 }
 

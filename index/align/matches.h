@@ -17,4 +17,8 @@ namespace soundgate {
 std::vector<Match> matches_of(std::span<const View> views, const Snapshot& snapshot,
                               std::chrono::system_clock::time_point now);
 
+// The matches of both, where what was found early stays: of a reference, those of the two that
+// match more of the upload. In the order of matches_of().
+std::vector<Match> with_early(std::vector<Match> matches, std::vector<Match> early);
+
 }  // namespace soundgate

@@ -38,6 +38,7 @@ size_t BlockScanner::scan_codes(size_t n, const uint8_t* codes, const idx_t* ids
       const size_t index = block * kBlockWindows + near[i].index;
       const auto distance = static_cast<int32_t>(near[i].distance);
       if (index < first || index >= n || distance >= distances[0]) continue;
+      if (wanted_ != nullptr && !wanted_->is_member(ids[index])) continue;
       faiss::heap_replace_top<DistanceHeap>(k, distances, labels, distance, ids[index]);
       ++taken;
     }

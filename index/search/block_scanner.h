@@ -5,6 +5,7 @@
 #pragma once
 
 #include <faiss/IndexBinaryIVF.h>
+#include <faiss/impl/IDSelector.h>
 
 #include "index/search/block_lists.h"
 
@@ -12,9 +13,11 @@ namespace soundgate {
 
 class BlockScanner final : public faiss::BinaryInvertedListScanner {
  public:
-  // `first_id`: windows with smaller ids are passed over.
-  explicit BlockScanner(DistanceKernel kernel, WindowId first_id = 0)
-      : kernel_(kernel), first_id_(first_id) {}
+  // `first_id`: windows with smaller ids are passed over, and those that `wanted` has not (null: it
+  // has all). It is asked of near ones only, and outlives this.
+  explicit BlockScanner(DistanceKernel kernel, WindowId first_id = 0,
+                        const faiss::IDSelector* wanted = nullptr)
+      : kernel_(kernel), first_id_(first_id), wanted_(wanted) {}
 
   void set_query(const uint8_t* query_vector) override;
   void set_list(idx_t, uint8_t) override {}
@@ -30,6 +33,7 @@ class BlockScanner final : public faiss::BinaryInvertedListScanner {
  private:
   DistanceKernel kernel_;
   WindowId first_id_;
+  const faiss::IDSelector* wanted_;
   Window query_{};
 };
 

@@ -92,7 +92,7 @@ void ListIndex::search(idx_t n, const uint8_t* x, idx_t k, int32_t* distances, i
   }
   const std::vector<Probe> probes = probes_by_list(query_count, wanted);
 
-  BlockScanner scanner(kernel_, limits.first_id);
+  BlockScanner scanner(kernel_, limits.first_id, limits.sel);
   const Batch batch{x, static_cast<size_t>(code_size), static_cast<size_t>(k), distances, labels};
   for (size_t begin = 0, end = 0; begin < probes.size(); begin = end) {
     const uint32_t list = probes[begin].list;

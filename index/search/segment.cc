@@ -42,12 +42,14 @@ size_t Segment::window_count(Slot slot) const {
   return found != slots().end() && found->slot == slot ? found->window_count : 0;
 }
 
-void Segment::search(const QueryWindows& queries, Slot slot_begin, std::vector<WindowHit>& hits,
-                     CoarseProbes& coarse) const {
+void Segment::search(const QueryWindows& queries, Slot slot_begin, const IsLive& is_live,
+                     std::vector<WindowHit>& hits, CoarseProbes& coarse) const {
   if (slots().empty() || slots().back().slot < slot_begin) return;
+  WindowIndex::IsWanted is_wanted;
+  if (is_live) is_wanted = [&](WindowId id) { return is_live(place_of(id).slot); };
   std::vector<WindowIndex::Hit> found;
-  index_.search(queries.windows, id_of({slot_begin, 0}), kSearchRadius, kHitsPerWindowMax, coarse,
-                found);
+  index_.search(queries.windows, id_of({slot_begin, 0}), kSearchRadius, kHitsPerWindowMax,
+                is_wanted, coarse, found);
   for (const auto& hit : found) {
     const WindowPlace place = place_of(hit.window);
     hits.push_back({place.slot, place.item, queries.items[hit.query], hit.distance});
@@ -57,7 +59,7 @@ void Segment::search(const QueryWindows& queries, Slot slot_begin, std::vector<W
 void Segment::search(const QueryWindows& queries, Slot slot_begin,
                      std::vector<WindowHit>& hits) const {
   CoarseProbes coarse;
-  search(queries, slot_begin, hits, coarse);
+  search(queries, slot_begin, {}, hits, coarse);
 }
 
 }  // namespace soundgate

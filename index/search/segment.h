@@ -69,10 +69,11 @@ class Segment {
   const SegmentImage& image() const { return image_; }
   bool is_file() const { return !image_.path().empty(); }
 
-  // Appends the nearest windows of each query, of slots from `slot_begin` on. `coarse` keeps what
-  // the quantiser said of these queries, for the other segments that have the same one.
-  void search(const QueryWindows& queries, Slot slot_begin, std::vector<WindowHit>& hits,
-              CoarseProbes& coarse) const;
+  // Appends the nearest windows of each query, of slots from `slot_begin` on that `is_live` (empty:
+  // all): what is dead takes the place of nothing. `coarse` keeps what the quantiser said of these
+  // queries, for the other segments that have the same one.
+  void search(const QueryWindows& queries, Slot slot_begin, const IsLive& is_live,
+              std::vector<WindowHit>& hits, CoarseProbes& coarse) const;
   void search(const QueryWindows& queries, Slot slot_begin, std::vector<WindowHit>& hits) const;
 
  private:

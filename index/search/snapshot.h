@@ -46,6 +46,9 @@ class SnapshotCell {
 // nullptr: there is none of this name.
 const Bank* find_bank(const Snapshot& snapshot, std::string_view name);
 
+// Whether the slot has a reference, in a bank that is not paused.
+bool is_live(const Snapshot& snapshot, Slot slot);
+
 // Whether there is a suppression, and its time is not over.
 bool is_in_force(const std::optional<Suppression>& suppression,
                  std::chrono::system_clock::time_point now);

@@ -1,5 +1,7 @@
 #include "index/search/window_index.h"
 
+#include <faiss/impl/IDSelector.h>
+
 #include "index/search/list_index.h"
 #include "index/search/quantiser.h"
 #include "index/search/tuning.h"
@@ -10,6 +12,12 @@ namespace {
 const uint8_t* bytes_of(std::span<const Window> windows) {
   return reinterpret_cast<const uint8_t*>(windows.data());
 }
+
+struct Wanted : faiss::IDSelector {
+  explicit Wanted(const WindowIndex::IsWanted& is_wanted_) : is_wanted(is_wanted_) {}
+  bool is_member(faiss::Index::idx_t id) const override { return is_wanted(id); }
+  const WindowIndex::IsWanted& is_wanted;
+};
 
 }  // namespace
 
@@ -35,8 +43,11 @@ WindowIndex::WindowIndex(const BlockLists& lists, const QuantiserView& quantiser
 WindowIndex::~WindowIndex() = default;
 
 void WindowIndex::search(std::span<const Window> queries, WindowId first_id, uint32_t radius,
-                         size_t count_max, CoarseProbes& coarse, std::vector<Hit>& hits) const {
+                         size_t count_max, const IsWanted& is_wanted, CoarseProbes& coarse,
+                         std::vector<Hit>& hits) const {
+  Wanted wanted(is_wanted);
   ListSearchParameters limits;
+  if (is_wanted) limits.sel = &wanted;
   limits.radius = radius;
   limits.first_id = first_id;
   if (faiss_->quantiser) {

@@ -4,6 +4,7 @@
 // Thread: const; searched by any.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -38,9 +39,10 @@ class WindowIndex {
   WindowIndex& operator=(const WindowIndex&) = delete;
 
   // Appends to `hits`, for each query, the nearest windows: those with ids from `first_id` on,
-  // nearer than `radius`, and at most `count_max` of them.
+  // nearer than `radius`, that `is_wanted` (empty: all), and at most `count_max` of them.
+  using IsWanted = std::function<bool(WindowId)>;
   void search(std::span<const Window> queries, WindowId first_id, uint32_t radius, size_t count_max,
-              CoarseProbes& coarse, std::vector<Hit>& hits) const;
+              const IsWanted& is_wanted, CoarseProbes& coarse, std::vector<Hit>& hits) const;
 
  private:
   struct Faiss;

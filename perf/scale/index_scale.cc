@@ -115,7 +115,7 @@ std::vector<WindowHit> search(const Segments& segments, std::span<const Item> it
   for (uint32_t begin = 0; begin < items.size(); begin += kBatchItems) {
     const QueryWindows windows = windows_of(items, begin, begin + kBatchItems);
     CoarseProbes coarse;
-    for (const auto& segment : segments) segment->search(windows, 0, hits, coarse);
+    for (const auto& segment : segments) segment->search(windows, 0, {}, hits, coarse);
   }
   return hits;
 }

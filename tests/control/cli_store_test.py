@@ -92,6 +92,27 @@ class StoreTest(Contract):
             os.chmod(pathlib.Path(folder) / name, 0o755)
         return pathlib.Path(folder) / "soundgate"
 
+    def test_a_store_is_searched_as_the_daemon_would(self):
+        tune = self.tunes[0]
+        store = ["--store", self.folder / "as_the_daemon"]
+        program = self.program("soundgate")
+        self.run_program(program, *store, "bank", "create", "b")
+        config = self.folder / "as_the_daemon.toml"
+        config.write_text("[decoder]\naudio_seconds_max = 10\n[fail_policy]\ntoo_long = \"block\"\n")
+        code, out, err = self.run_program(program, *store, "--json", "scan", tune)
+        self.assertEqual((code, json.loads(out)["verdict"]), (0, "pass"), err)
+        code, out, err = self.run_program(program, *store, "--config", config, "--json", "scan", tune)
+        verdict = json.loads(out)
+        self.assertEqual((code, verdict["verdict"], verdict["reason"]), (0, "block", "too_long"), err)
+        self.assertNotEqual(verdict["policy_version"], "default")
+        config.write_text("[match]\nfalse_positives_per_upload = 2\n")
+        code, _, err = self.run_program(program, *store, "--config", config, "scan", tune)
+        self.assertEqual(code, 2)
+        self.one_message(err, f"{config}:2: key match.false_positives_per_upload")
+        code, _, err = self.run_program(program, "--config", config, "scan", tune)
+        self.assertEqual(code, 2)
+        self.one_message(err, "--store")
+
     def test_config_check(self):
         good = pathlib.Path(cli_support.ARGUMENTS.source) / "deploy" / "soundgate.toml"
         self.run_cli("config", "check", good)

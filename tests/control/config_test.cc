@@ -36,6 +36,8 @@ TEST_F(ConfigTest, EmptyIsTheDefaults) {
   EXPECT_EQ(config->decoder.worker_count, 2);
   EXPECT_EQ(config->probes_cpu_share, 0.15);
   EXPECT_EQ(config->false_positives_per_upload, 1e-6);
+  EXPECT_TRUE(config->early_verdict);
+  EXPECT_GE(config->match_threads, 2);
 }
 
 TEST_F(ConfigTest, SaysFileLineKeyAndWhat) {
@@ -56,6 +58,10 @@ TEST_F(ConfigTest, SaysFileLineKeyAndWhat) {
             ":1: key dataplane.origin_port: is missing: which DPDK device is it?");
   EXPECT_EQ(error_of("[decoder]\nstall_max_ms = 500\n"),
             ":2: key decoder.stall_max_ms: must be 600..600000, is 500");
+  EXPECT_EQ(error_of("[match]\nearly_verdict = \"no\"\n"),
+            ":2: key match.early_verdict: must be true or false");
+  EXPECT_EQ(error_of("[match]\nearly_verdict = false\nthreads = 3\n"), "accepted");
+  EXPECT_EQ(error_of("[match]\nthreads = 0\n"), ":2: key match.threads: must be 1..64, is 0");
   EXPECT_EQ(error_of("[match]\nfalse_positives_per_upload = 0.5\n"),
             ":2: key match.false_positives_per_upload: must be a number, 1e-12..0.01, is 0.5");
   EXPECT_EQ(error_of("[match]\nfalse_positives_per_upload = 1e-9\n"), "accepted");

@@ -52,6 +52,27 @@ TEST(Explain, ABlockedUpload) {
   EXPECT_THAT(lines, Contains("  soundgate bank set spam --action track --store /s"));
 }
 
+TEST(Explain, AStoppedUpload) {
+  Decision decision = blocked();
+  decision.early = EarlyVerdict{.heard_seconds = 14, .bytes = 212992, .stopped = true};
+  decision.decode.reset();
+  decision.verdict.checked = Checked::kPartial;
+  const auto lines = explain(verdict_json(decision), "");
+  EXPECT_THAT(lines, Contains(testing::AllOf(HasSubstr("After 0:14 of audio ("),
+                                             HasSubstr("it was stopped there."))));
+  EXPECT_THAT(lines, Contains("What would have followed was not heard."));
+  EXPECT_THAT(lines, Contains(HasSubstr("0:42 of it is “Ti\\x1btle”, bank spam")));
+}
+
+TEST(Explain, AnUploadThatWouldHaveBeenStopped) {
+  Decision decision = blocked();
+  decision.mode = "observe";
+  decision.early = EarlyVerdict{.heard_seconds = 14, .bytes = 212992};
+  EXPECT_THAT(explain(verdict_json(decision), ""),
+              Contains(HasSubstr("enforcing, Soundgate would have stopped it there.")));
+  EXPECT_THAT(explain(verdict_json(decision), ""), Contains("All of its 3:10 was heard."));
+}
+
 TEST(Explain, TheBanksRule) {
   Decision decision = blocked();
   EXPECT_THAT(explain(verdict_json(decision), ""),

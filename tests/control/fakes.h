@@ -15,17 +15,20 @@ using ProbeItems = std::map<int, size_t>;  // step → how many
 
 class FakeSession : public MatchSession {
  public:
-  FakeSession(const std::vector<Match>& matches, ProbeItems& probe_items)
-      : matches_(matches), probe_items_(probe_items) {}
+  FakeSession(const std::vector<Match>& matches, const std::vector<Match>& decisive,
+              ProbeItems& probe_items)
+      : matches_(matches), decisive_(decisive), probe_items_(probe_items) {}
   void append(uint32_t, std::span<const Item> items) override { item_count_ += items.size(); }
   void append_probe(int step, uint32_t, std::span<const Item> items) override {
     probe_items_[step] += items.size();
   }
+  std::vector<Match> decisive(Action) override { return decisive_; }
   std::vector<Match> finish() override { return item_count_ > 0 ? matches_ : std::vector<Match>(); }
   int64_t index_version() const override { return 7; }
 
  private:
   const std::vector<Match>& matches_;
+  const std::vector<Match>& decisive_;
   ProbeItems& probe_items_;
   size_t item_count_ = 0;
 };
@@ -33,11 +36,12 @@ class FakeSession : public MatchSession {
 class FakeIndex : public Index {
  public:
   std::vector<Match> matches;      // what every upload with items matches
+  std::vector<Match> decisive;     // what is certain of every upload, as soon as it has items
   mutable ProbeItems probe_items;  // of all uploads
   std::vector<Bank> all_banks;
 
   std::unique_ptr<MatchSession> match() const override {
-    return std::make_unique<FakeSession>(matches, probe_items);
+    return std::make_unique<FakeSession>(matches, decisive, probe_items);
   }
   IndexStatus status() const override {
     IndexStatus status;

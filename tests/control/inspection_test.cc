@@ -27,7 +27,7 @@ class InspectionTest : public testing::Test {
     recorder_ =
         std::make_unique<Recorder>(*store_, channels_, Recorder::Settings{{}, "policy-1", {}});
     matcher_ = std::make_unique<UploadMatcher>(
-        index_, policy_, channels_, [this](uint64_t tag) { recorder_->verdict_ready(tag); });
+        index_, policy_, channels_, true, [this](uint64_t tag) { recorder_->verdict_ready(tag); });
     sink_ = std::make_unique<LcoreSink>(*channels_[0], producer_, false, 42);
     recorder_->start();
   }
@@ -46,6 +46,11 @@ class InspectionTest : public testing::Test {
     index_.matches = {match};
   }
 
+  void expect_certain_block() {
+    expect_block();
+    index_.decisive.swap(index_.matches);
+  }
+
   SinkResult begin(uint64_t key, Mode mode = Mode::kEnforce) {
     return sink_->begin({.key = UploadKey{key},
                          .mode = mode,
@@ -57,7 +62,7 @@ class InspectionTest : public testing::Test {
                          .request_id = "r1",
                          .uploader = "",
                          .content_type = "audio/mpeg",
-                         .body_bytes = 100});
+                         .body_bytes = 1000});
   }
   SinkResult append(uint64_t key) {
     const std::array<std::byte, 100> body{};
@@ -126,13 +131,118 @@ TEST_F(InspectionTest, AMatchBlocksOnceTheLastByteIsThere) {
   EXPECT_EQ(json["verdict"], "block");
   EXPECT_EQ(json["reason"], "match");
   EXPECT_EQ(json["enforced"], true);
-  EXPECT_EQ(json["bytes"], 100);
+  EXPECT_EQ(json["bytes"], 1000);
   EXPECT_EQ(json["index_version"], 7);
   EXPECT_EQ(json["policy_version"], "policy-1");
   EXPECT_EQ(json["request"]["path"], "/song.mp3");
   EXPECT_EQ(json["timings"]["last_byte"], epoch_seconds(start_) + 10);
   EXPECT_EQ(json["timings"]["released"], epoch_seconds(start_) + 11);
   EXPECT_EQ(store_->fingerprint(json["upload_id"]).value().items.size(), 100u);
+}
+
+TEST_F(InspectionTest, ACertainBlockStopsTheUpload) {
+  expect_certain_block();
+  begin(1);
+  append(1);
+  items();
+  const auto sent = decisions();
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0].key, UploadKey{1});
+  EXPECT_TRUE(sent[0].block);
+  close(1, GateOutcome::kBlocked);
+  EXPECT_TRUE(producer_.last().cancelled);  // the decoder need not go on
+
+  const Json json = row();
+  EXPECT_EQ(json["verdict"], "block");
+  EXPECT_EQ(json["reason"], "match");
+  EXPECT_EQ(json["enforced"], true);
+  EXPECT_EQ(json["checked"], "partial");
+  EXPECT_EQ(json["matches"].size(), 1u);
+  EXPECT_EQ(json["index_version"], 7);
+  EXPECT_EQ(json["early"]["stopped"], true);
+  EXPECT_EQ(json["early"]["bytes"], 100);
+  const double heard = 99 * kItemSeconds + kItemSpanSeconds;
+  EXPECT_NEAR(json["early"]["heard_seconds"], heard, 0.001);
+  EXPECT_NEAR(json["coverage"]["decoded_seconds"], heard, 0.001);
+  EXPECT_TRUE(json["decode"].is_null());
+  EXPECT_TRUE(json["timings"]["last_byte"].is_null());
+  EXPECT_EQ(store_->fingerprint(json["upload_id"]).value().items.size(), 100u);
+  const RecorderCounters counters = recorder_->counters();
+  EXPECT_EQ(counters.early_stopped, 1u);
+  EXPECT_EQ(counters.early_spared_bytes, 900u);
+}
+
+TEST_F(InspectionTest, WhatComesAfterAStopChangesNothing) {
+  expect_certain_block();
+  begin(1);
+  append(1);
+  items();
+  items();
+  finish(1);  // the lcore had not heard yet
+  end();
+  const auto sent = decisions();  // the gate takes the first, and knows the second no more
+  ASSERT_GE(sent.size(), 1u);
+  for (const GateDecision& decision : sent) EXPECT_TRUE(decision.block);
+  close(1, GateOutcome::kBlocked);
+  EXPECT_EQ(row()["early"]["stopped"], true);
+  EXPECT_EQ(store_->counts().all, 1);
+}
+
+TEST_F(InspectionTest, AnAbandonedUploadIsStoppedByWhatHasCome) {
+  expect_certain_block();
+  begin(1);
+  append(1);
+  producer_.answer = StreamProducer::Append::kFull;
+  EXPECT_EQ(append(1), SinkResult::kOverload);
+  items();  // were under way
+  const auto sent = decisions();
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_TRUE(sent[0].block);
+}
+
+TEST_F(InspectionTest, ObserveNotesWhenItWouldHaveStoppedAndGoesOn) {
+  expect_certain_block();
+  expect_block();
+  begin(1, Mode::kObserve);
+  append(1);
+  items();
+  EXPECT_TRUE(decisions().empty());
+  append(1);
+  finish(1);
+  close(1, GateOutcome::kReleasedUnasked);
+  end();
+  const Json json = row();
+  EXPECT_EQ(json["verdict"], "block");
+  EXPECT_EQ(json["enforced"], false);
+  EXPECT_EQ(json["checked"], "full");
+  EXPECT_EQ(json["early"]["stopped"], false);
+  EXPECT_EQ(json["early"]["bytes"], 100);
+  EXPECT_EQ(json["bytes"], 1000);
+  EXPECT_EQ(recorder_->counters().early_observed, 1u);
+  EXPECT_EQ(recorder_->counters().early_stopped, 0u);
+}
+
+TEST_F(InspectionTest, ACertainMatchThatAsksForLessStopsNothing) {
+  expect_certain_block();
+  index_.decisive[0].query_match_seconds = 9;  // less than its bank wants
+  begin(1);
+  append(1);
+  items();
+  EXPECT_TRUE(decisions().empty());
+}
+
+TEST_F(InspectionTest, WhereEarlyVerdictsAreOffNothingIsStopped) {
+  expect_certain_block();
+  matcher_ = std::make_unique<UploadMatcher>(
+      index_, policy_, channels_, false, [this](uint64_t tag) { recorder_->verdict_ready(tag); });
+  begin(1);
+  append(1);
+  items();
+  EXPECT_TRUE(decisions().empty());
+  finish(1);
+  end();
+  close(1, GateOutcome::kReleased);
+  EXPECT_TRUE(row()["early"].is_null());
 }
 
 TEST_F(InspectionTest, ProbesReachTheMatchesAndAreNotKept) {

@@ -86,8 +86,9 @@ class PipelineTest : public testing::Test {
     files_ = std::make_unique<FileDecoder>(*index_);
     channels_.push_back(std::make_unique<UploadChannel>(0));
     recorder_ = std::make_unique<Recorder>(*store_, channels_, Recorder::Settings{{}, "1", {}});
-    matcher_ = std::make_unique<UploadMatcher>(
-        *index_, policy_, channels_, [this](uint64_t tag) { recorder_->verdict_ready(tag); });
+    matcher_ =
+        std::make_unique<UploadMatcher>(*index_, policy_, channels_, false,
+                                        [this](uint64_t tag) { recorder_->verdict_ready(tag); });
     listener_ = std::make_unique<ListenerSwitch>(matcher_.get(), *files_, nullptr);
     DecoderPool::Options options;
     options.worker_path = WORKER;

@@ -54,6 +54,40 @@ TEST(Policy, TheStrictestOfSeveralMatchesWins) {
   EXPECT_EQ(verdict.matches[2].action, Action::kTrack);
 }
 
+TEST(Policy, OnlyACertainBlockDecidesEarly) {
+  EXPECT_FALSE(judge_early({}));
+  for (const Action action :
+       {Action::kAllow, Action::kTrack, Action::kLabel, Action::kHoldReview}) {
+    EXPECT_FALSE(judge_early({match_of(action, 60)})) << name(action);
+  }
+  EXPECT_FALSE(judge_early({match_of(Action::kBlock, 9.99)}));
+  const auto verdict = judge_early({match_of(Action::kAllow, 60), match_of(Action::kBlock, 10)});
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(verdict->verdict, VerdictKind::kBlock);
+  EXPECT_EQ(verdict->action, Action::kBlock);
+  EXPECT_EQ(verdict->reason, "match");
+  EXPECT_EQ(verdict->checked, Checked::kPartial);
+  EXPECT_EQ(verdict->matches.size(), 2u);
+}
+
+// Whatever else matches later, and however the decoding ends: the verdict stays.
+TEST(Policy, NothingThatComesLaterUndoesAnEarlyBlock) {
+  const Match certain = match_of(Action::kBlock, 10);
+  ASSERT_TRUE(judge_early({certain}));
+  for (int outcome = 0; outcome <= static_cast<int>(DecodeOutcome::too_long); ++outcome) {
+    for (const Action later : {Action::kAllow, Action::kTrack, Action::kHoldReview}) {
+      Match grown = certain;
+      grown.query_match_seconds += 30;
+      FailPolicy passes;
+      for (const std::string_view reason : FailPolicy::names())
+        passes.set(reason, FailAction::kPass);
+      const Verdict verdict = judge({match_of(later, 3600), grown},
+                                    end_of(static_cast<DecodeOutcome>(outcome)), passes);
+      EXPECT_EQ(verdict.verdict, VerdictKind::kBlock);
+    }
+  }
+}
+
 TEST(Policy, NoMatchPasses) {
   const Verdict verdict = judge({}, end_of(DecodeOutcome::decoded), {});
   EXPECT_EQ(verdict.verdict, VerdictKind::kPass);

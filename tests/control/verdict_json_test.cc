@@ -47,10 +47,10 @@ Decision sample() {
 
 TEST(VerdictJson, HasEveryFieldInOrder) {
   const Json json = verdict_json(sample());
-  EXPECT_THAT(keys(json),
-              ElementsAre("upload_id", "time", "mode", "enforced", "request", "verdict", "action",
-                          "reason", "checked", "query_file_duration_seconds", "coverage", "matches",
-                          "index_version", "policy_version", "decode", "gate", "bytes", "timings"));
+  EXPECT_THAT(keys(json), ElementsAre("upload_id", "time", "mode", "enforced", "request", "verdict",
+                                      "action", "reason", "checked", "query_file_duration_seconds",
+                                      "coverage", "matches", "index_version", "policy_version",
+                                      "early", "decode", "gate", "bytes", "timings"));
   EXPECT_THAT(keys(json["request"]),
               ElementsAre("request_id", "method", "host", "path", "client", "uploader"));
   EXPECT_THAT(keys(json["timings"]), ElementsAre("first_byte", "last_byte", "verdict", "released"));
@@ -99,6 +99,19 @@ TEST(VerdictJson, AnUploadNobodyDecoded) {
   const Json json = verdict_json(decision);
   EXPECT_TRUE(json["decode"].is_null());
   EXPECT_EQ(json["coverage"]["mode"], "none");
+}
+
+TEST(VerdictJson, AnUploadThatWasStopped) {
+  Decision decision = sample();
+  decision.early =
+      EarlyVerdict{.at = decision.time, .heard_seconds = 14, .bytes = 9, .stopped = true};
+  decision.decode.reset();
+  const Json json = verdict_json(decision);
+  EXPECT_EQ(json["early"], Json::parse(R"({"stopped":true,"time":1795339677.5,"heard_seconds":14.0,
+                                           "bytes":9})"));
+  EXPECT_EQ(json["coverage"]["mode"], "full");
+  EXPECT_EQ(json["coverage"]["decoded_seconds"], 14.0);
+  EXPECT_EQ(json["matches"][0]["query_match_percentage"], 0);  // of a length that nobody knows
 }
 
 TEST(ParseUntrusted, RefusesWhatIsNestedDeeply) {

@@ -9,6 +9,9 @@ BYTES_PER_SECOND = "2M"
 
 
 class RealTracks(e2e.TestbedCase):
+    """To the last byte, so that all of what matches is seen."""
+
+    options = {"settings": {**e2e.PATIENT, "match": {"early_verdict": False}}}
     references = e2e.tracks(12, ("wesnoth", "colobot"))
     others = e2e.tracks(12, ("btanks", "starfighter"))
 

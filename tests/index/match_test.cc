@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "index/index.h"
+#include "index/limits.h"
 #include "tests/index/synthetic.h"
 
 namespace soundgate {
@@ -129,6 +130,46 @@ TEST_F(MatchTest, TheStrictestActionComesFirst) {
   EXPECT_EQ(matches[1].content_id, "long");
 }
 
+// Of each window the nearest hits are kept, and no more of them than there are dead copies here.
+class Copies : public MatchTest {
+ protected:
+  // Further from the upload than all the copies.
+  std::vector<Match> matches_of_upload() {
+    return match_all(*index_, with_errors(make_track(7, 120), 0.005, 99));
+  }
+  void SetUp() override {
+    MatchTest::SetUp();
+    value_of(index_->remove("spam", "7"));
+    value_of(index_->create_bank(bank_named("copies")));
+    // In one write, and so in one segment: each has its own nearest.
+    std::vector<EnrollRequest> requests{
+        request_of("live", with_errors(make_track(7, 120), 0.1, 98))};
+    for (uint64_t copy = 0; copy < 2 * kHitsPerWindowMax; ++copy) {
+      requests.push_back(request_of("copy " + std::to_string(copy),
+                                    with_errors(make_track(7, 120), 0.01, copy), "copies"));
+    }
+    for (auto& result : index_->enroll_all(requests)) value_of(std::move(result));
+  }
+};
+
+TEST_F(Copies, ThatAreRemovedTakeTheirPlaceFromNobody) {
+  for (uint64_t copy = 0; copy < 2 * kHitsPerWindowMax; ++copy) {
+    value_of(index_->remove("copies", "copy " + std::to_string(copy)));
+  }
+  const auto matches = matches_of_upload();
+  ASSERT_EQ(matches.size(), 1U);
+  EXPECT_EQ(matches[0].content_id, "live");
+}
+
+TEST_F(Copies, ThatArePausedTakeTheirPlaceFromNobody) {
+  Bank bank = bank_named("copies");
+  bank.paused = true;
+  value_of(index_->set_bank(bank));
+  const auto matches = matches_of_upload();
+  ASSERT_EQ(matches.size(), 1U);
+  EXPECT_EQ(matches[0].content_id, "live");
+}
+
 // An upload that is unlike everything, and a probe of it that is a track of each bank.
 class Probed : public MatchTest {
  protected:
@@ -199,6 +240,17 @@ TEST_F(InFlight, SeesPausingAndSettingsAtOnce) {
   paused.paused = true;
   value_of(index_->set_bank(paused));
   EXPECT_THAT(other->finish(), IsEmpty());
+}
+
+TEST_F(InFlight, SeesResumptionAtOnce) {
+  Bank bank = bank_named("spam");
+  bank.paused = true;
+  value_of(index_->set_bank(bank));
+  auto session = index_->match();
+  session->append(0, make_track(7, 120));
+  bank.paused = false;
+  value_of(index_->set_bank(bank));
+  EXPECT_EQ(session->finish().size(), 1U);
 }
 
 TEST_F(InFlight, SeesEnrolmentAtOnce) {

@@ -58,7 +58,8 @@ bool WorkerHost::take_waiting() {
     if (!take(reader_->take())) return false;
   }
   memory_.payload().header().results_read.store(reader_->taken(), std::memory_order_release);
-  if (*waiting > kProbeEntriesMax / 2) memory_.wake();  // it may be waiting for room
+  // It may be waiting for room. (What it waits behind is taken in two goes at most.)
+  if (*waiting >= kProbeEntriesMax / 2) memory_.wake();
   return true;
 }
 

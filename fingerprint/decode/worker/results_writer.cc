@@ -9,12 +9,12 @@ uint64_t ResultsWriter::unread() const {
   return written_ - payload_.results_read.load(std::memory_order_acquire);
 }
 
-void ResultsWriter::push(const ResultEntry& entry, uint32_t waiting_max) {
-  while (unread() >= waiting_max) {
+void ResultsWriter::push(const ResultEntry& entry) {
+  while (!has_room(kResultEntries)) {
     notify();
     beat();  // a slow reader is not our stall
     const uint32_t sequence = payload_.wake_sequence.load();
-    if (unread() >= waiting_max) futex_wait(payload_.wake_sequence, sequence, kRingWait);
+    if (!has_room(kResultEntries)) futex_wait(payload_.wake_sequence, sequence, kRingWait);
   }
   result_entry(memory_, written_) = entry;
   header().written.store(++written_, std::memory_order_release);

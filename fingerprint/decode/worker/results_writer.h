@@ -16,8 +16,9 @@ class ResultsWriter {
   ResultsWriter(std::byte* memory, const PayloadHeader& payload, int socket)
       : memory_(memory), payload_(payload), socket_(socket) {}
 
-  // Waits while so many or more are waiting.
-  void push(const ResultEntry& entry, uint32_t waiting_max = kResultEntries);
+  // Waits while the ring is full.
+  void push(const ResultEntry& entry);
+  bool has_room(uint32_t waiting_max) const { return unread() < waiting_max; }
   // Tells the host that there is something new, if there is.
   void notify();
   void notify_if_late(std::chrono::steady_clock::time_point now);

@@ -25,6 +25,7 @@ StreamTask::StreamTask(const PayloadView& payload, ResultsWriter& results, uint3
 // What comes while it waits for something further on is consumed as it comes, or its producer would
 // run out of room.
 bool StreamTask::can_run() {
+  if (wants_room_) return results_.has_room(kProbeEntriesMax);
   if (!waiting_) return true;
   report_consumed();
   return !must_wait(source_.state_at(wanted_));
@@ -41,6 +42,7 @@ bool StreamTask::must_wait(ByteSource::State state) const {
 
 bool StreamTask::run() {
   waiting_ = false;
+  wants_room_ = false;
   slice_end_ = std::chrono::steady_clock::now() + kTimeSlice;
   results_.beat();
   results_.set_running(running_mark(slot_, generation_));
@@ -53,6 +55,13 @@ void StreamTask::wait_at(uint64_t position) {
   waiting_ = true;
   wanted_ = position;
   scheduler_ = std::move(scheduler_).resume();
+}
+
+void StreamTask::wait_for_room() {
+  while (!results_.has_room(kProbeEntriesMax)) {
+    wants_room_ = true;
+    scheduler_ = std::move(scheduler_).resume();
+  }
 }
 
 ByteSource::Result StreamTask::read(uint64_t position, std::span<uint8_t> to) {
@@ -90,7 +99,8 @@ void StreamTask::emit(int step, uint32_t first_item, std::span<const Item> items
     next.first_item = first_item;
     next.item_count = static_cast<uint32_t>(count);
     std::copy_n(items.begin(), count, next.items);
-    results_.push(next, step == 0 ? kResultEntries : kProbeEntriesMax);
+    if (step != 0) wait_for_room();
+    results_.push(next);
     reported_ = consumed_;
     first_item += static_cast<uint32_t>(count);
     items = items.subspan(count);

@@ -63,6 +63,7 @@ class StreamTask : private StreamContext {
 
   bool must_wait(ByteSource::State state) const;
   void wait_at(uint64_t position);
+  void wait_for_room();
   void report_consumed();
   ResultEntry entry(ResultKind kind) const;
   void push_end(const ResultEnd& end);
@@ -76,7 +77,8 @@ class StreamTask : private StreamContext {
   uint64_t consumed_ = 0;  // of what has come, what lies before needed_from_
   uint64_t reported_ = 0;  // of consumed_
   bool waiting_ = false;
-  uint64_t wanted_ = 0;  // while waiting
+  uint64_t wanted_ = 0;      // while waiting
+  bool wants_room_ = false;  // for probe items; others may go on meanwhile
   std::chrono::steady_clock::time_point slice_end_{};
   boost::context::fiber scheduler_;
   boost::context::fiber fiber_;

@@ -49,6 +49,23 @@ class Matches : public testing::Test {
   Snapshot snapshot_;
 };
 
+TEST_F(Matches, WhatWasToldEarlyStaysTold) {
+  const auto made = [](const char* content_id, double seconds) {
+    Match match;
+    match.bank.id = 1;
+    match.content_id = content_id;
+    match.query_match_seconds = seconds;
+    return match;
+  };
+  const auto matches = with_early({made("grown", 30), made("shrunk", 8), made("new", 5)},
+                                  {made("grown", 12), made("shrunk", 12), made("lost", 20)});
+  std::vector<std::pair<std::string, double>> told;
+  for (const Match& each : matches) told.emplace_back(each.content_id, each.query_match_seconds);
+  const std::vector<std::pair<std::string, double>> expected{
+      {"grown", 30}, {"lost", 20}, {"shrunk", 12}, {"new", 5}};
+  EXPECT_EQ(told, expected);
+}
+
 TEST_F(Matches, OuterEndsReachTheEndsOfTheAudio) {
   const MatchSegment whole = only({view(1, 100, {alignment(0, 50, 100, 0.9)})}).segments.at(0);
   EXPECT_DOUBLE_EQ(whole.query_start, 0);

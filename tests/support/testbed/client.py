@@ -15,6 +15,7 @@ class Answer:
     body: str
     seconds: float
     connections: int  # that it had to open
+    sent_bytes: int  # of the body
 
     def json(self):
         return json.loads(self.body)
@@ -43,7 +44,7 @@ class Client:
     def curl(self, *arguments, timeout=90):
         """One Answer for each URL; all of them share curl's connections."""
         separator = "\x1e"
-        report = separator + "%{http_code} %{time_total} %{num_connects}" + separator
+        report = separator + "%{http_code} %{time_total} %{num_connects} %{size_upload}" + separator
         done = run(*self._network.within(
             self._network.client, "curl", "--silent", "--show-error", "--globoff",
             "--max-time", timeout, "--write-out", report, *arguments),
@@ -51,9 +52,9 @@ class Client:
         pieces = done.stdout.split(separator)
         answers = []
         for body, figures in zip(pieces[0::2], pieces[1::2]):
-            status, seconds, connections = figures.split()
+            status, seconds, connections, sent = figures.split()
             answers.append(Answer(done.returncode, int(status), body, float(seconds),
-                                  int(connections)))
+                                  int(connections), int(float(sent))))
         if not answers:
             raise RuntimeError(f"curl: exit {done.returncode}: {done.stderr.strip()}")
         return answers

@@ -18,6 +18,7 @@ class Case:
     reference: str = ""  # title of the reference that it holds
     matched_seconds_min: float = 10
     matched_seconds_max: float = float("inf")
+    bank_seconds_min: float = 10  # that are enough to stop it before all has come
     reference_ahead_seconds: float | None = None  # place in the reference less place in the upload
     reasons: tuple = ()  # UNCHECKED: those that may be given
 
@@ -86,8 +87,9 @@ def _judge_blocked(outcome):
     yield (f"the verdict is {verdict['verdict']}, {verdict['reason']}",
            verdict["verdict"] != "block" or not verdict["enforced"])
     yield f"it matched {title(match)}", title(match) != case.reference
-    yield (f"only {matched_seconds(match):.1f} s matched",
-           matched_seconds(match) < case.matched_seconds_min)
+    # Of one that was stopped, no more had come.
+    least = case.bank_seconds_min if _is_stopped(verdict) else case.matched_seconds_min
+    yield f"only {matched_seconds(match):.1f} s matched", matched_seconds(match) < least
     yield (f"{matched_seconds(match):.1f} s matched, and it has only {case.matched_seconds_max}",
            matched_seconds(match) > case.matched_seconds_max)
     yield (f"it is found elsewhere: {match and match['segments']}", not _is_found_in_place(outcome))
@@ -96,6 +98,10 @@ def _judge_blocked(outcome):
         yield f"the client was told {told}", (told.get("upload_id") != verdict["upload_id"]
                                               or told.get("verdict") != "block"
                                               or set(told) != {"upload_id", "verdict", "message"})
+
+
+def _is_stopped(verdict):
+    return verdict["early"] is not None and verdict["early"]["stopped"]
 
 
 def _is_found_in_place(outcome):
@@ -138,7 +144,7 @@ class Table:
             f"{match['bank']}: {title(match)}" if match else
             "–" if reason == "no_match" else f"– ({reason})",
             f"{matched_seconds(match):.1f} s" if match else "–",
-            _shown(wait),
+            "stopped" if _is_stopped(outcome.verdict) else _shown(wait),
             arrival,
         ])
         return "\n".join([line, *(f"  ✗ {problem}" for problem in outcome.problems)])
