@@ -60,8 +60,9 @@ inline constexpr int64_t kConnectionBytesPerSecondMin = 2048;
 // Connections that only those get who may change something: lookers never lock out an operator.
 constexpr int reserved_connections(int connections_max) { return connections_max / 4; }
 
-// Fingerprints as text. One of a day of items, as numbers with a sign and a blank each, takes 9 MB.
-inline constexpr size_t kFingerprintTextBytesMax = size_t{10} << 20;
+// Fingerprints as text. One of a day of items, as numbers with a sign and a blank each, takes 9 MB;
+// it may have three bands.
+inline constexpr size_t kFingerprintTextBytesMax = size_t{30} << 20;
 inline constexpr size_t kFingerprintsPerRequestMax = 4096;
 // What goes into one write, one page of an export, and one request of the command line.
 inline constexpr size_t kFingerprintBatch = 256;

@@ -11,9 +11,9 @@ packages=(
   # Dataplane: DPDK with its virtual devices, and Node's HTTP/1.1 parser.
   libdpdk-dev libhttp-parser-dev
 
-  # Decoder and fingerprint: FFmpeg 5.1, Chromaprint 1.5.1, xxHash, fibers.
+  # Decoder and fingerprint: FFmpeg 5.1, xxHash, fibers.
   libavcodec-dev libavformat-dev libavutil-dev libswresample-dev
-  libchromaprint-dev libxxhash-dev libboost-context-dev
+  libxxhash-dev libboost-context-dev
 
   # Index: FAISS (a static library that wants a BLAS) and the catalogue's SQLite.
   libfaiss-dev libopenblas-dev libsqlite3-dev
@@ -32,8 +32,8 @@ packages=(
   # End to end: namespaces, a client, an origin, and what they are looked at with.
   iproute2 ethtool curl nginx python3 procps tcpdump
 
-  # Real audio, made into uploads of every kind; fpcalc to compare with.
-  ffmpeg sox libchromaprint-tools
+  # Real audio, made into uploads of every kind; Chromaprint 1.5.1 and fpcalc to compare with.
+  ffmpeg sox libchromaprint-dev libchromaprint-tools
 
   # The quality suite: speech, music that a game keeps in a zip, arithmetic; and plots.
   espeak-ng unzip python3-numpy python3-matplotlib

@@ -2,7 +2,9 @@
 // Source: Chromaprint 1.5.1, CHROMAPRINT_ALGORITHM_TEST2 (the default of fpcalc).
 #pragma once
 
+#include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -18,11 +20,23 @@ inline constexpr int kFirstItemSamples = 4096 + 19 * kHopSamples;  // 2.72 s mak
 inline constexpr double kItemSpanSeconds = static_cast<double>(kFirstItemSamples) / kSampleRateHz;
 inline constexpr Item kSilenceItem = 627964279;  // what Chromaprint says of digital silence
 
+// What of the audio an item describes: all of it, as Chromaprint does; or its bass or the rest
+// alone, which stay like the reference's where the other is missing, covered or distorted.
+enum class Band : uint8_t { kFull, kBass, kTreble };
+inline constexpr std::array kAllBands = {Band::kFull, Band::kBass, Band::kTreble};
+inline constexpr size_t kBandCount = kAllBands.size();
+
 // Item i describes the audio from about i * kItemSeconds on, for kItemSpanSeconds.
 struct Fingerprint {
   int algorithm = kAlgorithm;
   double duration_seconds = 0;  // of the audio, as decoded
-  std::vector<Item> items;      // one per hop, in order
+  std::vector<Item> items;      // one per hop, in order; of kFull
+  // As many, of these bands; or none, where only Chromaprint's are known.
+  std::vector<Item> bass = {}, treble = {};
+
+  bool has_all_bands() const {
+    return !items.empty() && bass.size() == items.size() && treble.size() == items.size();
+  }
 };
 
 // A probe is the fingerprint of the same audio at another rate, for uploads that were sped up,
@@ -31,7 +45,26 @@ struct Fingerprint {
 // plain items. Probes have a grid of their own: probe item i describes the upload's audio from
 // about i * kItemSeconds / probe_speed(k) seconds on.
 inline constexpr double kProbeRatio = 1.03;
+// What probes hear: near ones the treble, which keeps best what shifting the pitch does to music;
+// others all of it, which tolerates best that a speed lies between two steps.
+inline constexpr Band probed_band(int step) {
+  return step >= -2 && step <= 2 ? Band::kTreble : Band::kFull;
+}
 inline constexpr int kProbeStepMax = 10;  // either way: speeds of 0.744 to 1.344
 inline double probe_speed(int step) { return std::pow(kProbeRatio, step); }
+
+// A view of an upload: one of its bands as it is, or a probe, which is of kFull. Those that are not
+// its plain items go where probes go, by a number: a probe's step, or one behind all steps.
+inline constexpr int kPlainView = 0;
+inline constexpr int view_of(Band band) {
+  return band == Band::kFull ? kPlainView : kProbeStepMax + static_cast<int>(band);
+}
+inline constexpr int kViewMax = kProbeStepMax + static_cast<int>(kBandCount) - 1;
+inline constexpr bool is_probe(int view) { return view != 0 && view <= kProbeStepMax; }
+inline constexpr Band band_of(int view) {
+  return view == kPlainView      ? Band::kFull
+         : view <= kProbeStepMax ? probed_band(view)
+                                 : static_cast<Band>(view - kProbeStepMax);
+}
 
 }  // namespace soundgate

@@ -42,10 +42,10 @@ Reference reference_of(const EnrollRequest& request, system_clock::time_point no
 
 std::vector<std::string> overlaps_of(const std::shared_ptr<const Snapshot>& snapshot,
                                      const Bank& bank, const EnrollRequest& request) {
-  Matcher matcher(snapshot);
+  Matcher matcher(snapshot, Band::kFull);
   matcher.append(snapshot, 0, request.fingerprint.items);
   std::vector<std::string> overlaps;
-  const View view = finish_view(matcher, snapshot, 0, kFalsePositivesPerUpload);
+  const View view = finish_view(matcher, snapshot, kPlainView, kFalsePositivesPerUpload);
   for (const ReferenceAlignments& found : view.found) {
     const ReferenceEntry* entry = snapshot->references.at(found.slot);
     if (entry->bank_id != bank.id || entry->reference.content_id == request.content_id) continue;

@@ -78,9 +78,9 @@ class MatchSession {
   virtual ~MatchSession() = default;
   // Where first_item jumps ahead, audio is missing.
   virtual void append(uint32_t first_item, std::span<const Item> items) = 0;
-  // Items of the same audio at another rate (fingerprint.h): step k undoes a speed of 1.03^k. They
-  // are matched only against banks whose probes cover it.
-  virtual void append_probe(int step, uint32_t first_item, std::span<const Item> items) = 0;
+  // Items of another view of the same audio (fingerprint.h): of a band, or of a probe, which is
+  // matched only against banks whose probes cover it.
+  virtual void append_view(int view, uint32_t first_item, std::span<const Item> items) = 0;
   // After each append: what has become certain by now, of banks that ask for `least` or more; all
   // that was found so far, whenever something new is, else nothing. Mostly there is nothing to look
   // at, and it costs nothing. Whatever audio follows, finish() tells these matches too, with as

@@ -47,7 +47,8 @@ Segment::Parts in_memory(const Snapshot& snapshot) {
 }
 
 bool is_of(const SlotInfo& info, const StoredReference& stored) {
-  return info.item_count == stored.item_count && info.enrolled_ms == stored.added_ms;
+  return info.item_count == stored.item_count && info.band_count == stored.band_count &&
+         info.enrolled_ms == stored.added_ms;
 }
 
 }  // namespace
@@ -120,8 +121,8 @@ IndexResult<void> IndexLoader::load_unsealed() {
     auto& [slot, entry] = unsealed_[i];
     auto items = reader_.read(slot);
     if (!items) return tl::unexpected(std::move(items.error()));
-    entry.reference.indexed_seconds = informative_seconds(*items);
-    auto held = std::make_shared<const std::vector<Item>>(std::move(*items));
+    entry.reference.indexed_seconds = informative_seconds(items->of(Band::kFull));
+    auto held = std::make_shared<const BandedItems>(std::move(*items));
     batch.push_back({slot, std::move(entry), std::move(held)});
     if (batch.size() < batch_ && i + 1 < unsealed_.size()) continue;
     place_references(*loaded_.snapshot, std::move(batch));

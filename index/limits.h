@@ -23,9 +23,12 @@ inline constexpr uint32_t kItemsMax = static_cast<uint32_t>(24 * 3600 / kItemSec
 // Windows: 16 items are 512 bits, one cache line.
 inline constexpr uint32_t kWindowItems = 16;
 inline constexpr uint32_t kReferenceStride = 8;
-// Strides coprime to kReferenceStride: every phase is tried. Of a short upload all is searched, of
-// the first minute much; from there on, a stretch of some length has to be found, not each.
-inline constexpr uint32_t kShortQueryStride = 1;
+inline constexpr uint32_t kBandStride = 8;
+inline constexpr uint32_t reference_stride(Band band) {
+  return band == Band::kFull ? kReferenceStride : kBandStride;
+}
+// Strides coprime to kReferenceStride: every phase is tried. Of the first half minute much is
+// searched; from there on, a stretch of some length has to be found, not each.
 inline constexpr uint32_t kFirstQueryStride = 3;
 inline constexpr uint32_t kQueryStride = 7;
 static_assert(kReferenceStride % 2 == 0 && kFirstQueryStride % 2 == 1 && kQueryStride % 2 == 1);
@@ -37,13 +40,15 @@ inline constexpr uint32_t kSearchRadius = 165;
 // A match session: query windows that are searched at a time, hits kept of each, and hits kept
 // before they are boiled down to candidates.
 inline constexpr size_t kSearchBatchWindows = 64;
-inline constexpr uint32_t kFirstItems = 3 * kSearchBatchWindows * kFirstQueryStride;  // 71 s
+inline constexpr uint32_t kFirstItems = kSearchBatchWindows * kFirstQueryStride;  // 24 s
+// An upload of no more than this that nothing was found in is searched once more, closely.
+inline constexpr uint32_t kShortItems = 3 * kFirstItems;  // 71 s
 inline constexpr size_t kHitsPerWindowMax = 16;
 inline constexpr size_t kSessionHitsMax = 16 * 1024;
 inline constexpr size_t kSessionCandidatesMax = 4096;
 static_assert(kSessionHitsMax >= 4 * kSearchBatchWindows * kHitsPerWindowMax);
 
-// Items of references that stay in memory once they have been read: 256 MiB, some 36,000 songs.
+// Items of references that stay in memory once they have been read: 256 MiB, some 12,000 songs.
 inline constexpr size_t kItemCacheBytes = 256 * 1024 * 1024;
 // A slot is a reference's row in the catalogue, and never given twice.
 inline constexpr int64_t kSlotsMax = int64_t{1} << 31;

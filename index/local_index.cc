@@ -214,13 +214,13 @@ void LocalIndex::add_to(Snapshot& next, std::span<const NewReference> references
   for (size_t i = 0; i < references.size(); ++i) {
     const auto& [bank, request] = references[i];
     const auto slot = static_cast<Slot>(ids[i]);
-    auto items = std::make_shared<const std::vector<Item>>(request->fingerprint.items);
-    ReferenceEntry entry =
-        entry_of(*bank, reference_of(*request, now),
-                 ReferenceItems(items_, slot, static_cast<uint32_t>(items->size())), suppressions_);
+    auto items = std::make_shared<const BandedItems>(request->fingerprint);
+    ReferenceEntry entry = entry_of(
+        *bank, reference_of(*request, now),
+        ReferenceItems(items_, slot, static_cast<uint32_t>(items->count())), suppressions_);
     Reference& reference = entry.reference;
     entry.added_ms = enrolled_ms(reference);
-    reference.indexed_seconds = informative_seconds(*items);
+    reference.indexed_seconds = informative_seconds(items->of(Band::kFull));
     *results[i] = EnrollResult{.replaced = false,
                                .duration_seconds = reference.duration_seconds,
                                .indexed_seconds = reference.indexed_seconds,
@@ -278,7 +278,7 @@ IndexResult<std::optional<ExportedReference>> LocalIndex::reference_after(
     const SharedItems items = entry->items.load();
     const Reference& reference = entry->reference;
     if (items) {
-      return ExportedReference{reference, {kAlgorithm, reference.duration_seconds, *items}};
+      return ExportedReference{reference, items->fingerprint(reference.duration_seconds)};
     }
     lock.lock();
     const auto still = slots_.find(key);

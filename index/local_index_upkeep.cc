@@ -230,9 +230,9 @@ IndexResult<void> LocalIndex::apply(const RollbackPlan& plan, Snapshot& next, in
     ReferenceEntry entry = entry_of(bank->second, stored.reference,
                                     ReferenceItems(items_, slot, stored.item_count), suppressions_);
     entry.added_ms = std::chrono::duration_cast<milliseconds>(now.time_since_epoch()).count();
-    entry.reference.indexed_seconds = informative_seconds(*items);
+    entry.reference.indexed_seconds = informative_seconds(items->of(Band::kFull));
     batch.push_back(
-        {slot, std::move(entry), std::make_shared<const std::vector<Item>>(std::move(*items))});
+        {slot, std::move(entry), std::make_shared<const BandedItems>(std::move(*items))});
     if (batch.size() < kReturnBatch && i + 1 < plan.returns.size()) continue;
     place_references(next, std::move(batch));
     batch.clear();

@@ -18,7 +18,7 @@ class LocalMatchSession final : public MatchSession {
   LocalMatchSession(std::shared_ptr<const SnapshotCell> newest, double false_positives_max);
 
   void append(uint32_t first_item, std::span<const Item> items) override;
-  void append_probe(int step, uint32_t first_item, std::span<const Item> items) override;
+  void append_view(int view, uint32_t first_item, std::span<const Item> items) override;
   std::vector<Match> decisive(Action least) override;
   std::vector<Match> finish() override;
   int64_t index_version() const override { return index_version_; }
@@ -27,7 +27,7 @@ class LocalMatchSession final : public MatchSession {
   const std::shared_ptr<const SnapshotCell> newest_;
   const double false_positives_max_;
   Matcher matcher_;
-  std::map<int, Matcher> probes_;  // by step
+  std::map<int, Matcher> views_;  // those that are not plain
   EarlyLooks early_;
   int64_t index_version_ = 0;
 };

@@ -189,7 +189,7 @@ IndexResult<SegmentKeeper::Made> SegmentKeeper::rebuild(const Job& job) {
 }
 
 IndexResult<void> SegmentKeeper::rebuild_into(const Job& job, Made& made) {
-  std::vector<std::pair<SlotInfo, std::vector<Item>>> batch;
+  std::vector<std::pair<SlotInfo, BandedItems>> batch;
   for (const SlotInfo& info : job.parts[0]->slots()) {
     if (job.snapshot->references.at(info.slot) == nullptr) continue;
     throw_if_stopped();
@@ -208,11 +208,11 @@ IndexResult<void> SegmentKeeper::rebuild_into(const Job& job, Made& made) {
   return write(batch, made);
 }
 
-IndexResult<void> SegmentKeeper::write(
-    std::span<const std::pair<SlotInfo, std::vector<Item>>> batch, Made& made) {
+IndexResult<void> SegmentKeeper::write(std::span<const std::pair<SlotInfo, BandedItems>> batch,
+                                       Made& made) {
   std::vector<SlotItems> references;
   for (const auto& [info, items] : batch) {
-    references.push_back({info.slot, items, info.enrolled_ms});
+    references.push_back({info.slot, &items, info.enrolled_ms});
   }
   const std::shared_ptr<const Segment> parts[] = {std::make_shared<const Segment>(references)};
   if (parts[0]->window_count() == 0) return {};

@@ -32,7 +32,7 @@ class SegmentKeeper {
   // the writes.
   using Edit = std::function<bool(Snapshot&)>;
   using Change = std::function<void(const Edit& edit)>;
-  using Read = std::function<IndexResult<std::vector<Item>>(Slot)>;
+  using Read = std::function<IndexResult<BandedItems>(Slot)>;
 
   struct Hooks {
     Change change;
@@ -82,7 +82,7 @@ class SegmentKeeper {
   IndexResult<Made> merge(const Job& job);
   IndexResult<Made> rebuild(const Job& job);
   IndexResult<void> rebuild_into(const Job& job, Made& made);
-  IndexResult<void> write(std::span<const std::pair<SlotInfo, std::vector<Item>>> batch,
+  IndexResult<void> write(std::span<const std::pair<SlotInfo, BandedItems>> batch,
                           Made& made);
 
   Hooks hooks_;

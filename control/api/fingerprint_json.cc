@@ -32,8 +32,8 @@ tl::unexpected<Error> invalid(std::string message) {
 }
 
 Result<void> check_keys(const Json& object) {
-  constexpr std::array kKeys = {"content_id", "title",       "metadata",    "duration",
-                                "algorithm",  "fingerprint", "suppression", "timestamp"};
+  constexpr std::array kKeys = {"content_id",  "title", "metadata", "duration",    "algorithm",
+                                "fingerprint", "bass",  "treble",   "suppression", "timestamp"};
   for (const auto& [key, unused] : object.items()) {
     if (std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end()) continue;
     return invalid("there is no key '" + escape_controls(key) + "' of a fingerprint");
@@ -67,24 +67,24 @@ std::optional<Item> item_of(const Json& number) {
   return static_cast<Item>(static_cast<int32_t>(value));
 }
 
-Result<std::vector<Item>> items_of(const Json& object) {
-  const Json* given = told(object, "fingerprint");
+Result<std::vector<Item>> items_of(const Json& object, const std::string& key) {
+  const Json* given = told(object, key.c_str());
   if (given != nullptr && given->is_string()) {
-    return decompress(given->get_ref<const std::string&>(), kItemsMax).map_error([](auto error) {
-      return Error{ErrorCode::kInvalid, "fingerprint " + std::string(text(error)), {}};
+    return decompress(given->get_ref<const std::string&>(), kItemsMax).map_error([&](auto error) {
+      return Error{ErrorCode::kInvalid, key + " " + std::string(text(error)), {}};
     });
   }
   if (given == nullptr || !given->is_array()) {
-    return invalid("fingerprint must be text as fpcalc prints it, or an array of its items");
+    return invalid(key + " must be text as fpcalc prints it, or an array of its items");
   }
   if (given->size() > kItemsMax) {
-    return invalid("fingerprint " + std::string(text(CompressedError::kTooMany)));
+    return invalid(key + " " + std::string(text(CompressedError::kTooMany)));
   }
   std::vector<Item> items;
   items.reserve(given->size());
   for (const Json& number : *given) {
     const auto item = item_of(number);
-    if (!item) return invalid("fingerprint: an item is a whole number of 32 bits");
+    if (!item) return invalid(key + ": an item is a whole number of 32 bits");
     items.push_back(*item);
   }
   return items;
@@ -115,11 +115,22 @@ bool is_partial(const Fingerprint& fingerprint) {
 
 Result<Fingerprint> fingerprint_of(const Json& object) {
   if (auto checked = check_algorithm(object); !checked) return tl::unexpected(checked.error());
-  auto items = items_of(object);
+  auto items = items_of(object, "fingerprint");
   if (!items) return tl::unexpected(items.error());
-  return duration_of(object, items->size()).map([&](double seconds) {
-    return Fingerprint{kAlgorithm, seconds, std::move(*items)};
-  });
+  auto seconds = duration_of(object, items->size());
+  if (!seconds) return tl::unexpected(seconds.error());
+  Fingerprint fingerprint{kAlgorithm, *seconds, std::move(*items)};
+  if (told(object, "bass") == nullptr && told(object, "treble") == nullptr) return fingerprint;
+  for (const auto& [key, band] :
+       {std::pair("bass", &fingerprint.bass), std::pair("treble", &fingerprint.treble)}) {
+    auto of_band = items_of(object, key);
+    if (!of_band) return tl::unexpected(of_band.error());
+    if (of_band->size() != fingerprint.items.size()) {
+      return invalid(std::string(key) + " must have as many items as fingerprint");
+    }
+    *band = std::move(*of_band);
+  }
+  return fingerprint;
 }
 
 Result<std::string> metadata_of(const Json& object) {
@@ -183,13 +194,18 @@ Result<ImportedReference> imported_reference(std::string_view json_text) {
 
 Json exported_json(const ExportedReference& exported) {
   const auto& [reference, fingerprint] = exported;
-  return {{"content_id", reference.content_id},
-          {"title", reference.title},
-          {"metadata", parse_untrusted(reference.metadata_json)},
-          {"duration", fingerprint.duration_seconds},
-          {"algorithm", fingerprint.algorithm},
-          {"fingerprint", compress(fingerprint.items)},
-          {"suppression", suppression_json(reference.suppression)}};
+  Json json = {{"content_id", reference.content_id},
+               {"title", reference.title},
+               {"metadata", parse_untrusted(reference.metadata_json)},
+               {"duration", fingerprint.duration_seconds},
+               {"algorithm", fingerprint.algorithm},
+               {"fingerprint", compress(fingerprint.items)},
+               {"suppression", suppression_json(reference.suppression)}};
+  if (fingerprint.has_all_bands()) {
+    json["bass"] = compress(fingerprint.bass);
+    json["treble"] = compress(fingerprint.treble);
+  }
+  return json;
 }
 
 }  // namespace soundgate

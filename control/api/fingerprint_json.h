@@ -1,6 +1,7 @@
 // A reference with its fingerprint as one JSON object: what an export writes and an import takes.
 //   content_id, title, metadata{}, duration (of the audio, in seconds), algorithm (Chromaprint's
-//   number), fingerprint (compressed text, or an array of items), suppression (null or {reason,
+//   number), fingerprint (compressed text, or an array of items), bass and treble (the same, of
+//   these bands: fingerprint.h; as many items, both or neither), suppression (null or {reason,
 //   until})
 // All but fingerprint may be missing or null; so what `fpcalc -json` prints, with or without -raw,
 // is one, too. Other keys are refused but for timestamp, which fpcalc adds to the parts of a file.

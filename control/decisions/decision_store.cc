@@ -7,6 +7,7 @@
 #include "control/decisions/verdict_json.h"
 #include "control/limits.h"
 #include "control/text.h"
+#include "index/banded_items.h"
 
 namespace soundgate {
 
@@ -17,7 +18,7 @@ using sqlite::Transaction;
 
 namespace {
 
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = 2;
 
 constexpr const char* kSchema = R"sql(
 CREATE TABLE decisions(
@@ -27,10 +28,15 @@ CREATE INDEX decisions_by_time ON decisions(time, upload_id);
 CREATE INDEX decisions_by_request ON decisions(request_id) WHERE request_id <> '';
 CREATE TABLE items(
   upload_id TEXT PRIMARY KEY, time REAL NOT NULL, algorithm INTEGER NOT NULL,
-  duration_seconds REAL NOT NULL, items BLOB NOT NULL);
+  duration_seconds REAL NOT NULL, items BLOB NOT NULL, bands INTEGER NOT NULL DEFAULT 1);
 CREATE INDEX items_by_time ON items(time, length(items));
 CREATE TABLE modes(since REAL NOT NULL, mode TEXT NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL);
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
+)sql";
+
+constexpr const char* kMigrateFrom1 = R"sql(
+ALTER TABLE items ADD COLUMN bands INTEGER NOT NULL DEFAULT 1;
+PRAGMA user_version = 2;
 )sql";
 
 void prepare_schema(Database& database, const std::filesystem::path& file) {
@@ -43,7 +49,7 @@ void prepare_schema(Database& database, const std::filesystem::path& file) {
   }
   if (version == kSchemaVersion) return;
   Transaction transaction(database);
-  database.run(kSchema);
+  database.run(version == 1 ? kMigrateFrom1 : kSchema);
   transaction.commit();
 }
 
@@ -65,10 +71,11 @@ DecisionCounts count(Database& database) {
 }
 
 void write_items(Database& database, const DecisionRow& row) {
-  Statement insert(database, "INSERT OR REPLACE INTO items VALUES(?, ?, ?, ?, ?)");
+  Statement insert(database, "INSERT OR REPLACE INTO items VALUES(?, ?, ?, ?, ?, ?)");
   insert.bind(row.upload_id).bind(epoch_seconds(row.time));
   insert.bind(int64_t{row.fingerprint.algorithm}).bind(row.fingerprint.duration_seconds);
-  insert.bind(std::as_bytes(std::span(row.fingerprint.items))).run();
+  const BandedItems items(row.fingerprint);
+  insert.bind(std::as_bytes(items.all())).bind(static_cast<int64_t>(items.band_count())).run();
 }
 
 std::string where_clause(const DecisionFilter& filter) {
@@ -217,15 +224,18 @@ Result<std::string> DecisionStore::json(const std::string& upload_id) {
 Result<Fingerprint> DecisionStore::fingerprint(const std::string& upload_id) {
   auto found = guarded([&] {
     Fingerprint fingerprint;
-    Statement select(*database_,
-                     "SELECT algorithm, duration_seconds, items FROM items WHERE upload_id = ?");
+    Statement select(
+        *database_,
+        "SELECT algorithm, duration_seconds, items, bands FROM items WHERE upload_id = ?");
     select.bind(upload_id);
     if (!select.step()) return fingerprint;
-    fingerprint.algorithm = static_cast<int>(select.integer(0));
-    fingerprint.duration_seconds = select.real(1);
     const auto blob = select.blob(2);
-    fingerprint.items.resize(blob.size() / sizeof(Item));
-    std::memcpy(fingerprint.items.data(), blob.data(), fingerprint.items.size() * sizeof(Item));
+    std::vector<Item> all(blob.size() / sizeof(Item));
+    std::memcpy(all.data(), blob.data(), all.size() * sizeof(Item));
+    const auto bands = static_cast<size_t>(select.integer(3));
+    fingerprint =
+        BandedItems(std::move(all), bands == kBandCount ? bands : 1).fingerprint(select.real(1));
+    fingerprint.algorithm = static_cast<int>(select.integer(0));
     return fingerprint;
   });
   if (found && found->items.empty()) {

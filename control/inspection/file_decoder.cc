@@ -122,11 +122,11 @@ bool FileDecoder::append(StreamProducer& producer, StreamHandle handle, Stream& 
 
 Recognition::Result FileDecoder::recognise(Stream& stream, bool matches) const {
   Recognition recognition(matches ? index_.match() : nullptr);
-  for (const auto& [step, first_item, items] : stream.runs) {
-    if (step == 0) {
+  for (const auto& [view, first_item, items] : stream.runs) {
+    if (view == 0) {
       recognition.append(first_item, items);
     } else {
-      recognition.append_probe(step, first_item, items);
+      recognition.append_view(view, first_item, items);
     }
   }
   return recognition.finish(*stream.end);
@@ -136,17 +136,17 @@ void FileDecoder::on_items(uint64_t tag, uint32_t first_item, std::span<const It
   hear(tag, 0, first_item, items);
 }
 
-void FileDecoder::on_probe_items(uint64_t tag, int step, uint32_t first_item,
-                                 std::span<const Item> items) {
-  hear(tag, step, first_item, items);
+void FileDecoder::on_view_items(uint64_t tag, int view, uint32_t first_item,
+                                std::span<const Item> items) {
+  hear(tag, view, first_item, items);
 }
 
-void FileDecoder::hear(uint64_t tag, int step, uint32_t first_item, std::span<const Item> items) {
+void FileDecoder::hear(uint64_t tag, int view, uint32_t first_item, std::span<const Item> items) {
   const std::lock_guard lock(mutex_);
   const auto found = streams_.find(tag);
   if (found == streams_.end()) return;
   Stream& stream = *found->second;
-  stream.runs.push_back({step, first_item, {items.begin(), items.end()}});
+  stream.runs.push_back({view, first_item, {items.begin(), items.end()}});
   ++stream.heard;
   stream.changed.notify_one();
 }

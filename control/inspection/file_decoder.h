@@ -48,13 +48,13 @@ class FileDecoder : public DecodeListener {
   Result<DecodedFile> decode(ByteSource& source, const Wanted& wanted);
 
   void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) override;
-  void on_probe_items(uint64_t tag, int step, uint32_t first_item,
-                      std::span<const Item> items) override;
+  void on_view_items(uint64_t tag, int view, uint32_t first_item,
+                     std::span<const Item> items) override;
   void on_end(uint64_t tag, const DecodeEnd& end) override;
 
  private:
   struct Run {
-    int step;  // of the probe; 0: plain items
+    int view;  // of the probe; 0: plain items
     uint32_t first_item;
     std::vector<Item> items;
   };
@@ -72,7 +72,7 @@ class FileDecoder : public DecodeListener {
                     bool to_the_end);
   bool append(StreamProducer& producer, StreamHandle handle, Stream& stream,
               std::span<const std::byte> piece);
-  void hear(uint64_t tag, int step, uint32_t first_item, std::span<const Item> items);
+  void hear(uint64_t tag, int view, uint32_t first_item, std::span<const Item> items);
   Recognition::Result recognise(Stream& stream, bool matches) const;
 
   const Index& index_;

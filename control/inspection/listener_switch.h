@@ -22,10 +22,10 @@ class ListenerSwitch : public DecodeListener {
   void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) override {
     if (DecodeListener* listener = listener_of(tag)) listener->on_items(tag, first_item, items);
   }
-  void on_probe_items(uint64_t tag, int step, uint32_t first_item,
-                      std::span<const Item> items) override {
+  void on_view_items(uint64_t tag, int view, uint32_t first_item,
+                     std::span<const Item> items) override {
     DecodeListener* listener = listener_of(tag);
-    if (listener) listener->on_probe_items(tag, step, first_item, items);
+    if (listener) listener->on_view_items(tag, view, first_item, items);
   }
   void on_end(uint64_t tag, const DecodeEnd& end) override {
     if (DecodeListener* listener = listener_of(tag)) listener->on_end(tag, end);

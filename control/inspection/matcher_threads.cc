@@ -34,9 +34,9 @@ void MatcherThreads::on_items(uint64_t tag, uint32_t first_item, std::span<const
   push({tag, 0, first_item, {items.begin(), items.end()}, {}});
 }
 
-void MatcherThreads::on_probe_items(uint64_t tag, int step, uint32_t first_item,
-                                    std::span<const Item> items) {
-  push({tag, step, first_item, {items.begin(), items.end()}, {}});
+void MatcherThreads::on_view_items(uint64_t tag, int view, uint32_t first_item,
+                                   std::span<const Item> items) {
+  push({tag, view, first_item, {items.begin(), items.end()}, {}});
 }
 
 void MatcherThreads::on_end(uint64_t tag, const DecodeEnd& end) { push({tag, 0, 0, {}, end}); }
@@ -85,10 +85,10 @@ void MatcherThreads::run() {
 void MatcherThreads::pass_on(const Word& word) {
   if (word.end) {
     next_.on_end(word.tag, *word.end);
-  } else if (word.step == 0) {
+  } else if (word.view == 0) {
     next_.on_items(word.tag, word.first_item, word.items);
   } else {
-    next_.on_probe_items(word.tag, word.step, word.first_item, word.items);
+    next_.on_view_items(word.tag, word.view, word.first_item, word.items);
   }
 }
 

@@ -26,14 +26,14 @@ class MatcherThreads : public DecodeListener {
   MatcherThreads& operator=(const MatcherThreads&) = delete;
 
   void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) override;
-  void on_probe_items(uint64_t tag, int step, uint32_t first_item,
-                      std::span<const Item> items) override;
+  void on_view_items(uint64_t tag, int view, uint32_t first_item,
+                     std::span<const Item> items) override;
   void on_end(uint64_t tag, const DecodeEnd& end) override;
 
  private:
   struct Word {
     uint64_t tag = 0;
-    int step = 0;  // of the probe; 0: plain items
+    int view = 0;  // of the probe; 0: plain items
     uint32_t first_item = 0;
     std::vector<Item> items;
     std::optional<DecodeEnd> end;

@@ -2,6 +2,7 @@
 // Thread: one at a time.  Memory: kUploadItemsMax items at most; what comes after is not looked at.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -19,8 +20,8 @@ class Recognition {
   explicit Recognition(std::unique_ptr<MatchSession> session) : session_(std::move(session)) {}
 
   void append(uint32_t first_item, std::span<const Item> items);
-  // For the matches only: of a probe, nothing is kept.
-  void append_probe(int step, uint32_t first_item, std::span<const Item> items);
+  // Of other views (fingerprint.h); of a probe, nothing is kept.
+  void append_view(int view, uint32_t first_item, std::span<const Item> items);
 
   // What has become certain, of banks that ask for `least` or more: MatchSession::decisive.
   std::vector<Match> decisive(Action least);
@@ -35,8 +36,11 @@ class Recognition {
   Result stop(std::vector<Match> decisive);  // or before it, with what is enough
 
  private:
+  bool keep(Band band, uint32_t first_item, std::span<const Item> more);
+  Fingerprint take_fingerprint(double seconds);
+
   std::unique_ptr<MatchSession> session_;
-  std::vector<Item> items_;
+  std::array<std::vector<Item>, kBandCount> items_;
   uint32_t missing_items_ = 0;
 };
 

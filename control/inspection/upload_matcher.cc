@@ -39,19 +39,19 @@ void UploadMatcher::give_back(UploadSlot& slot, uint64_t tag, Work work) const {
 }
 
 void UploadMatcher::on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) {
-  on_probe_items(tag, 0, first_item, items);
+  on_view_items(tag, kPlainView, first_item, items);
 }
 
-void UploadMatcher::on_probe_items(uint64_t tag, int step, uint32_t first_item,
-                                   std::span<const Item> items) {
+void UploadMatcher::on_view_items(uint64_t tag, int view, uint32_t first_item,
+                                  std::span<const Item> items) {
   UploadSlot* slot = slot_of_tag(tag);
   if (slot == nullptr) return;
   Work work = take(*slot, tag);
   if (!work.recognition) return;
-  if (step == 0) {
+  if (view == kPlainView) {
     work.recognition->append(first_item, items);
   } else {
-    work.recognition->append_probe(step, first_item, items);
+    work.recognition->append_view(view, first_item, items);
   }
   if (auto finding = look(work, *slot)) {
     publish(*slot, tag, std::move(*finding));

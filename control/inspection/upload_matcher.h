@@ -29,8 +29,8 @@ class UploadMatcher : public DecodeListener {
                 OnVerdict on_verdict);
 
   void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) override;
-  void on_probe_items(uint64_t tag, int step, uint32_t first_item,
-                      std::span<const Item> items) override;
+  void on_view_items(uint64_t tag, int view, uint32_t first_item,
+                     std::span<const Item> items) override;
   void on_end(uint64_t tag, const DecodeEnd& end) override;
 
  private:

@@ -1,46 +1,59 @@
 #include "fingerprint/chroma/chroma.h"
 
-#include <chromaprint.h>
-
-#include <new>
+#include <algorithm>
 
 namespace soundgate {
 namespace {
 
-static_assert(kAlgorithm == CHROMAPRINT_ALGORITHM_TEST2);
+struct Range {
+  double low_hz, high_hz;
+};
 
-void check(int succeeded) {
-  if (!succeeded) throw std::bad_alloc();  // all that can fail with arguments that are right
+Range range_of(Band band) {
+  switch (band) {
+    case Band::kBass:
+      return {28, 180};
+    case Band::kTreble:
+      return {300, 3520};
+    case Band::kFull:
+      break;
+  }
+  return {28, 3520};
 }
 
 }  // namespace
 
-void Chroma::Free::operator()(ChromaprintContextPrivate* context) const {
-  chromaprint_free(context);
+Chroma::Chroma(std::span<const Band> bands) {
+  for (const Band band : bands) {
+    const auto [low_hz, high_hz] = range_of(band);
+    bands_.push_back({band, PitchClasses(low_hz, high_hz), {}, {}});
+  }
 }
-
-Chroma::Chroma() : context_(chromaprint_new(kAlgorithm)) {
-  check(context_ != nullptr);
-  restart();
-}
-
-void Chroma::restart() { check(chromaprint_start(context_.get(), kSampleRateHz, 1)); }
 
 void Chroma::feed(std::span<const int16_t> samples) {
-  check(chromaprint_feed(context_.get(), samples.data(), static_cast<int>(samples.size())));
+  spectrum_.feed(samples, [this](Spectrum::Power power) {
+    for (OfBand& band : bands_) {
+      const auto row = band.pitch_classes.add(power);
+      const auto item = row ? band.item_maker.add(*row) : std::nullopt;
+      if (item) band.ready.push_back(*item);
+    }
+  });
 }
 
-void Chroma::finish() { check(chromaprint_finish(context_.get())); }
+void Chroma::restart() {
+  spectrum_.restart();
+  for (OfBand& band : bands_) {
+    band.pitch_classes.restart();
+    band.item_maker.restart();
+    band.ready.clear();
+  }
+}
 
-void Chroma::take(std::vector<Item>& items) {
-  int count = 0;
-  check(chromaprint_get_raw_fingerprint_size(context_.get(), &count));
-  if (count == 0) return;
-  uint32_t* ready = nullptr;
-  check(chromaprint_get_raw_fingerprint(context_.get(), &ready, &count));
-  items.insert(items.end(), ready, ready + count);
-  chromaprint_dealloc(ready);
-  check(chromaprint_clear_fingerprint(context_.get()));
+void Chroma::take(Band band, std::vector<Item>& items) {
+  const auto found = std::ranges::find(bands_, band, &OfBand::band);
+  if (found == bands_.end()) return;
+  items.insert(items.end(), found->ready.begin(), found->ready.end());
+  found->ready.clear();
 }
 
 }  // namespace soundgate

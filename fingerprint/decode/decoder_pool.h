@@ -46,10 +46,11 @@ class DecodeListener {
   // missing.
   virtual void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) = 0;
   virtual void on_end(uint64_t tag, const DecodeEnd& end) = 0;
-  // Likewise of a probe (fingerprint.h): each once, in order, for each step; only where probes are
-  // set. A jump is the end of a stretch that was probed, or a gap.
-  virtual void on_probe_items(uint64_t /*tag*/, int /*step*/, uint32_t /*first_item*/,
-                              std::span<const Item> /*items*/) {}
+  // Likewise of another view (fingerprint.h): each once, in order, for each view. Those of bands
+  // come right after the plain ones; those of probes only where probes are set. A jump is a gap, or
+  // the end of a stretch that was probed.
+  virtual void on_view_items(uint64_t /*tag*/, int /*view*/, uint32_t /*first_item*/,
+                             std::span<const Item> /*items*/) {}
   // Something to be logged: a worker that died, or cannot be replaced now.
   virtual void on_trouble(const std::string& /*what*/) {}
 };

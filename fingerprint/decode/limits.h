@@ -48,7 +48,7 @@ static_assert(kProbePeriodSecondsMax > kAudioSecondsMax, "beyond, there is no se
 // So much at a time: what the resampler hands over may be half a minute, and each probe has room for
 // what it makes of it.
 inline constexpr size_t kProbePieceSamples = 4096;
-// Chromaprint's, for the most part; each stream that is in a stretch has one for each step.
+// More than a fingerprinter takes; each stream that is in a stretch has one for each step.
 inline constexpr size_t kProbeBytes = size_t{288} << 10;
 inline constexpr size_t kProbesBytesMax = kSlotsPerWorker * 2 * kProbeStepMax * kProbeBytes;
 

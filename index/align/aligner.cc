@@ -59,14 +59,21 @@ bool is_covered(const Candidate& candidate, std::span<const Alignment> alignment
   });
 }
 
+// Whether a change of tempo is to be looked for: the treble keeps best what it does to music, so
+// others are asked only where there is no treble.
+bool looks_for_tempo(Band band, const BandedItems& items) {
+  return band == Band::kTreble || items.band_count() == 1;
+}
+
 // The stretch about a candidate at the first speed that makes it count; at last, at any.
 std::optional<Alignment> accepted_at(const Query& query, std::span<const Item> reference,
                                      const Candidate& candidate, std::span<const double> speeds,
-                                     const SearchSpace& space) {
+                                     bool at_any_speed, const SearchSpace& space) {
   for (const double speed : speeds) {
     const Alignment alignment = align(query, reference, candidate, speed);
     if (is_accepted(alignment, space)) return alignment;
   }
+  if (!at_any_speed) return std::nullopt;
   const Alignment alignment = align(query, reference, candidate, std::nullopt);
   if (is_accepted(alignment, space)) return alignment;
   return std::nullopt;
@@ -111,7 +118,8 @@ bool is_accepted(const Alignment& alignment, const SearchSpace& space) {
          alignment.strength() >= strength_threshold(space, alignment.tempo);
 }
 
-std::vector<ReferenceAlignments> align_all(const Query& query, const ReferenceTable& references,
+std::vector<ReferenceAlignments> align_all(const Query& query, Band band,
+                                           const ReferenceTable& references,
                                            std::span<const Candidate> candidates,
                                            std::span<const double> speeds,
                                            const SearchSpace& space) {
@@ -124,7 +132,8 @@ std::vector<ReferenceAlignments> align_all(const Query& query, const ReferenceTa
     if (is_covered(candidate, alignments)) continue;
     const SharedItems items = entry->items.load();
     if (!items) continue;  // removed meanwhile, or damaged: ItemCache counts those
-    const auto alignment = accepted_at(query, *items, candidate, speeds, space);
+    const auto alignment = accepted_at(query, items->of(band), candidate, speeds,
+                                       looks_for_tempo(band, *items), space);
     if (alignment) alignments.push_back(*alignment);
   }
   std::vector<ReferenceAlignments> result;

@@ -46,7 +46,8 @@ bool is_accepted(const Alignment& alignment, const SearchSpace& space);
 
 // All references that the upload has stretches of. `candidates`: heaviest first. `speeds`: those
 // that count as the same tempo.
-std::vector<ReferenceAlignments> align_all(const Query& query, const ReferenceTable& references,
+std::vector<ReferenceAlignments> align_all(const Query& query, Band band,
+                                           const ReferenceTable& references,
                                            std::span<const Candidate> candidates,
                                            std::span<const double> speeds,
                                            const SearchSpace& space);

@@ -12,19 +12,21 @@
 namespace soundgate {
 namespace {
 
-// The longest upload, any number of probes, and every look a search of its own.
-SearchSpace worst_space(const Snapshot& snapshot, int step, double false_positives_max) {
+// The longest upload, all bands, any number of probes, and every look a search of its own.
+SearchSpace worst_space(const Snapshot& snapshot, int view, double false_positives_max) {
   const double of_each_look = false_positives_max * kEarlyShare / kEarlyLooksMax;
   const double of_each_kind = of_each_look / 2;
   return {snapshot.status.reference_seconds, kItemsMax * kItemSeconds,
-          step == 0 ? of_each_kind : of_each_kind / (2 * kProbeStepMax)};
+          of_each_kind / (is_probe(view) ? 2 * kProbeStepMax : static_cast<int>(kBandCount)),
+          band_of(view)};
 }
 
-bool is_wanted(const Snapshot& snapshot, Slot slot, int step, Action least) {
+bool is_wanted(const Snapshot& snapshot, Slot slot, int view, Action least) {
   if (!is_live(snapshot, slot)) return false;
   const ReferenceEntry& entry = *snapshot.references.at(slot);
   const Bank& bank = snapshot.banks.at(entry.bank_id);
-  return bank.action >= least && std::abs(step) <= probe_step_max(bank.probes) &&
+  return bank.action >= least &&
+         (!is_probe(view) || std::abs(view) <= probe_step_max(bank.probes)) &&
          !is_in_force(entry.reference.suppression, std::chrono::system_clock::now());
 }
 
@@ -40,7 +42,7 @@ std::vector<Lead> leads_of(std::span<const EarlyLooks::Source> sources, const Sn
   for (const EarlyLooks::Source& source : sources) {
     for (const Candidate& candidate : source.matcher->take_leading()) {
       if (candidate.weight < kEarlyWeightMin) break;
-      if (is_wanted(snapshot, candidate.slot, source.step, least))
+      if (is_wanted(snapshot, candidate.slot, source.view, least))
         leads.push_back({source, candidate});
     }
   }
@@ -68,14 +70,14 @@ bool EarlyLooks::look(std::span<const Source> sources, const Snapshot& snapshot,
 bool EarlyLooks::align(const Source& source, const Candidate& candidate, const Snapshot& snapshot) {
   const SharedItems items = snapshot.references.at(candidate.slot)->items.load();
   if (!items) return false;
-  const SearchSpace space = worst_space(snapshot, source.step, false_positives_max_);
-  const double speed = probe_speed(source.step);
+  const SearchSpace space = worst_space(snapshot, source.view, false_positives_max_);
+  const double speed = is_probe(source.view) ? probe_speed(source.view) : 1;
   const std::array<double, 2> speeds{1, 1 / speed};
-  for (const double of_reference : std::span(speeds).first(source.step == 0 ? 1 : 2)) {
-    const Alignment alignment =
-        soundgate::align(source.matcher->query(), *items, candidate, of_reference);
+  for (const double of_reference : std::span(speeds).first(is_probe(source.view) ? 2 : 1)) {
+    const Alignment alignment = soundgate::align(
+        source.matcher->query(), items->of(band_of(source.view)), candidate, of_reference);
     if (!is_accepted(alignment, space)) continue;
-    View& view = found_[source.step];
+    View& view = found_[source.view];
     view.speed = speed;
     // The upload has no end yet: where a stretch breaks off now, it is taken to be cut.
     view.query_items = std::numeric_limits<uint32_t>::max();
@@ -88,7 +90,7 @@ bool EarlyLooks::align(const Source& source, const Candidate& candidate, const S
 
 std::vector<View> EarlyLooks::views() const {
   std::vector<View> views;
-  for (const auto& [step, view] : found_) views.push_back(view);
+  for (const auto& [number, view] : found_) views.push_back(view);
   return views;
 }
 

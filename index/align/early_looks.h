@@ -22,7 +22,7 @@ class EarlyLooks {
   explicit EarlyLooks(double false_positives_max) : false_positives_max_(false_positives_max) {}
 
   struct Source {
-    int step;  // of the probe; 0: the upload itself
+    int view;  // fingerprint.h
     Matcher* matcher;
   };
   // Whether something was found. Only references of banks that ask for `least` or more are looked
@@ -39,7 +39,7 @@ class EarlyLooks {
   const double false_positives_max_;
   int count_ = 0;
   uint32_t next_items_ = 0;    // of the upload, before it is looked at again
-  std::map<int, View> found_;  // by step
+  std::map<int, View> found_;  // by their number
 };
 
 }  // namespace soundgate

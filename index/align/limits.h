@@ -37,8 +37,8 @@ inline constexpr uint32_t kScoreBlockItems = 97;
 inline constexpr uint32_t kCandidateWeightMin = 2000;
 // However long: arrangements of one theme may go together for minutes, faintly.
 inline constexpr double kScoreMin = 0.22;
-// Candidates that an upload may have aligned, heaviest first.
-inline constexpr size_t kAlignedCandidatesMax = 256;
+// Candidates that each band of an upload may have aligned, heaviest first.
+inline constexpr size_t kAlignedCandidatesMax = 96;
 // Of each probe: there are up to twenty, and what one is for stands out in it.
 inline constexpr size_t kAlignedProbeCandidatesMax = 64;
 

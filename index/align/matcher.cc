@@ -7,19 +7,18 @@
 
 #include "index/align/limits.h"
 #include "index/limits.h"
+#include "index/search/tuning.h"
 
 namespace soundgate {
 namespace {
 
 uint32_t stride_at(uint32_t item) { return item < kFirstItems ? kFirstQueryStride : kQueryStride; }
 
-// Uploads that have not come this far are searched closely.
-constexpr uint32_t kShortItems = kSearchBatchWindows * kFirstQueryStride;
-static_assert(kShortItems % (kEarlyBatchWindows * kFirstQueryStride) == 0);
+static_assert(kFirstItems % (kEarlyBatchWindows * kFirstQueryStride) == 0);
 
 // The windows of one search start in [begin, batch_end(begin)). At first few, for early looks.
 uint32_t batch_end(uint32_t begin) {
-  const size_t windows = begin < kShortItems ? kEarlyBatchWindows : kSearchBatchWindows;
+  const size_t windows = begin < kFirstItems ? kEarlyBatchWindows : kSearchBatchWindows;
   return begin + static_cast<uint32_t>(windows) * stride_at(begin);
 }
 
@@ -48,7 +47,8 @@ std::set<int64_t> resumed_banks(const Snapshot& before, const Snapshot& now) {
 
 }  // namespace
 
-Matcher::Matcher(std::shared_ptr<const Snapshot> snapshot) : snapshot_(std::move(snapshot)) {}
+Matcher::Matcher(std::shared_ptr<const Snapshot> snapshot, Band band)
+    : snapshot_(std::move(snapshot)), band_(band) {}
 
 void Matcher::append(std::shared_ptr<const Snapshot> newest, uint32_t first_item,
                      std::span<const Item> items) {
@@ -63,14 +63,17 @@ void Matcher::append(std::shared_ptr<const Snapshot> newest, uint32_t first_item
 
 std::vector<Candidate> Matcher::take_candidates(std::shared_ptr<const Snapshot> newest) {
   adopt(std::move(newest));
-  const bool is_short = searched_end_ < kShortItems;
-  if (is_short) {  // the windows between those that were searched
-    for (uint32_t phase = 1; phase < kFirstQueryStride; ++phase) {
-      search(phase, searched_end_, kFirstQueryStride, live());
-    }
-  }
-  search(searched_end_, query_.size(), is_short ? kShortQueryStride : stride_at(searched_end_),
-         live());
+  search(searched_end_, query_.size(), stride_at(searched_end_), live());
+  return candidates_.take();
+}
+
+std::vector<Candidate> Matcher::take_candidates_of_close_search() {
+  if (query_.size() >= kShortItems) return {};
+  const uint32_t stride = query_.size() < kFirstItems ? 1 : kFirstQueryStride;
+  const QueryWindows windows = windows_of(query_, 0, query_.size(), stride);
+  if (windows.windows.empty()) return {};
+  const size_t compared = kCloselyComparedWindows / windows.windows.size();
+  search(windows, {.band = band_, .compared_windows = compared}, live());
   return candidates_.take();
 }
 
@@ -111,11 +114,15 @@ Segment::IsLive Matcher::live() const {
 void Matcher::search(uint32_t begin, uint32_t end, uint32_t stride,
                      const Segment::IsLive& is_wanted, Slot slot_begin) {
   const QueryWindows windows = windows_of(query_, begin, end, stride);
-  if (windows.windows.empty()) return;
+  if (!windows.windows.empty()) search(windows, {band_, slot_begin}, is_wanted);
+}
+
+void Matcher::search(const QueryWindows& windows, const SearchScope& scope,
+                     const Segment::IsLive& is_wanted) {
   std::vector<WindowHit> hits;
   CoarseProbes coarse;
   for (const auto& segment : snapshot_->segments) {
-    segment->search(windows, slot_begin, is_wanted, hits, coarse);
+    segment->search(windows, scope, is_wanted, hits, coarse);
   }
   candidates_.add(hits);
   if (leading_hits_.size() >= kSessionHitsMax) return;

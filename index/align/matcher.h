@@ -16,14 +16,18 @@ namespace soundgate {
 
 class Matcher {
  public:
-  explicit Matcher(std::shared_ptr<const Snapshot> snapshot);
+  // Items of that band are searched for.
+  Matcher(std::shared_ptr<const Snapshot> snapshot, Band band);
 
   // `newest`: what has been enrolled or resumed since is searched for in all of the upload so far.
   // What is removed or paused is not looked for, and takes the place of nothing.
   void append(std::shared_ptr<const Snapshot> newest, uint32_t first_item,
               std::span<const Item> items);
-  // Heaviest first. Nothing more is searched.
+  // Of all that was searched; heaviest first. Nothing more is appended.
   std::vector<Candidate> take_candidates(std::shared_ptr<const Snapshot> newest);
+  // The same of a short upload, after a search of all of it that leaves out much less. Of a longer
+  // one, none: there was enough to be found by.
+  std::vector<Candidate> take_candidates_of_close_search();
   // What the newest search of append() speaks for, by its near hits alone; heaviest first. Once.
   std::vector<Candidate> take_leading();
   const Query& query() const { return query_; }
@@ -33,9 +37,12 @@ class Matcher {
   Segment::IsLive live() const;
   void search(uint32_t begin, uint32_t end, uint32_t stride, const Segment::IsLive& is_wanted,
               Slot slot_begin = 0);
+  void search(const QueryWindows& windows, const SearchScope& scope,
+              const Segment::IsLive& is_wanted);
   void search_again(const Segment::IsLive& is_wanted, Slot slot_begin);
 
   std::shared_ptr<const Snapshot> snapshot_;
+  Band band_;
   Query query_;
   Candidates candidates_;
   std::vector<WindowHit> leading_hits_;

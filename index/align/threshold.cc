@@ -18,11 +18,21 @@ constexpr double kUsualChangedShare = 0.27;
 struct Tail {
   double rate, start, scale;
 };
-constexpr Tail kSameTempo{2.1e-9, 1.12, 0.056};
-constexpr Tail kOtherTempo{5.6e-9, 1.00, 0.0995};
+struct Tails {
+  Tail same_tempo, other_tempo;
+};
+// By band. Basses are simple, and alike.
+constexpr Tails kTails[kBandCount] = {
+    {{2.1e-9, 1.08, 0.063}, {1.1e-9, 1.11, 0.120}},
+    {{8.8e-9, 1.21, 0.115}, {8.8e-9, 1.15, 0.134}},
+    {{8.8e-9, 1.06, 0.063}, {2.1e-9, 1.08, 0.080}},
+};
 constexpr double kTempos = 2;  // that share what false positives are bearable
 
-const Tail& tail_of(Tempo tempo) { return tempo == Tempo::kSame ? kSameTempo : kOtherTempo; }
+const Tail& tail_of(const SearchSpace& space, Tempo tempo) {
+  const Tails& tails = kTails[static_cast<size_t>(space.band)];
+  return tempo == Tempo::kSame ? tails.same_tempo : tails.other_tempo;
+}
 
 double expected_at_start(const SearchSpace& space, const Tail& tail) {
   return tail.rate * std::max(space.reference_seconds, 1.0) *
@@ -40,14 +50,14 @@ double strength(double score, double independent_seconds) {
 }
 
 double strength_threshold(const SearchSpace& space, Tempo tempo) {
-  const Tail& tail = tail_of(tempo);
+  const Tail& tail = tail_of(space, tempo);
   const double bearable = space.false_positives_max / kTempos;
   const double steps = std::log(expected_at_start(space, tail) / bearable);
   return tail.start + tail.scale * std::max(0.0, steps);
 }
 
 double confidence_of(double strength, const SearchSpace& space, Tempo tempo) {
-  const Tail& tail = tail_of(tempo);
+  const Tail& tail = tail_of(space, tempo);
   const double expected =
       expected_at_start(space, tail) * std::exp(-(strength - tail.start) / tail.scale);
   return std::exp(-kTempos * expected);

@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "fingerprint/fingerprint.h"
+
 namespace soundgate {
 
 // Shorter stretches are never matches: one window, 4.6 s of audio.
@@ -24,6 +26,7 @@ struct SearchSpace {
   double reference_seconds = 0;
   double query_seconds = 0;           // in which a stretch may begin
   double false_positives_max = 1e-6;  // to be expected, all in all
+  Band band = Band::kFull;
 };
 
 // Unrelated music of one beat goes together for long when one side may be stretched, so a stretch

@@ -20,7 +20,9 @@ struct View {
 
 // Aligns what the matcher has found; its search is over. Of a probe (step != 0: fingerprint.h) only
 // references count whose bank asks for it.
-View finish_view(Matcher& matcher, std::shared_ptr<const Snapshot> newest, int step,
+View finish_view(Matcher& matcher, std::shared_ptr<const Snapshot> newest, int view,
                  double false_positives_max);
+// The same once more, of what a close search finds.
+View look_closely(Matcher& matcher, const Snapshot& snapshot, int view, double false_positives_max);
 
 }  // namespace soundgate

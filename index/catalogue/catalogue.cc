@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "index/banded_items.h"
 #include "index/catalogue/catalogue_rows.h"
 #include "index/catalogue/items_blob.h"
 #include "index/catalogue/schema.h"
@@ -171,7 +172,8 @@ IndexResult<Catalogue::NewReferences> Catalogue::put_references(
 int64_t Catalogue::insert_reference(const NewReference& reference, int64_t version,
                                     system_clock::time_point enrolled) {
   const EnrollRequest& request = *reference.request;
-  const std::vector<uint8_t> blob = blob_of_items(request.fingerprint.items);
+  const BandedItems items(request.fingerprint);
+  const std::vector<uint8_t> blob = blob_of_items(items.all());
   end_reference(reference.bank->id, request.content_id, version);
   database_.prepare("INSERT INTO items (items, digest) VALUES (?, ?)")
       .bind(1, std::span<const uint8_t>(blob))
@@ -181,8 +183,8 @@ int64_t Catalogue::insert_reference(const NewReference& reference, int64_t versi
   database_
       .prepare(
           "INSERT INTO reference (bank_id, content_id, title, metadata, algorithm, "
-          "duration_seconds, enrolled_ms, added_ms, item_count, items_id, added_version) "
-          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10)")
+          "duration_seconds, enrolled_ms, added_ms, item_count, bands, items_id, "
+          "added_version) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11)")
       .bind(1, reference.bank->id)
       .bind(2, std::string_view(request.content_id))
       .bind(3, std::string_view(request.title))
@@ -190,9 +192,10 @@ int64_t Catalogue::insert_reference(const NewReference& reference, int64_t versi
       .bind(5, int64_t{request.fingerprint.algorithm})
       .bind(6, request.fingerprint.duration_seconds)
       .bind(7, milliseconds_of(enrolled))
-      .bind(8, static_cast<int64_t>(request.fingerprint.items.size()))
-      .bind(9, items_id)
-      .bind(10, version)
+      .bind(8, static_cast<int64_t>(items.count()))
+      .bind(9, static_cast<int64_t>(items.band_count()))
+      .bind(10, items_id)
+      .bind(11, version)
       .run();
   const int64_t id = database_.last_insert_id();
   if (id >= kSlotsMax) throw DamagedRow{"there have been too many references"};

@@ -26,9 +26,10 @@ using SuppressionKey = std::pair<std::string, std::string>;
 struct StoredReference {
   int64_t id = 0;
   int64_t bank_id = 0;
-  Reference reference;   // without bank, indexed_seconds and suppression
-  int64_t added_ms = 0;  // since 1970: tells the row from another that got its number
-  uint32_t item_count = 0;
+  Reference reference;      // without bank, indexed_seconds and suppression
+  int64_t added_ms = 0;     // since 1970: tells the row from another that got its number
+  uint32_t item_count = 0;  // of each band
+  uint32_t band_count = 1;
 };
 
 // What makes the contents of an earlier version of the newest one.

@@ -159,9 +159,10 @@ IndexResult<int64_t> Catalogue::roll_back(const RollbackPlan& plan, int64_t firs
     for (const int64_t id : plan.goes) end.bind(1, version).bind(2, id).run();
     Statement add = database_.prepare(
         "INSERT INTO reference (id, bank_id, content_id, title, metadata, algorithm, "
-        "duration_seconds, enrolled_ms, added_ms, item_count, items_id, added_version) SELECT ?1, "
+        "duration_seconds, enrolled_ms, added_ms, item_count, bands, items_id, added_version) "
+        "SELECT ?1, "
         "bank_id, content_id, title, metadata, algorithm, duration_seconds, enrolled_ms, ?2, "
-        "item_count, items_id, ?3 FROM reference WHERE id = ?4");
+        "item_count, bands, items_id, ?3 FROM reference WHERE id = ?4");
     int64_t id = first_id;
     for (const StoredReference& reference : plan.returns) {
       if (id >= kSlotsMax) throw DamagedRow{"there have been too many references"};

@@ -34,8 +34,7 @@ inline Bank bank_of(const Statement& row) {
 
 inline constexpr const char* kReferenceColumns =
     "bank_id, content_id, title, metadata, algorithm, duration_seconds, enrolled_ms, item_count, "
-    "id, "
-    "added_ms";
+    "id, added_ms, bands";
 
 // Of these columns.
 inline StoredReference reference_of(const Statement& row) {
@@ -53,6 +52,10 @@ inline StoredReference reference_of(const Statement& row) {
   stored.reference.duration_seconds = row.real(5);
   stored.reference.enrolled = time_of(row.integer(6));
   stored.item_count = static_cast<uint32_t>(row.integer(7));
+  stored.band_count = static_cast<uint32_t>(row.integer(10));
+  if (stored.band_count != 1 && stored.band_count != kBandCount) {
+    throw DamagedRow{"reference " + row.text(1) + " has items of " + row.text(10) + " bands"};
+  }
   stored.added_ms = row.integer(9);
   return stored;
 }

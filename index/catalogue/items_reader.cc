@@ -10,7 +10,7 @@ ItemsReader::ItemsReader(std::string path)
     : path_(std::move(path)),
       database_(path_),
       statement_(database_.prepare(
-          "SELECT items.items, items.digest, content_id, item_count FROM reference "
+          "SELECT items.items, items.digest, content_id, item_count, bands FROM reference "
           "JOIN items ON items.id = items_id WHERE reference.id = ?")) {}
 
 IndexResult<std::unique_ptr<ItemsReader>> ItemsReader::open(const std::string& path) {
@@ -21,7 +21,7 @@ IndexResult<std::unique_ptr<ItemsReader>> ItemsReader::open(const std::string& p
   }
 }
 
-IndexResult<std::vector<Item>> ItemsReader::read(int64_t reference_id) {
+IndexResult<BandedItems> ItemsReader::read(int64_t reference_id) {
   const std::lock_guard lock(mutex_);
   try {
     statement_.reset();  // memory may have run out on the row of the last call
@@ -31,9 +31,9 @@ IndexResult<std::vector<Item>> ItemsReader::read(int64_t reference_id) {
                                        path_ + ": the reference has been removed meanwhile"});
     }
     const auto blob = statement_.blob(0);
-    std::vector<Item> items = items_of_blob(blob);
+    BandedItems items(items_of_blob(blob), static_cast<size_t>(statement_.integer(4)));
     const bool fits = items_digest(blob) == statement_.integer(1) &&
-                      static_cast<int64_t>(items.size()) == statement_.integer(3);
+                      static_cast<int64_t>(items.count()) == statement_.integer(3);
     const std::string content_id = statement_.text(2);
     statement_.run();  // to its end, so that it can be bound again
     if (fits) return items;

@@ -8,8 +8,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <vector>
 
+#include "index/banded_items.h"
 #include "index/catalogue/database.h"
 #include "index/index.h"
 
@@ -18,7 +18,7 @@ namespace soundgate {
 class ItemsReader {
  public:
   static IndexResult<std::unique_ptr<ItemsReader>> open(const std::string& path);
-  IndexResult<std::vector<Item>> read(int64_t reference_id);
+  IndexResult<BandedItems> read(int64_t reference_id);
 
  private:
   explicit ItemsReader(std::string path);

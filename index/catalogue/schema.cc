@@ -47,7 +47,8 @@ CREATE TABLE reference (
   duration_seconds REAL NOT NULL,
   enrolled_ms INTEGER NOT NULL,    -- since 1970
   added_ms INTEGER NOT NULL,       -- of this row: when it was enrolled, or returned
-  item_count INTEGER NOT NULL,
+  item_count INTEGER NOT NULL,     -- of each band
+  bands INTEGER NOT NULL,          -- whose items there are, one after the other: 1, or all 3
   items_id INTEGER NOT NULL REFERENCES items (id),
   added_version INTEGER NOT NULL,
   removed_version INTEGER          -- NULL: it is there
@@ -95,9 +96,10 @@ INSERT INTO bank_settings (bank_id, action, probes, seconds_min, paused, added_v
   SELECT id, action, probes, seconds_min, paused, 0 FROM old_bank;
 INSERT INTO items (id, items, digest) SELECT id, items, items_digest FROM old_reference;
 INSERT INTO reference (id, bank_id, content_id, title, metadata, algorithm, duration_seconds,
-                       enrolled_ms, added_ms, item_count, items_id, added_version)
+                       enrolled_ms, added_ms, item_count, bands, items_id,
+                       added_version)
   SELECT id, bank_id, content_id, title, metadata, algorithm, duration_seconds, enrolled_ms,
-         enrolled_ms, length(items) / 4, id, 0 FROM old_reference;
+         enrolled_ms, length(items) / 4, 1, id, 0 FROM old_reference;
 DELETE FROM sqlite_sequence WHERE name IN ('bank', 'reference');
 UPDATE sqlite_sequence SET name = substr(name, 5) WHERE name IN ('old_bank', 'old_reference');
 INSERT INTO note (name, value) SELECT 'oldest_version', coalesce(max(version), 0) FROM change;

@@ -12,14 +12,15 @@ constexpr int64_t kBatch = 256;
 constexpr size_t kProblemsMax = 100;  // that SQLite tells of
 
 struct Row {
-  int64_t id, items_id, item_count;
+  int64_t id, items_id, item_count;  // items of all bands
   std::string name;
 };
 
 std::vector<Row> rows_after(Database& database, int64_t id) {
   std::vector<Row> rows;
   Statement statement = database.prepare(
-      "SELECT reference.id, items_id, item_count, content_id || ' in bank ' || name FROM reference "
+      "SELECT reference.id, items_id, item_count * bands, content_id || ' in bank ' || name FROM "
+      "reference "
       "JOIN bank ON bank.id = bank_id WHERE reference.id > ? ORDER BY reference.id LIMIT ?");
   statement.bind(1, id).bind(2, kBatch);
   while (statement.step()) {

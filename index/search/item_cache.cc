@@ -7,7 +7,7 @@
 namespace soundgate {
 namespace {
 
-size_t bytes_of(const SharedItems& items) { return items->size() * sizeof(Item); }
+size_t bytes_of(const SharedItems& items) { return items->all().size_bytes(); }
 
 }  // namespace
 
@@ -18,7 +18,7 @@ SharedItems ItemCache::items(uint32_t slot) const {
     if (read.error().kind != IndexError::Kind::kNotFound) ++failures_;
     return nullptr;
   }
-  auto items = std::make_shared<const std::vector<Item>>(std::move(*read));
+  auto items = std::make_shared<const BandedItems>(std::move(*read));
   keep(slot, items);
   return items;
 }

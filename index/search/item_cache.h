@@ -18,7 +18,7 @@ namespace soundgate {
 
 class ItemCache final : public ItemSource {
  public:
-  using Read = std::function<IndexResult<std::vector<Item>>(uint32_t slot)>;
+  using Read = std::function<IndexResult<BandedItems>(uint32_t slot)>;
 
   explicit ItemCache(Read read) : read_(std::move(read)) {}
 

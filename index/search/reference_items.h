@@ -5,13 +5,12 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
-#include <vector>
 
-#include "fingerprint/fingerprint.h"
+#include "index/banded_items.h"
 
 namespace soundgate {
 
-using SharedItems = std::shared_ptr<const std::vector<Item>>;
+using SharedItems = std::shared_ptr<const BandedItems>;
 
 class ItemSource {
  public:
@@ -25,11 +24,11 @@ class ReferenceItems {
   ReferenceItems() = default;
   // Not explicit: what is held is what is meant.
   ReferenceItems(SharedItems held)  // NOLINT(google-explicit-constructor)
-      : held_(std::move(held)), count_(static_cast<uint32_t>(held_->size())) {}
+      : held_(std::move(held)), count_(static_cast<uint32_t>(held_->count())) {}
   ReferenceItems(std::shared_ptr<const ItemSource> source, uint32_t slot, uint32_t count)
       : source_(std::move(source)), slot_(slot), count_(count) {}
 
-  uint32_t count() const { return count_; }
+  uint32_t count() const { return count_; }  // of each band
   SharedItems load() const { return held_ || !source_ ? held_ : source_->items(slot_); }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "index/search/segment_builder.h"
+#include "index/search/tuning.h"
 
 namespace soundgate {
 namespace {
@@ -42,13 +43,15 @@ size_t Segment::window_count(Slot slot) const {
   return found != slots().end() && found->slot == slot ? found->window_count : 0;
 }
 
-void Segment::search(const QueryWindows& queries, Slot slot_begin, const IsLive& is_live,
+void Segment::search(const QueryWindows& queries, const SearchScope& scope, const IsLive& is_live,
                      std::vector<WindowHit>& hits, CoarseProbes& coarse) const {
-  if (slots().empty() || slots().back().slot < slot_begin) return;
+  if (slots().empty() || slots().back().slot < scope.slot_begin) return;
   WindowIndex::IsWanted is_wanted;
   if (is_live) is_wanted = [&](WindowId id) { return is_live(place_of(id).slot); };
+  const size_t compared = scope.compared_windows > 0 ? scope.compared_windows : kComparedWindows;
   std::vector<WindowIndex::Hit> found;
-  index_.search(queries.windows, id_of({slot_begin, 0}), kSearchRadius, kHitsPerWindowMax,
+  index_.search(queries.windows, static_cast<size_t>(scope.band), compared,
+                id_of({scope.slot_begin, Band::kFull, 0}), kSearchRadius, kHitsPerWindowMax,
                 is_wanted, coarse, found);
   for (const auto& hit : found) {
     const WindowPlace place = place_of(hit.window);
@@ -56,10 +59,10 @@ void Segment::search(const QueryWindows& queries, Slot slot_begin, const IsLive&
   }
 }
 
-void Segment::search(const QueryWindows& queries, Slot slot_begin,
+void Segment::search(const QueryWindows& queries, const SearchScope& scope,
                      std::vector<WindowHit>& hits) const {
   CoarseProbes coarse;
-  search(queries, slot_begin, {}, hits, coarse);
+  search(queries, scope, {}, hits, coarse);
 }
 
 }  // namespace soundgate

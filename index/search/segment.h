@@ -9,6 +9,8 @@
 #include <span>
 #include <vector>
 
+#include "index/banded_items.h"
+#include "index/limits.h"
 #include "index/search/segment_image.h"
 #include "index/search/window_index.h"
 
@@ -18,15 +20,22 @@ using Slot = uint32_t;
 
 struct WindowPlace {
   Slot slot;
+  Band band;
   uint32_t item;  // of the reference, where the window starts
 };
 
 // As the window's id: what is enrolled later has a larger one.
+inline constexpr int kBandShift = 28;
+static_assert(kItemsMax < uint32_t{1} << kBandShift);
 inline WindowId id_of(WindowPlace place) {
-  return static_cast<WindowId>(uint64_t{place.slot} << 32 | place.item);
+  return static_cast<WindowId>(uint64_t{place.slot} << 32 |
+                               uint64_t{static_cast<uint8_t>(place.band)} << kBandShift |
+                               place.item);
 }
 inline WindowPlace place_of(WindowId id) {
-  return {static_cast<Slot>(id >> 32), static_cast<uint32_t>(id)};
+  const auto low = static_cast<uint32_t>(id);
+  return {static_cast<Slot>(id >> 32), static_cast<Band>(low >> kBandShift & 15),
+          low & ((uint32_t{1} << kBandShift) - 1)};
 }
 
 // A stretch of an upload that resembles a stretch of a reference.
@@ -45,8 +54,15 @@ struct QueryWindows {
 
 struct SlotItems {
   Slot slot;
-  std::span<const Item> items;
+  const BandedItems* items;
   int64_t enrolled_ms = 0;
+};
+
+// Where a search looks.
+struct SearchScope {
+  Band band = Band::kFull;
+  Slot slot_begin = 0;          // older slots are passed over
+  size_t compared_windows = 0;  // of each query (tuning.h); 0: as usual
 };
 
 class Segment {
@@ -69,12 +85,13 @@ class Segment {
   const SegmentImage& image() const { return image_; }
   bool is_file() const { return !image_.path().empty(); }
 
-  // Appends the nearest windows of each query, of slots from `slot_begin` on that `is_live` (empty:
-  // all): what is dead takes the place of nothing. `coarse` keeps what the quantiser said of these
-  // queries, for the other segments that have the same one.
-  void search(const QueryWindows& queries, Slot slot_begin, const IsLive& is_live,
+  // Appends the nearest windows of each query, of slots that `is_live` (empty: all): what is dead
+  // takes the place of nothing. `coarse` keeps what the quantiser said of these queries, for the
+  // other segments that have the same one.
+  void search(const QueryWindows& queries, const SearchScope& scope, const IsLive& is_live,
               std::vector<WindowHit>& hits, CoarseProbes& coarse) const;
-  void search(const QueryWindows& queries, Slot slot_begin, std::vector<WindowHit>& hits) const;
+  void search(const QueryWindows& queries, const SearchScope& scope,
+              std::vector<WindowHit>& hits) const;
 
  private:
   explicit Segment(SegmentImage image);

@@ -1,6 +1,7 @@
 #include "index/search/segment_builder.h"
 
 #include <algorithm>
+#include <array>
 #include <random>
 
 #include "index/search/tuning.h"
@@ -12,19 +13,26 @@ namespace {
 constexpr size_t kAssignBatch = 1024;
 constexpr size_t kSampleTriesMax = 20;  // for each window wanted, where many are dead
 
-void add_windows(const SlotItems& reference, SlotInfo& info, std::vector<Window>& windows,
-                 std::vector<WindowId>& ids) {
-  uint32_t covered_end = 0;
-  for (uint32_t first = 0; first + kWindowItems <= reference.items.size();
-       first += kReferenceStride) {
-    const WindowItems window = reference.items.subspan(first).first<kWindowItems>();
+// The windows of one band: ids and windows, by list, which is the band.
+struct Windows {
+  std::vector<Window> windows;
+  std::vector<WindowId> ids;
+};
+
+// How many of the items the informative windows cover.
+uint32_t add_windows(const SlotItems& reference, Band band, SlotInfo& info, Windows& made) {
+  const std::span<const Item> items = reference.items->of(band);
+  uint32_t covered_end = 0, covered_items = 0;
+  for (uint32_t first = 0; first + kWindowItems <= items.size(); first += reference_stride(band)) {
+    const WindowItems window = items.subspan(first).first<kWindowItems>();
     if (!is_informative(window)) continue;
-    windows.push_back(pack_window(window));
-    ids.push_back(id_of({reference.slot, first}));
+    made.windows.push_back(pack_window(window));
+    made.ids.push_back(id_of({reference.slot, band, first}));
     ++info.window_count;
-    info.informative_items += first + kWindowItems - std::max(first, covered_end);
+    covered_items += first + kWindowItems - std::max(first, covered_end);
     covered_end = first + kWindowItems;
   }
+  return covered_items;
 }
 
 // Ids grow along a list, so that what is newer than a slot is its end. Parts come by slot and their
@@ -48,19 +56,30 @@ void copy(const From& from, To to) {
 }  // namespace
 
 SegmentBuilder::SegmentBuilder(std::span<const SlotItems> references) {
-  std::vector<Window> windows;
+  std::array<Windows, kBandCount> of_bands;
   for (const SlotItems& reference : references) {
-    SlotInfo info{reference.slot, static_cast<uint32_t>(reference.items.size()), 0, 0,
-                  reference.enrolled_ms};
-    add_windows(reference, info, windows, ids_);
+    SlotInfo info;
+    info.slot = reference.slot;
+    info.item_count = static_cast<uint32_t>(reference.items->count());
+    info.band_count = static_cast<uint32_t>(reference.items->band_count());
+    info.enrolled_ms = reference.enrolled_ms;
+    info.informative_items = add_windows(reference, Band::kFull, info, of_bands[0]);
+    add_windows(reference, Band::kBass, info, of_bands[1]);
+    add_windows(reference, Band::kTreble, info, of_bands[2]);
     slots_.push_back(info);
   }
-  windows_ = windows.size();
-  const size_t block_count = (windows_ + kBlockWindows - 1) / kBlockWindows;
-  blocks_.resize(block_count);
-  ids_.resize(block_count * kBlockWindows, kNoId);
-  for (size_t i = 0; i < windows_; ++i) put_window(blocks_, i, windows[i]);
-  begin_ = {0, static_cast<uint32_t>(block_count)};
+  begin_ = {0};
+  for (const Windows& made : of_bands) {
+    const size_t first = blocks_.size();
+    blocks_.resize(first + (made.ids.size() + kBlockWindows - 1) / kBlockWindows);
+    for (size_t i = 0; i < made.windows.size(); ++i) {
+      put_window(std::span(blocks_).subspan(first), i, made.windows[i]);
+    }
+    ids_.insert(ids_.end(), made.ids.begin(), made.ids.end());
+    ids_.resize(blocks_.size() * kBlockWindows, kNoId);
+    begin_.push_back(static_cast<uint32_t>(blocks_.size()));
+    windows_ += made.windows.size();
+  }
   parts_.push_back({{begin_, blocks_, ids_}, {}});
 }
 
@@ -80,7 +99,7 @@ SegmentBuilder::SegmentBuilder(Segment::Parts parts, const Segment::IsLive& is_l
 IndexResult<SegmentImage> SegmentBuilder::build(const std::filesystem::path& path) {
   choose_quantiser();
   const std::vector<uint32_t> lists = assign();
-  std::vector<uint32_t> sizes(list_count_);
+  std::vector<uint32_t> sizes(kBandCount * list_count_);
   for (const uint32_t list : lists) ++sizes[list];
 
   SegmentCounts counts;
@@ -88,7 +107,7 @@ IndexResult<SegmentImage> SegmentBuilder::build(const std::filesystem::path& pat
   counts.windows = lists.size();
   counts.leaders = quantiser_.leaders.size();
   counts.centroid_blocks = quantiser_.centroids.blocks.size();
-  counts.lists = list_count_;
+  counts.lists = sizes.size();
   for (const uint32_t size : sizes) counts.blocks += (size + kBlockWindows - 1) / kBlockWindows;
 
   auto made = path.empty() ? IndexResult<SegmentImage>(SegmentImage(counts))
@@ -104,7 +123,7 @@ IndexResult<SegmentImage> SegmentBuilder::build(const std::filesystem::path& pat
     made->list_begin()[list] = block;
     block += static_cast<uint32_t>((sizes[list] + kBlockWindows - 1) / kBlockWindows);
   }
-  made->list_begin()[list_count_] = block;
+  made->list_begin()[sizes.size()] = block;
   fill(*made, lists);
   if (auto sealed = made->seal(quantiser_.digest); !sealed) {
     return tl::unexpected(std::move(sealed.error()));
@@ -133,12 +152,12 @@ void SegmentBuilder::choose_quantiser() {
   if (list_count(windows_) == 1) return;
   const Part* best = nullptr;
   for (const Part& part : parts_) {
-    if (part.quantiser.empty() || !suits(part.lists.list_count(), windows_)) continue;
+    if (part.quantiser.empty() || !suits(part.lists.list_count() / kBandCount, windows_)) continue;
     if (best == nullptr || part.lists.blocks.size() > best->lists.blocks.size()) best = &part;
   }
   if (best != nullptr) {
     quantiser_ = best->quantiser;
-    list_count_ = best->lists.list_count();
+    list_count_ = best->lists.list_count() / kBandCount;
     return;
   }
   const std::vector<Window> centroids = sample(list_count(windows_));
@@ -170,23 +189,32 @@ std::vector<uint32_t> SegmentBuilder::assign() const {
   std::vector<uint32_t> lists;
   lists.reserve(windows_);
   if (quantiser_.empty()) {
-    for_each_window([&](const auto&...) { lists.push_back(0); });
+    for_each_window([&](const Part&, size_t, size_t, WindowId id) {
+      lists.push_back(static_cast<uint32_t>(place_of(id).band));
+    });
     return lists;
   }
   const Quantiser quantiser(quantiser_);
   std::vector<Window> batch;
+  std::vector<uint32_t> first_lists;  // of the batch: where each one's band begins
   const auto flush = [&] {
     lists.resize(lists.size() + batch.size());
-    quantiser.assign_lists(batch, std::span(lists).last(batch.size()));
+    const auto made = std::span(lists).last(batch.size());
+    quantiser.assign_lists(batch, made);
+    for (size_t i = 0; i < made.size(); ++i) made[i] += first_lists[i];
     batch.clear();
+    first_lists.clear();
   };
-  for_each_window([&](const Part& part, size_t list, size_t index, WindowId) {
-    if (part.quantiser.digest == quantiser_.digest && part.lists.list_count() == list_count_) {
+  for_each_window([&](const Part& part, size_t list, size_t index, WindowId id) {
+    if (part.quantiser.digest == quantiser_.digest &&
+        part.lists.list_count() == kBandCount * list_count_) {
       if (!batch.empty()) flush();
       lists.push_back(static_cast<uint32_t>(list));
       return;
     }
     batch.push_back(window_at(part.lists.blocks, index));
+    first_lists.push_back(static_cast<uint32_t>(place_of(id).band) *
+                          static_cast<uint32_t>(list_count_));
     if (batch.size() == kAssignBatch) flush();
   });
   flush();
@@ -197,7 +225,7 @@ void SegmentBuilder::fill(SegmentImage& image, std::span<const uint32_t> lists) 
   const std::span<WindowId> ids = image.ids();
   const std::span<const uint32_t> begin = image.list_begin();
   std::ranges::fill(ids, kNoId);
-  std::vector<uint32_t> filled(list_count_);
+  std::vector<uint32_t> filled(kBandCount * list_count_);
   size_t at = 0;
   for_each_window([&](const Part& part, size_t, size_t index, WindowId id) {
     const uint32_t list = lists[at++];
@@ -205,7 +233,7 @@ void SegmentBuilder::fill(SegmentImage& image, std::span<const uint32_t> lists) 
     put_window(image.blocks(), place, window_at(part.lists.blocks, index));
     ids[place] = id;
   });
-  for (size_t list = 0; list < list_count_; ++list) {
+  for (size_t list = 0; list < filled.size(); ++list) {
     sort_list(image.blocks().subspan(begin[list]),
               ids.subspan(begin[list] * kBlockWindows, filled[list]));
   }

@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kMagic[8] = {'S', 'G', 'W', 'I', 'N', 'D', 'O', 'W'};
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr uint32_t kByteOrder = 0x01020304;
 constexpr size_t kSectionBytes = 64;
 constexpr size_t kPageBytes = 4096;
@@ -204,7 +204,8 @@ bool SegmentImage::are_slots_right() const {
     if (last != nullptr && info.slot <= last->slot) return false;
     if (info.slot >= kSlotsMax || info.item_count > kItemsMax ||
         info.informative_items > info.item_count ||
-        info.window_count > info.item_count / kReferenceStride + 1) {
+        (info.band_count != 1 && info.band_count != kBandCount) ||
+        info.window_count > info.band_count * (info.item_count / kReferenceStride + 1)) {
       return false;
     }
     windows += info.window_count;
@@ -213,10 +214,10 @@ bool SegmentImage::are_slots_right() const {
   return windows == counts_.windows;
 }
 
-// Its centroids are the lists, by number, with places to spare at the ends only.
+// Its centroids are the lists of each band, by number, with places to spare at the ends only.
 bool SegmentImage::is_quantiser_right(uint64_t digest) const {
   SegmentImage& image = mutable_this();
-  if (counts_.leaders == 0) return counts_.lists == 1 && counts_.centroid_blocks == 0;
+  if (counts_.leaders == 0) return counts_.lists == kBandCount && counts_.centroid_blocks == 0;
   if (!are_runs(image.leader_begin(), counts_.centroid_blocks)) return false;
   const BlockLists centroids = {image.leader_begin(), image.centroids(), image.centroid_ids()};
   WindowId list = 0;
@@ -225,7 +226,7 @@ bool SegmentImage::is_quantiser_right(uint64_t digest) const {
       if (id != list++) return false;
     }
   }
-  return list == static_cast<WindowId>(counts_.lists) &&
+  return kBandCount * static_cast<uint64_t>(list) == counts_.lists &&
          digest == quantiser_digest(image.leaders(), image.centroids());
 }
 

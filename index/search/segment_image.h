@@ -7,9 +7,9 @@
 //   leader_begin    uint32_t, leaders + 1       in centroid blocks
 //   centroid_ids    WindowId, 8 for each of
 //   centroids       WindowBlock
-//   list_begin      uint32_t, lists + 1         in blocks
+//   list_begin      uint32_t, lists + 1         in blocks; for each band, one for each centroid
 //   blocks          WindowBlock, from a page on
-//   ids             WindowId, 8 for each block  slot << 32 | item
+//   ids             WindowId, 8 for each block  (segment.h)
 // A file is written under another name, synced and renamed: what bears the name is whole. All but
 // blocks and ids is verified when it is opened, those chunk by chunk on first use.
 // Files are of one machine: another byte order or another version is refused, and rebuilt.
@@ -36,9 +36,11 @@ namespace soundgate {
 // What a segment knows of each of its references.
 struct SlotInfo {
   uint32_t slot = 0;
-  uint32_t item_count = 0;
+  uint32_t item_count = 0;  // of each band
+  uint32_t band_count = 1;
   uint32_t window_count = 0;
-  uint32_t informative_items = 0;
+  uint32_t informative_items = 0;  // of kFull
+  uint32_t reserved = 0;
   int64_t enrolled_ms = 0;  // of its row, since 1970: tells it from another that got its number
 };
 

@@ -69,7 +69,7 @@ void place_sealed(Snapshot& snapshot, Slot slot, ReferenceEntry entry) {
 void place_references(Snapshot& snapshot, std::vector<PlacedReference> references) {
   std::vector<SlotItems> items;
   for (const PlacedReference& placed : references) {
-    items.push_back({placed.slot, *placed.items, placed.entry.added_ms});
+    items.push_back({placed.slot, placed.items.get(), placed.entry.added_ms});
   }
   auto segment = std::make_shared<const Segment>(items);
   for (PlacedReference& placed : references) {

@@ -7,10 +7,12 @@
 #include <cmath>
 #include <cstddef>
 
+#include "fingerprint/fingerprint.h"
+
 namespace soundgate {
 
 // Fewer windows are searched flat: that is as quick, and misses nothing.
-inline constexpr size_t kFlatWindowsMax = 16 * 1024;
+inline constexpr size_t kFlatWindowsMax = kBandCount * 16 * 1024;
 
 inline constexpr size_t kListWindows = 128;          // at least, that a new list has on average
 inline constexpr size_t kListCountMax = 512 * 1024;  // 2^19 centroids are 38 MB
@@ -31,14 +33,17 @@ inline bool suits(size_t list_count_there, size_t windows) {
 inline constexpr size_t kLeadersLookedAt = 8;
 
 // Windows that a query is compared with, those of the quantiser included: that is its cost.
-inline constexpr size_t kComparedWindows = 16000;
+inline constexpr size_t kComparedWindows = 4500;
+// The same of all queries of a close search together, however many they are.
+inline constexpr size_t kCloselyComparedWindows = 6'000'000;
 inline constexpr size_t kProbesMin = 8;
-inline constexpr size_t kProbesMax = 64;
+inline constexpr size_t kProbesMax = 1024;
 
-inline size_t probe_count(size_t windows, size_t lists) {
+// Lists of one band; windows are all that are in them.
+inline size_t probe_count(size_t windows, size_t lists, size_t compared) {
   const auto leaders = static_cast<size_t>(std::sqrt(static_cast<double>(lists)));
   const size_t quantiser = leaders + kLeadersLookedAt * leaders;
-  const size_t left = kComparedWindows - std::min(kComparedWindows, quantiser);
+  const size_t left = compared - std::min(compared, quantiser);
   // Queries are where windows crowd: the lists that they probe are twice as long as others.
   const size_t wanted = left / 2 * lists / std::max<size_t>(windows, 1);
   return std::min(lists, std::clamp(wanted, kProbesMin, kProbesMax));

@@ -25,16 +25,15 @@ struct WindowIndex::Faiss {
   Faiss(const BlockLists& lists, const QuantiserView& view)
       : quantiser(view.empty() ? nullptr : std::make_unique<Quantiser>(view)),
         quantiser_digest(view.digest),
-        list_count(lists.list_count()),
         index(lists, quantiser.get()),
-        probe_count(
-            soundgate::probe_count(lists.blocks.size() * kBlockWindows, lists.list_count())) {}
+        list_count(lists.list_count() / kBandCount),
+        windows_of_band(lists.blocks.size() * kBlockWindows / kBandCount) {}
 
   std::unique_ptr<Quantiser> quantiser;
   uint64_t quantiser_digest;
-  size_t list_count;
   ListIndex index;
-  size_t probe_count;
+  size_t list_count;       // of each band
+  size_t windows_of_band;  // on average
 };
 
 WindowIndex::WindowIndex(const BlockLists& lists, const QuantiserView& quantiser)
@@ -42,19 +41,26 @@ WindowIndex::WindowIndex(const BlockLists& lists, const QuantiserView& quantiser
 
 WindowIndex::~WindowIndex() = default;
 
-void WindowIndex::search(std::span<const Window> queries, WindowId first_id, uint32_t radius,
-                         size_t count_max, const IsWanted& is_wanted, CoarseProbes& coarse,
+void WindowIndex::search(std::span<const Window> queries, size_t band, size_t compared,
+                         WindowId first_id, uint32_t radius, size_t count_max,
+                         const IsWanted& is_wanted, CoarseProbes& coarse,
                          std::vector<Hit>& hits) const {
   Wanted wanted(is_wanted);
   ListSearchParameters limits;
   if (is_wanted) limits.sel = &wanted;
   limits.radius = radius;
   limits.first_id = first_id;
+  std::vector<int64_t> lists(queries.size());
   if (faiss_->quantiser) {
-    probe(queries, coarse);
+    probe(queries, probe_count(faiss_->windows_of_band, faiss_->list_count, compared), coarse);
     limits.probe_count = coarse.count;
-    limits.lists = coarse.lists.data();
+    lists = coarse.lists;
+  } else {
+    limits.probe_count = 1;
   }
+  for (int64_t& list : lists)
+    list += list < 0 ? 0 : static_cast<int64_t>(band * faiss_->list_count);
+  limits.lists = lists.data();
   std::vector<int32_t> distances(queries.size() * count_max);
   std::vector<faiss::Index::idx_t> labels(queries.size() * count_max);
   faiss_->index.search(static_cast<faiss::Index::idx_t>(queries.size()), bytes_of(queries),
@@ -67,14 +73,14 @@ void WindowIndex::search(std::span<const Window> queries, WindowId first_id, uin
   }
 }
 
-void WindowIndex::probe(std::span<const Window> queries, CoarseProbes& coarse) const {
+void WindowIndex::probe(std::span<const Window> queries, size_t count, CoarseProbes& coarse) const {
   if (coarse.digest == faiss_->quantiser_digest && coarse.list_count == faiss_->list_count &&
-      coarse.count >= faiss_->probe_count) {
+      coarse.count >= count) {
     return;
   }
   coarse.list_count = faiss_->list_count;
   coarse.digest = faiss_->quantiser_digest;
-  coarse.count = faiss_->probe_count;
+  coarse.count = count;
   std::vector<int32_t> distances(queries.size() * coarse.count);
   coarse.lists.resize(distances.size());
   faiss_->quantiser->search(static_cast<faiss::Index::idx_t>(queries.size()), bytes_of(queries),

@@ -39,14 +39,16 @@ class WindowIndex {
   WindowIndex& operator=(const WindowIndex&) = delete;
 
   // Appends to `hits`, for each query, the nearest windows: those with ids from `first_id` on,
-  // nearer than `radius`, that `is_wanted` (empty: all), and at most `count_max` of them.
+  // nearer than `radius`, that `is_wanted` (empty: all), and at most `count_max` of them; of
+  // the lists, those of this band, and as many as `compared` windows are in (tuning.h).
   using IsWanted = std::function<bool(WindowId)>;
-  void search(std::span<const Window> queries, WindowId first_id, uint32_t radius, size_t count_max,
-              const IsWanted& is_wanted, CoarseProbes& coarse, std::vector<Hit>& hits) const;
+  void search(std::span<const Window> queries, size_t band, size_t compared, WindowId first_id,
+              uint32_t radius, size_t count_max, const IsWanted& is_wanted, CoarseProbes& coarse,
+              std::vector<Hit>& hits) const;
 
  private:
   struct Faiss;
-  void probe(std::span<const Window> queries, CoarseProbes& coarse) const;
+  void probe(std::span<const Window> queries, size_t count, CoarseProbes& coarse) const;
 
   std::unique_ptr<Faiss> faiss_;
 };

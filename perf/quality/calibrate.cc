@@ -5,7 +5,7 @@
 // of
 //   the upload, reference, "made_of" that, of its family ("same") or "other"; rank of the candidate
 //   and its weight; seconds, score, independent seconds, strength, speed, tempo (threshold.h) that
-//   it was sought as: each stretch at its own tempo, and at any.
+//   it was sought as: each stretch at its own tempo, and at any; band (fingerprint.h).
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -38,7 +38,7 @@ std::shared_ptr<const Snapshot> snapshot_of(const std::vector<Row>& rows) {
     entry.reference.content_id = row.name;
     entry.reference.title = row.family;
     entry.reference.duration_seconds = fingerprint_of(row).duration_seconds;
-    entry.items = std::make_shared<const std::vector<Item>>(row.items);
+    entry.items = std::make_shared<const BandedItems>(fingerprint_of(row));
     entries.push_back(std::move(entry));
   }
   add_references(*snapshot, std::move(entries));
@@ -60,7 +60,7 @@ struct Found {
   size_t rank;
 };
 
-std::map<Slot, Found> strongest(const Query& query, const Snapshot& snapshot,
+std::map<Slot, Found> strongest(const Query& query, Band band, const Snapshot& snapshot,
                                 const std::vector<Candidate>& candidates,
                                 std::optional<double> speed) {
   std::map<Slot, Found> found;
@@ -68,7 +68,7 @@ std::map<Slot, Found> strongest(const Query& query, const Snapshot& snapshot,
   for (const Candidate& candidate : candidates) {
     ++rank;
     const ReferenceEntry& entry = *snapshot.references.at(candidate.slot);
-    const Alignment alignment = align(query, *entry.items.load(), candidate, speed);
+    const Alignment alignment = align(query, entry.items.load()->of(band), candidate, speed);
     if (alignment.proving_items < kMatchItemsMin) continue;
     const auto [it, is_new] = found.try_emplace(candidate.slot, Found{alignment, candidate, rank});
     if (!is_new && alignment.strength() > it->second.alignment.strength()) {
@@ -78,27 +78,32 @@ std::map<Slot, Found> strongest(const Query& query, const Snapshot& snapshot,
   return found;
 }
 
-std::string line_of(const Row& row, const Query& query, const Reference& reference,
+std::string line_of(const Row& row, Band band, const Query& query, const Reference& reference,
                     const Found& found) {
   const Alignment& alignment = found.alignment;
   char line[1024];
-  std::snprintf(
-      line, sizeof(line), "%s\t%s\t%.2f\t%s\t%s\t%zu\t%u\t%.2f\t%.4f\t%.2f\t%.4f\t%.3f\t%d\n",
-      row.kind.c_str(), row.name.c_str(), query.known_seconds(), reference.content_id.c_str(),
-      relation(row, reference), found.rank, found.candidate.weight,
-      alignment.proving_items * kItemSeconds, alignment.score, alignment.independent_seconds,
-      alignment.strength(), alignment.audio_speed, static_cast<int>(alignment.tempo));
+  std::snprintf(line, sizeof(line),
+                "%s\t%s\t%.2f\t%s\t%s\t%zu\t%u\t%.2f\t%.4f\t%.2f\t%.4f\t%.3f\t%d\t%d\n",
+                row.kind.c_str(), row.name.c_str(), query.known_seconds(),
+                reference.content_id.c_str(), relation(row, reference), found.rank,
+                found.candidate.weight, alignment.proving_items * kItemSeconds, alignment.score,
+                alignment.independent_seconds, alignment.strength(), alignment.audio_speed,
+                static_cast<int>(alignment.tempo), static_cast<int>(band));
   return line;
 }
 
 void show(const std::shared_ptr<const Snapshot>& snapshot, const Row& row, std::mutex& output) {
-  Matcher matcher(snapshot);
-  matcher.append(snapshot, 0, row.items);
-  const auto candidates = matcher.take_candidates(snapshot);
   std::string text;
-  for (const std::optional<double> speed : {std::optional(1.0), std::optional<double>()}) {
-    for (const auto& [slot, found] : strongest(matcher.query(), *snapshot, candidates, speed)) {
-      text += line_of(row, matcher.query(), snapshot->references.at(slot)->reference, found);
+  const BandedItems items(fingerprint_of(row));
+  for (const Band band : kAllBands) {
+    Matcher matcher(snapshot, band);
+    matcher.append(snapshot, 0, items.of(band));
+    const auto candidates = matcher.take_candidates(snapshot);
+    const Query& query = matcher.query();
+    for (const std::optional<double> speed : {std::optional(1.0), std::optional<double>()}) {
+      for (const auto& [slot, found] : strongest(query, band, *snapshot, candidates, speed)) {
+        text += line_of(row, band, query, snapshot->references.at(slot)->reference, found);
+      }
     }
   }
   const std::lock_guard lock(output);

@@ -58,13 +58,18 @@ std::vector<Row> read_corpus(const std::filesystem::path& directory) {
   std::vector<Row> rows;
   for (std::string line; std::getline(manifest, line);) {
     rows.push_back(row_of(nlohmann::json::parse(line)));
-    rows.back().items = read_words(directory / "items" / (rows.back().name + ".u32"));
+    Row& row = rows.back();
+    const std::vector<uint32_t> words = read_words(directory / "items" / (row.name + ".u32"));
+    const auto band = static_cast<ptrdiff_t>(words.size() / kBandCount);
+    row.items.assign(words.begin(), words.begin() + band);
+    row.bass.assign(words.begin() + band, words.begin() + 2 * band);
+    row.treble.assign(words.begin() + 2 * band, words.end());
   }
   return rows;
 }
 
 Fingerprint fingerprint_of(const Row& row) {
-  return {kAlgorithm, audio_seconds(row.items.size()), row.items};
+  return {kAlgorithm, audio_seconds(row.items.size()), row.items, row.bass, row.treble};
 }
 
 }  // namespace soundgate::quality

@@ -29,7 +29,7 @@ struct Row {
   std::string name;
   std::string family;  // of an upload of several families: all, with commas between
   std::vector<Part> parts;
-  std::vector<Item> items;
+  std::vector<Item> items, bass, treble;
 
   bool is_reference() const { return role == "reference" || role == "distractor"; }
 };

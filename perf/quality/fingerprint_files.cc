@@ -1,11 +1,13 @@
 // Fingerprints audio files as the appliance does, in its decoder workers: one process for thousands
 // of short files, where fpcalc would start up for each.
 // usage: quality_fingerprint [--probes] < lines
-// Input: lines "SOURCE<TAB>TARGET". Output: TARGET holds the items, 32-bit little-endian; with
+// Input: lines "SOURCE<TAB>TARGET". Output: TARGET holds the items, 32-bit little-endian, band
+// after band; with
 //   --probes, TARGET.probes holds those of all probes at the default share of CPU, in runs of:
-//   step, first item, item count, items. A line "TARGET<TAB>seconds" is printed, in the order
+//   view, first item, item count, items. A line "TARGET<TAB>seconds" is printed, in the order
 //   given. A file that cannot be fingerprinted whole ends the run: the suite makes its own files,
 //   and one that is damaged is the suite's fault.
+#include <array>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -35,11 +37,16 @@ class Listener final : public DecodeListener {
     auto& all = streams_[tag].items;
     all.insert(all.end(), items.begin(), items.end());
   }
-  void on_probe_items(uint64_t tag, int step, uint32_t first_item,
-                      std::span<const Item> items) override {
+  void on_view_items(uint64_t tag, int view, uint32_t first_item,
+                     std::span<const Item> items) override {
     const std::lock_guard lock(mutex_);
+    if (!is_probe(view)) {
+      auto& band = streams_[tag].bands[static_cast<size_t>(band_of(view)) - 1];
+      band.insert(band.end(), items.begin(), items.end());
+      return;
+    }
     auto& all = streams_[tag].probes;
-    all.push_back(static_cast<uint32_t>(step));
+    all.push_back(static_cast<uint32_t>(view));
     all.push_back(first_item);
     all.push_back(static_cast<uint32_t>(items.size()));
     all.insert(all.end(), items.begin(), items.end());
@@ -53,6 +60,7 @@ class Listener final : public DecodeListener {
 
   struct Stream {
     std::vector<Item> items;
+    std::array<std::vector<Item>, kBandCount - 1> bands;
     std::vector<uint32_t> probes;  // as in the file
     DecodeEnd end;
     bool has_ended = false;
@@ -124,7 +132,9 @@ void run(bool with_probes) {
     const std::string source = line.substr(0, tab), target = line.substr(tab + 1);
     feed((*pool)->producer(0), ++tag, source);
     const Listener::Stream stream = listener.wait_for(tag, source);
-    write_file(target, stream.items);
+    std::vector<Item> items = stream.items;
+    for (const auto& band : stream.bands) items.insert(items.end(), band.begin(), band.end());
+    write_file(target, items);
     if (with_probes) write_file(target + ".probes", stream.probes);
     std::cout << target << '\t' << stream.end.decoded_seconds << std::endl;
   }

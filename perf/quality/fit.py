@@ -5,7 +5,7 @@ usage: fit.py DIR
 
 Reads DIR/manifest.jsonl and what quality_calibrate wrote of it, DIR/impostor.tsv and DIR/upload.tsv.
 Of an impostor and a family of references only the strongest stretch counts: what one piece of music
-has in common with another, it has with all that is cut of that. Prints, for either tempo, the tails
+has in common with another, it has with all that is cut of that. Prints, for each band and either tempo, the tails
 above several starts, and the thresholds of 1e-6 false matches an upload that follow; those in
 index/align/threshold.cc are chosen of them. Draws strengths.png.
 """
@@ -20,7 +20,12 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 
+import music  # noqa: E402
+
+# Tails by (tempo, band), as quality_calibrate writes them.
 TEMPOS = {"0": "same tempo", "1": "other tempo"}
+BANDS = {"0": "all of it", "1": "bass", "2": "treble"}
+TAILS = {(tempo, band): f"{BANDS[band]}, {TEMPOS[tempo]}" for band in BANDS for tempo in TEMPOS}
 ITEM_SECONDS = 1365 / 11025
 SAME_SPEED = 0.02  # what an "other" tempo may be off 1 and still be the same
 
@@ -29,22 +34,22 @@ def stretches(path):
     with path.open() as file:
         for line in file:
             (kind, upload, seconds, reference, relation, _, _, _, score, _, strength, speed,
-             tempo) = line.rstrip("\n").split("\t")
+             tempo, band) = line.rstrip("\n").split("\t")
             yield (kind, upload, float(seconds), reference, relation, float(score), float(strength),
-                   float(speed), tempo)
+                   float(speed), (tempo, band))
 
 
 def impostor_tails(folder, families):
-    """{tempo: strengths, falling}, and seconds of the impostors."""
-    best, seconds = {tempo: defaultdict(float) for tempo in TEMPOS}, {}
+    """{tail: strengths, falling}, and seconds of the impostors."""
+    best, seconds = {tail: defaultdict(float) for tail in TAILS}, {}
     for (_, upload, length, reference, relation, _, strength, speed,
-         tempo) in stretches(folder / "impostor.tsv"):
+         tail) in stretches(folder / "impostor.tsv"):
         seconds[upload] = length
-        if relation != "other" or (tempo == "1" and abs(speed - 1) <= SAME_SPEED):
+        if relation != "other" or (tail[0] == "1" and abs(speed - 1) <= SAME_SPEED):
             continue
         pair = upload, families[reference]
-        best[tempo][pair] = max(best[tempo][pair], strength)
-    return ({tempo: sorted(found.values(), reverse=True) for tempo, found in best.items()},
+        best[tail][pair] = max(best[tail][pair], strength)
+    return ({tail: sorted(found.values(), reverse=True) for tail, found in best.items()},
             sum(seconds.values()))
 
 
@@ -75,21 +80,21 @@ def main():
     references = [row for row in rows if row["role"] in ("reference", "distractor")]
     families = {row["name"]: row["family"] for row in references}
     reference_seconds = ITEM_SECONDS * sum(
-        (folder / "items" / f"{row['name']}.u32").stat().st_size // 4 for row in references)
+        (folder / "items" / f"{row['name']}.u32").stat().st_size // (4 * music.BANDS) for row in references)
     tails, upload_seconds = impostor_tails(folder, families)
     pair_seconds = reference_seconds * upload_seconds
     figure, axes = pyplot.subplots(figsize=(9, 6), layout="constrained")
-    print("tempo, above, start, scale, rate per s and s; threshold here of 30 s, of 214 s at 1M")
-    for tempo, strengths in tails.items():
+    print("band, tempo, above, start, scale, rate per s and s; threshold here of 30 s, of 214 s at 1M")
+    for name, strengths in ((TAILS[key], found) for key, found in tails.items()):
         for count in (400, 200, 100, 50):
             if count >= len(strengths):
                 continue
             tail = fit(strengths, count, pair_seconds)
-            print(f"{TEMPOS[tempo]}, {count}, {tail[1]:.3f}, {tail[2]:.4f}, {tail[0]:.2e}; "
+            print(f"{name}, {count}, {tail[1]:.3f}, {tail[2]:.4f}, {tail[0]:.2e}; "
                   f"{threshold(tail, reference_seconds, 28):.2f}, "
                   f"{threshold(tail, 214e6, 214):.2f}")
         axes.step(strengths, [(n + 1) / pair_seconds for n in range(len(strengths))],
-                  label=f"impostors, {TEMPOS[tempo]}")
+                  label=f"impostors, {name}")
     axes.set_yscale("log")
     axes.set_ylabel("unrelated stretches per second of upload and second of reference")
     axes.set_xlabel("strength")

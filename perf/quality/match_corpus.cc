@@ -53,14 +53,16 @@ json json_of(const MatchSegment& segment) {
 }
 
 // The items as they arrive: a second at a time.
-json search_index(const Index& index, const std::vector<Item>& items,
-                  const std::vector<ProbeRun>& probes) {
+json search_index(const Index& index, const Row& row, const std::vector<ProbeRun>& probes) {
   const auto session = index.match();
-  for (size_t i = 0; i < items.size(); i += 8) {
-    const size_t count = std::min<size_t>(8, items.size() - i);
-    session->append(static_cast<uint32_t>(i), std::span(items).subspan(i, count));
+  for (size_t i = 0; i < row.items.size(); i += 8) {
+    const auto first = static_cast<uint32_t>(i);
+    const size_t count = std::min<size_t>(8, row.items.size() - i);
+    session->append(first, std::span(row.items).subspan(i, count));
+    session->append_view(view_of(Band::kBass), first, std::span(row.bass).subspan(i, count));
+    session->append_view(view_of(Band::kTreble), first, std::span(row.treble).subspan(i, count));
   }
-  for (const ProbeRun& run : probes) session->append_probe(run.step, run.first_item, run.items);
+  for (const ProbeRun& run : probes) session->append_view(run.step, run.first_item, run.items);
   json matches = json::array();
   for (const Match& match : session->finish()) {
     json segments = json::array();
@@ -127,7 +129,7 @@ Search soundgate_search(const std::filesystem::path& corpus, const std::vector<R
       if (runs.empty()) return json(nullptr);
       std::erase_if(runs, [&](const ProbeRun& run) { return std::abs(run.step) > step_max; });
     }
-    return search_index(*store->index, row.items, runs);
+    return search_index(*store->index, row, runs);
   };
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 RATE = 11025  # Hz
+BANDS = 3      # whose items are in a file, one after the other
 SILENT = 10 ** (-50 / 20)  # of full scale: what is softer cannot be recognised
 
 # Both games have "Through Space".

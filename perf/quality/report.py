@@ -20,6 +20,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 
+import music  # noqa: E402
 from attacks import ROWS  # noqa: E402
 
 METHODS = {"soundgate": "Soundgate", "soundgate-near": "Soundgate, near",
@@ -145,7 +146,7 @@ def summary(method, results, wrong, threshold, folder):
         words.append(f"boundaries of embedded parts off by {statistics.median(errors):.2f} s "
                      f"(95 %: {sorted(errors)[int(.95 * (len(errors) - 1))]:.2f} s)")
     cpu = results.cpu_ms_per_minute(
-        lambda name: (folder / "items" / f"{name}.u32").stat().st_size // 4)
+        lambda name: (folder / "items" / f"{name}.u32").stat().st_size // (4 * music.BANDS))
     words.append(f"{cpu:.2f} ms of CPU a minute of upload")
     return "; ".join(words) + "."
 

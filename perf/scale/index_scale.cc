@@ -83,22 +83,31 @@ Segments build(const Options& options, const Uploads& uploads) {
   Segments segments;
   for (size_t begin = 0; begin < options.references; begin += kBatchReferences) {
     const size_t end = std::min(begin + kBatchReferences, options.references);
-    std::vector<std::vector<Item>> made;
+    std::vector<BandedItems> made;
     std::vector<SlotItems> references;
     for (size_t i = begin; i < end; ++i) {
-      made.push_back(i < uploads.tracks.size() ? uploads.tracks[i] : music.make(kReferenceItems));
+      std::vector<Item> all =
+          i < uploads.tracks.size() ? uploads.tracks[i] : music.make(kReferenceItems);
+      const size_t count = all.size();
+      // Other bands' windows are made of the same tracks: what counts here is how many there are.
+      for (size_t band = 1; band < kBandCount; ++band) {
+        const std::vector<Item> items = music.make(count);
+        all.insert(all.end(), items.begin(), items.end());
+      }
+      made.emplace_back(std::move(all), kBandCount);
     }
     for (size_t i = begin; i < end; ++i) {
-      references.push_back({static_cast<Slot>(i), made[i - begin], 0});
+      references.push_back({static_cast<Slot>(i), &made[i - begin], 0});
     }
     add(segments, std::make_shared<const Segment>(references));
   }
   return segments;
 }
 
-QueryWindows windows_of(std::span<const Item> items, uint32_t begin, uint32_t end) {
+QueryWindows windows_of(std::span<const Item> items, uint32_t begin, uint32_t end,
+                        uint32_t stride) {
   QueryWindows windows;
-  for (uint32_t first = begin; first < end; first += kQueryStride) {
+  for (uint32_t first = begin; first < end; first += stride) {
     if (first + kWindowItems > items.size()) break;
     const WindowItems window = items.subspan(first).first<kWindowItems>();
     if (!is_informative(window)) continue;
@@ -109,13 +118,17 @@ QueryWindows windows_of(std::span<const Item> items, uint32_t begin, uint32_t en
 }
 
 // In batches, as a session does.
-std::vector<WindowHit> search(const Segments& segments, std::span<const Item> items) {
-  constexpr uint32_t kBatchItems = kQueryStride * kSearchBatchWindows;
+std::vector<WindowHit> search(const Segments& segments, std::span<const Item> items, Band band) {
   std::vector<WindowHit> hits;
-  for (uint32_t begin = 0; begin < items.size(); begin += kBatchItems) {
-    const QueryWindows windows = windows_of(items, begin, begin + kBatchItems);
+  for (uint32_t begin = 0; begin < items.size();) {
+    const uint32_t stride = begin < kFirstItems ? kFirstQueryStride : kQueryStride;
+    const uint32_t end = begin + stride * static_cast<uint32_t>(kSearchBatchWindows);
+    const QueryWindows windows = windows_of(items, begin, end, stride);
     CoarseProbes coarse;
-    for (const auto& segment : segments) segment->search(windows, 0, {}, hits, coarse);
+    for (const auto& segment : segments) {
+      segment->search(windows, {.band = band}, {}, hits, coarse);
+    }
+    begin = end;
   }
   return hits;
 }
@@ -170,9 +183,11 @@ struct Recall {
 nlohmann::json measure_recall(const Segments& segments, const Uploads& uploads) {
   std::map<std::string, Recall> recall;
   for (const Upload& upload : uploads.uploads) {
-    const SlotItems reference{static_cast<Slot>(upload.track), uploads.tracks[upload.track], 0};
+    const BandedItems items(uploads.tracks[upload.track], 1);
+    const SlotItems reference{static_cast<Slot>(upload.track), &items, 0};
     const Segments alone{std::make_shared<const Segment>(std::span(&reference, 1))};
-    recall[upload.kind].count(upload, search(alone, upload.items), search(segments, upload.items));
+    recall[upload.kind].count(upload, search(alone, upload.items, Band::kFull),
+                              search(segments, upload.items, Band::kFull));
   }
   nlohmann::json json;
   for (const auto& [kind, counted] : recall) json[kind] = counted.json();
@@ -186,7 +201,10 @@ nlohmann::json measure_cost(const Options& options, const Segments& segments,
   size_t hits = 0;
   for (size_t i = 0; i < options.cost_uploads; ++i) {
     const std::vector<Item> items = music.make(kReferenceItems);
-    milliseconds.push_back(1000 * cpu_seconds_of([&] { hits += search(segments, items).size(); }));
+    milliseconds.push_back(1000 * cpu_seconds_of([&] {
+                             for (const Band band : kAllBands)
+                               hits += search(segments, items, band).size();
+                           }));
   }
   std::ranges::sort(milliseconds);
   return {

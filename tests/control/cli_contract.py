@@ -176,6 +176,8 @@ class Contract(CliTest):
         self.assertEqual(lines[1]["suppression"], None)
         self.assertEqual(lines[2]["suppression"]["reason"], "wrong")
         path = self.folder / f"{self.bank}.jsonl"
+        for line in lines:
+            self.assertLessEqual({"fingerprint", "bass", "treble"}, line.keys())
         path.write_text(exported)
 
         # Into another store: the same, and it does the same.
@@ -242,7 +244,8 @@ class Contract(CliTest):
         good = {"fingerprint": made_up_fingerprint(1)}
         text = json.loads(self.fpcalc(self.tunes[0]))["fingerprint"]
         bad = [("DURATION=214", "no JSON object"), ({"duration": 3}, "fingerprint must be"),
-               ({"fingerprint": []}, "no items"), ({"fingerprint": "AQAA"}, "cut short"),
+               ({"fingerprint": []}, "no items"), ({**good, "bass": [1], "treble": [1]}, "as many items"),
+               ({**good, "treble": made_up_fingerprint(2)}, "bass"), ({"fingerprint": "AQAA"}, "cut short"),
                ({"fingerprint": text[:-1]}, "fingerprint"), ({"fingerprint": text + "AAAA"}, "goes on"),
                ({"fingerprint": "Ag" + text[2:]}, "algorithm"), ({"fingerprint": text + "="}, "base64"),
                ({**good, "algorithm": 2}, "algorithm must be 1"), ({**good, "algorithm": "1"}, "algorithm"),

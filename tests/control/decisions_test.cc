@@ -59,6 +59,17 @@ TEST_F(DecisionStoreTest, ListsTheNewestWithTheNewestLast) {
   EXPECT_THAT(list({.limit = 2}), ElementsAre(R"({"id":"b"})", R"({"id":"c"})"));
 }
 
+TEST_F(DecisionStoreTest, KeepsTheItemsOfAllBands) {
+  DecisionRow banded = row("banded", 100, VerdictKind::kPass, 4);
+  banded.fingerprint.bass = {1, 2, 3, 4};
+  banded.fingerprint.treble = {5, 6, 7, 8};
+  write(banded);
+  const Fingerprint fingerprint = store_->fingerprint("banded").value();
+  EXPECT_EQ(fingerprint.items, std::vector<Item>(4, 0xabcd1234));
+  EXPECT_EQ(fingerprint.bass, banded.fingerprint.bass);
+  EXPECT_EQ(fingerprint.treble, banded.fingerprint.treble);
+}
+
 TEST_F(DecisionStoreTest, ManyComeInPages) {
   for (const char* id : {"a", "b", "c", "d", "e"}) {
     DecisionRow big = row(id, 100.0 + id[0]);

@@ -19,8 +19,8 @@ class FakeSession : public MatchSession {
               ProbeItems& probe_items)
       : matches_(matches), decisive_(decisive), probe_items_(probe_items) {}
   void append(uint32_t, std::span<const Item> items) override { item_count_ += items.size(); }
-  void append_probe(int step, uint32_t, std::span<const Item> items) override {
-    probe_items_[step] += items.size();
+  void append_view(int view, uint32_t, std::span<const Item> items) override {
+    probe_items_[view] += items.size();
   }
   std::vector<Match> decisive(Action) override { return decisive_; }
   std::vector<Match> finish() override { return item_count_ > 0 ? matches_ : std::vector<Match>(); }

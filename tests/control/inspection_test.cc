@@ -249,10 +249,10 @@ TEST_F(InspectionTest, ProbesReachTheMatchesAndAreNotKept) {
   begin(1);
   append(1);
   const std::vector<Item> probed(7, 1);
-  matcher_->on_probe_items(producer_.last().tag, -2, 0, probed);  // they may be first
+  matcher_->on_view_items(producer_.last().tag, -2, 0, probed);  // they may be first
   items();
-  matcher_->on_probe_items(producer_.last().tag, 1, 300, probed);
-  matcher_->on_probe_items(producer_.last().tag + 1, 2, 0, probed);  // of nobody
+  matcher_->on_view_items(producer_.last().tag, 1, 300, probed);
+  matcher_->on_view_items(producer_.last().tag + 1, 2, 0, probed);  // of nobody
   EXPECT_EQ(index_.probe_items, (ProbeItems{{-2, 7}, {1, 7}}));
   finish(1);
   end();

@@ -23,7 +23,7 @@ class Hearing : public DecodeListener {
     hold(tag);
     note(tag, "items " + std::to_string(first_item) + "+" + std::to_string(items.size()));
   }
-  void on_probe_items(uint64_t tag, int step, uint32_t first_item, std::span<const Item>) override {
+  void on_view_items(uint64_t tag, int step, uint32_t first_item, std::span<const Item>) override {
     note(tag, "probe " + std::to_string(step) + " " + std::to_string(first_item));
   }
   void on_end(uint64_t tag, const DecodeEnd& end) override {
@@ -76,7 +76,7 @@ TEST(MatcherThreads, WhatIsSaidOfAnUploadKeepsItsOrder) {
     for (uint32_t i = 0; i < 200; ++i) {
       for (uint16_t slot = 0; slot < 8; ++slot) {
         threads.on_items(upload_tag(0, 1, slot), 24 * i, kItems);
-        if (i % 10 == 0) threads.on_probe_items(upload_tag(0, 1, slot), -1, 24 * i, kItems);
+        if (i % 10 == 0) threads.on_view_items(upload_tag(0, 1, slot), -1, 24 * i, kItems);
       }
     }
     for (uint16_t slot = 0; slot < 8; ++slot) threads.on_end(upload_tag(0, 1, slot), {});

@@ -1,11 +1,14 @@
-// Items taken as they come are those that Chromaprint makes of the whole.
+// Items are those that Chromaprint makes, however the samples come; bands hear only their part.
 
 #include "fingerprint/chroma/chroma.h"
 
+#include <chromaprint.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <map>
 #include <random>
 
 #include "fingerprint/decode/worker/item_stream.h"
@@ -30,9 +33,8 @@ std::vector<int16_t> music() {
 std::vector<Item> at_once(std::span<const int16_t> samples) {
   Chroma chroma;
   chroma.feed(samples);
-  chroma.finish();
   std::vector<Item> items;
-  chroma.take(items);
+  chroma.take(Band::kFull, items);
   return items;
 }
 
@@ -45,12 +47,88 @@ TEST(Chroma, MakesTheSameItemsOfPieces) {
     std::vector<Item> items;
     for (size_t at = 0; at < samples.size(); at += piece) {
       chroma.feed(std::span(samples).subspan(at, std::min(piece, samples.size() - at)));
-      chroma.take(items);
+      chroma.take(Band::kFull, items);
     }
-    chroma.finish();
-    chroma.take(items);
     EXPECT_EQ(items, expected) << piece;
   }
+}
+
+std::vector<Item> of_chromaprint(std::span<const int16_t> samples) {
+  ChromaprintContext* context = chromaprint_new(kAlgorithm);
+  chromaprint_start(context, kSampleRateHz, 1);
+  chromaprint_feed(context, samples.data(), static_cast<int>(samples.size()));
+  chromaprint_finish(context);
+  uint32_t* items = nullptr;
+  int count = 0;
+  chromaprint_get_raw_fingerprint(context, &items, &count);
+  std::vector<Item> copy(items, items + count);
+  chromaprint_dealloc(items);
+  chromaprint_free(context);
+  return copy;
+}
+
+int differing_bits(std::span<const Item> some, std::span<const Item> others) {
+  EXPECT_EQ(some.size(), others.size());
+  int bits = 0;
+  for (size_t i = 0; i < std::min(some.size(), others.size()); ++i) {
+    bits += std::popcount(some[i] ^ others[i]);
+  }
+  return bits;
+}
+
+TEST(Chroma, MakesTheItemsOfChromaprint) {
+  const std::vector<int16_t> samples = music();
+  EXPECT_LE(differing_bits(at_once(samples), of_chromaprint(samples)), 1);
+  std::vector<int16_t> quiet(samples);
+  for (int16_t& sample : quiet) sample = static_cast<int16_t>(sample / 3000);  // next to nothing
+  EXPECT_LE(differing_bits(at_once(quiet), of_chromaprint(quiet)), 1);
+  std::mt19937 random(6);
+  std::vector<int16_t> noise(samples.size());
+  for (int16_t& sample : noise) sample = static_cast<int16_t>(random());
+  EXPECT_LE(differing_bits(at_once(noise), of_chromaprint(noise)), 1);
+}
+
+std::vector<int16_t> sum(std::span<const int16_t> some, std::span<const int16_t> others) {
+  std::vector<int16_t> both;
+  for (size_t i = 0; i < some.size(); ++i) {
+    both.push_back(static_cast<int16_t>(some[i] / 2 + others[i] / 2));
+  }
+  return both;
+}
+
+// Notes from this one on, of an octave.
+std::vector<int16_t> notes(double lowest_hz, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<int16_t> samples(kSamples);
+  double hz = lowest_hz, phase = 0;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    if (i % 5000 == 0) hz = lowest_hz * std::exp2(static_cast<double>(random() % 12) / 12);
+    phase += 2 * M_PI * hz / kSampleRateHz;
+    samples[i] = static_cast<int16_t>(12000 * std::sin(phase));
+  }
+  return samples;
+}
+
+std::vector<Item> of_band(Band band, std::span<const int16_t> samples) {
+  Chroma chroma(kAllBands);
+  chroma.feed(samples);
+  std::vector<Item> items;
+  chroma.take(band, items);
+  return items;
+}
+
+TEST(Chroma, HearsInABandOnlyWhatIsInIt) {
+  const auto low = notes(70, 1), high = notes(600, 2);
+  const auto both = sum(low, high);
+  const int bits = 32 * static_cast<int>(at_once(both).size());
+  const auto share = [&](Band band, std::span<const int16_t> alone) {
+    return differing_bits(of_band(band, both), of_band(band, alone)) / static_cast<double>(bits);
+  };
+  EXPECT_LT(share(Band::kBass, low), 0.02);
+  EXPECT_LT(share(Band::kTreble, high), 0.02);
+  EXPECT_GT(share(Band::kFull, low), 0.1);
+  EXPECT_GT(share(Band::kFull, high), 0.1);
+  EXPECT_EQ(of_band(Band::kFull, both), at_once(both));
 }
 
 TEST(Chroma, MakesNothingOfTooLittle) {
@@ -76,7 +154,10 @@ TEST(ItemStream, KeepsToItsGridBehindAGap) {
   const std::vector<Item> expected = at_once(samples);
   std::vector<Item> items(expected.size(), 0);
   uint32_t made = 0;
-  decode::ItemStream stream([&](uint32_t first, std::span<const Item> some) {
+  std::map<int, size_t> counts;
+  decode::ItemStream stream([&](int view, uint32_t first, std::span<const Item> some) {
+    counts[view] += some.size();
+    if (view != kPlainView) return;
     ASSERT_LE(first + some.size(), items.size());
     std::copy(some.begin(), some.end(), items.begin() + first);
     made += static_cast<uint32_t>(some.size());
@@ -86,8 +167,9 @@ TEST(ItemStream, KeepsToItsGridBehindAGap) {
   stream.feed(std::span(samples).first(gap_begin));
   stream.jump_to(gap_end);
   stream.feed(std::span(samples).subspan(gap_end));
-  stream.finish();
 
+  stream.finish();
+  for (const Band band : kAllBands) EXPECT_EQ(counts[view_of(band)], made);
   const auto missing = static_cast<double>(expected.size() - made);
   EXPECT_NEAR(missing * kItemSeconds, 8 + 2.7, 0.4);  // an item needs 2.7 s
   EXPECT_NEAR(stream.gap_seconds(), 8, 0.01);

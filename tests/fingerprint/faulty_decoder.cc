@@ -60,7 +60,7 @@ ResultEnd misbehave_or_decode(StreamContext& stream) {
   }
   if (fault == "UNWANTED") {  // a probe that nobody asked for
     const std::array<Item, 1> items{};
-    stream.emit(stream.probes().step_max + 1, 0, items);
+    stream.emit(-(stream.probes().step_max + 1), 0, items);
   }
   return decode_stream(stream);
 }

@@ -31,10 +31,11 @@ void PoolRecorder::on_items(uint64_t tag, uint32_t first_item, std::span<const I
   changed_.notify_all();
 }
 
-void PoolRecorder::on_probe_items(uint64_t tag, int step, uint32_t first_item,
-                                  std::span<const Item> items) {
+void PoolRecorder::on_view_items(uint64_t tag, int view, uint32_t first_item,
+                                 std::span<const Item> items) {
   const std::lock_guard lock(mutex_);
-  add(streams_[tag].probes[step], first_item, items);
+  Heard& stream = streams_[tag];
+  add(is_probe(view) ? stream.probes[view] : stream.bands[view], first_item, items);
   changed_.notify_all();
 }
 

@@ -27,7 +27,7 @@ struct HeardItems {
 };
 
 struct Heard : HeardItems {
-  std::map<int, HeardItems> probes;  // by step
+  std::map<int, HeardItems> bands, probes;  // by view
   bool has_gap = false;
   int ends = 0;
   DecodeEnd end;
@@ -36,8 +36,8 @@ struct Heard : HeardItems {
 class PoolRecorder : public DecodeListener {
  public:
   void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) override;
-  void on_probe_items(uint64_t tag, int step, uint32_t first_item,
-                      std::span<const Item> items) override;
+  void on_view_items(uint64_t tag, int view, uint32_t first_item,
+                     std::span<const Item> items) override;
   void on_end(uint64_t tag, const DecodeEnd& end) override;
   void on_trouble(const std::string& what) override;
 

@@ -17,8 +17,8 @@
 namespace soundgate::decode {
 namespace {
 
-constexpr PerStep<uint32_t> next_items(int step, uint32_t item, uint32_t plain_item) {
-  PerStep<uint32_t> next;
+constexpr PerView<uint32_t> next_items(int step, uint32_t item, uint32_t plain_item) {
+  PerView<uint32_t> next;
   next[step] = item;
   next[0] = plain_item;
   return next;
@@ -93,30 +93,45 @@ TEST(ResultCheck, KeepsItemsInOrder) {
 TEST(ResultCheck, LetsProbeItemsThrough) {
   ResultEntry items = entry(ResultKind::kItems);
   for (const int step : {-2, -1, 1}) {
-    items.probe_step = step;
+    items.view = step;
     items.first_item = 0;  // whatever came of the plain ones
     const auto result = check_result(items, kStream);
     ASSERT_TRUE(result) << step;
-    EXPECT_EQ(std::get<ItemsResult>(*result).step, step);
+    EXPECT_EQ(std::get<ItemsResult>(*result).view, step);
   }
 }
 
 TEST(ResultCheck, LetsAWorkerProbeOnlyWhatItWasAskedTo) {
   ResultEntry items = entry(ResultKind::kItems);
-  for (const int32_t step : {3, -3, 10, 11, -11, std::numeric_limits<int32_t>::max(),
+  for (const int32_t step : {3, -3, 10, -11, 13, std::numeric_limits<int32_t>::max(),
                              std::numeric_limits<int32_t>::min()}) {
-    items.probe_step = step;
-    EXPECT_EQ(fault_of(items), ResultFault::kStep) << step;
+    items.view = step;
+    EXPECT_EQ(fault_of(items), ResultFault::kView) << step;
   }
   StreamProgress unprobed = kStream;
   unprobed.probe_step_max = 0;
-  items.probe_step = 1;
-  EXPECT_EQ(check_result(items, unprobed).error(), ResultFault::kStep);
+  items.view = 1;
+  EXPECT_EQ(check_result(items, unprobed).error(), ResultFault::kView);
+}
+
+TEST(ResultCheck, LetsBandsThrough) {
+  ResultEntry items = entry(ResultKind::kItems);
+  StreamProgress unprobed = kStream;
+  unprobed.probe_step_max = 0;
+  for (const Band band : {Band::kBass, Band::kTreble}) {
+    items.view = view_of(band);
+    items.first_item = 997;
+    const auto result = check_result(items, unprobed);
+    ASSERT_TRUE(result);
+    EXPECT_EQ(std::get<ItemsResult>(*result).view, view_of(band));
+    items.first_item = 998;  // as many as there are plain ones
+    EXPECT_EQ(check_result(items, unprobed).error(), ResultFault::kOrder);
+  }
 }
 
 TEST(ResultCheck, KeepsEachProbeInOrder) {
   ResultEntry items = entry(ResultKind::kItems);
-  items.probe_step = 2;
+  items.view = 2;
   for (const uint32_t first : {0u, 100u, 299u, std::numeric_limits<uint32_t>::max()}) {
     items.first_item = first;
     EXPECT_EQ(fault_of(items), ResultFault::kOrder) << first;
@@ -129,7 +144,7 @@ TEST(ResultCheck, KeepsEachProbeInOrder) {
 TEST(ResultCheck, KnowsHowManyItemsAProbeCanHave) {
   ResultEntry items = entry(ResultKind::kItems);
   for (const auto& [step, most] : {std::pair(2, 1061u), std::pair(-2, 943u)}) {
-    items.probe_step = step;
+    items.view = step;
     items.first_item = most - items.item_count;
     EXPECT_TRUE(check_result(items, kStream)) << step;
     ++items.first_item;
@@ -250,7 +265,7 @@ TEST_F(Ring, ChecksTheCopyThatItUses) {
     const auto result = check_result(copy, kStream);
     if (!result) continue;
     if (const auto* items = std::get_if<ItemsResult>(&*result)) {
-      EXPECT_GE(items->first_item, kStream.next_item[items->step]);
+      EXPECT_GE(items->first_item, kStream.next_item[items->view]);
       EXPECT_LE(items->items.size(), kItemsPerEntry);
     }
   }

@@ -233,12 +233,12 @@ TEST_F(EarlyTest, AProbeTellsToo) {
   Bank bank = bank_named("probed");
   bank.probes = Probes::kNear;
   value_of(index_->create_bank(bank));
-  value_of(index_->enroll(request_of("sped up", make_track(60, 240), "probed")));
+  value_of(index_->enroll(test::banded_request_of("sped up", make_track(60, 240), "probed")));
   Upload upload = begin();
   const auto track = make_track(60, 240);
   for (uint32_t i = 0; i < 400; i += kPiece) {
     upload.append(slice(make_track(61, 240), i, kPiece));
-    upload.session->append_probe(2, i, slice(track, i, kPiece));
+    upload.session->append_view(2, i, slice(track, i, kPiece));
     upload.look(Action::kBlock);
   }
   ASSERT_THAT(upload.certain, SizeIs(1));

@@ -131,6 +131,57 @@ TEST_F(MatchTest, TheStrictestActionComesFirst) {
 }
 
 // Of each window the nearest hits are kept, and no more of them than there are dead copies here.
+// A reference of which each band sounds unlike the others.
+class Banded : public MatchTest {
+ protected:
+  void SetUp() override {
+    MatchTest::SetUp();
+    value_of(index_->create_bank(bank_named("banded")));
+    EnrollRequest request = request_of("song", make_track(60, 120), "banded");
+    request.fingerprint.bass = make_track(61, 120);
+    request.fingerprint.treble = make_track(62, 120);
+    value_of(index_->enroll(request));
+  }
+  std::vector<Match> match_view(Band band, uint64_t seed) {
+    const auto session = index_->match();
+    session->append(0, make_track(70, 60));
+    session->append_view(view_of(band), 0, slice(make_track(seed, 120), 100, 300));
+    return session->finish();
+  }
+};
+
+TEST_F(Banded, IsFoundByOneBandAlone) {
+  for (const auto& [band, seed] : {std::pair(Band::kBass, 61), std::pair(Band::kTreble, 62)}) {
+    const auto matches = match_view(band, static_cast<uint64_t>(seed));
+    ASSERT_EQ(matches.size(), 1U);
+    EXPECT_EQ(matches[0].content_id, "song");
+    EXPECT_NEAR(matches[0].segments[0].asset_start, 100 * kItemSeconds, kClose);
+    EXPECT_EQ(matches[0].segments[0].audio_speed, 1);
+  }
+}
+
+TEST_F(Banded, BandsAreComparedWithTheirLikeOnly) {
+  EXPECT_THAT(match_view(Band::kBass, 62), IsEmpty());
+  EXPECT_THAT(match_view(Band::kTreble, 60), IsEmpty());
+  EXPECT_THAT(match_view(Band::kTreble, 7), IsEmpty());  // a reference that has no treble
+}
+
+TEST_F(Banded, ComesBackFromTheDiskWithItsBands) {
+  index_.reset();
+  index_ = test::open_index(scratch_.path());
+  EXPECT_EQ(match_view(Band::kTreble, 62).size(), 1U);
+  const auto exported = value_of(index_->reference_after("banded", ""));
+  ASSERT_TRUE(exported);
+  EXPECT_EQ(exported->fingerprint.items, make_track(60, 120));
+  EXPECT_EQ(exported->fingerprint.bass, make_track(61, 120));
+  EXPECT_EQ(exported->fingerprint.treble, make_track(62, 120));
+  value_of(index_->remove("banded", "song"));
+  EXPECT_THAT(match_view(Band::kTreble, 62), IsEmpty());
+  const IndexStatus status = index_->status();
+  value_of(index_->rollback(status.version - 1, false));
+  EXPECT_EQ(match_view(Band::kTreble, 62).size(), 1U);
+}
+
 class Copies : public MatchTest {
  protected:
   // Further from the upload than all the copies.
@@ -177,11 +228,11 @@ class Probed : public MatchTest {
     Bank bank = bank_named("probed");
     bank.probes = probes;
     value_of(index_->create_bank(bank));
-    value_of(index_->enroll(request_of("sped up", make_track(60, 120), "probed")));
+    value_of(index_->enroll(test::banded_request_of("sped up", make_track(60, 120), "probed")));
     const auto session = index_->match();
     session->append(0, make_track(61, 100));
-    session->append_probe(step, 0, slice(make_track(7, 120), 100, 300));
-    session->append_probe(step, 900, slice(make_track(60, 120), 200, 300));
+    session->append_view(step, 0, slice(make_track(7, 120), 100, 300));
+    session->append_view(step, 900, slice(make_track(60, 120), 200, 300));
     return session->finish();
   }
 };
@@ -207,7 +258,7 @@ TEST_F(Probed, WideReachesFurtherThanNear) {
 TEST_F(Probed, StepsThatDoNotExistAreIgnored) {
   EXPECT_THAT(match_with_probe(0, Probes::kWide), IsEmpty());
   value_of(index_->delete_bank("probed", true));
-  EXPECT_THAT(match_with_probe(kProbeStepMax + 1, Probes::kWide), IsEmpty());
+  EXPECT_THAT(match_with_probe(-kProbeStepMax - 1, Probes::kWide), IsEmpty());
 }
 
 // A session that has seen all of its upload when something changes.

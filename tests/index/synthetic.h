@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "index/banded_items.h"
 #include "index/index.h"
 
 namespace soundgate::test {
@@ -102,6 +103,24 @@ inline std::vector<Match> match_all(const Index& index, const std::vector<Item>&
   const auto session = index.match();
   session->append(0, items);
   return session->finish();
+}
+
+// All bands sound alike.
+inline EnrollRequest banded_request_of(std::string content_id, std::vector<Item> items,
+                                       std::string bank = "spam") {
+  EnrollRequest request = request_of(std::move(content_id), std::move(items), std::move(bank));
+  request.fingerprint.bass = request.fingerprint.treble = request.fingerprint.items;
+  return request;
+}
+
+// Three tracks, one for each band.
+inline BandedItems make_banded(uint64_t seed, double seconds) {
+  std::vector<Item> all;
+  for (uint64_t band = 0; band < kBandCount; ++band) {
+    const std::vector<Item> items = make_track(seed + 1'000'000 * band, seconds);
+    all.insert(all.end(), items.begin(), items.end());
+  }
+  return {std::move(all), kBandCount};
 }
 
 }  // namespace soundgate::test

@@ -27,9 +27,9 @@ void copy_name(const char (&from)[16], char (&to)[16]) {
 }
 
 // As much audio is more items when it is stretched.
-uint64_t items_max(const StreamProgress& stream, int step) {
-  if (step == 0) return stream.items_max;
-  return static_cast<uint64_t>(std::ceil(stream.items_max * probe_speed(step)));
+uint64_t items_max(const StreamProgress& stream, int view) {
+  if (!is_probe(view)) return stream.items_max;
+  return static_cast<uint64_t>(std::ceil(stream.items_max * probe_speed(view)));
 }
 
 tl::expected<CheckedResult, ResultFault> check_items(const ResultEntry& entry,
@@ -37,15 +37,14 @@ tl::expected<CheckedResult, ResultFault> check_items(const ResultEntry& entry,
   if (entry.item_count == 0 || entry.item_count > kItemsPerEntry) {
     return tl::unexpected(ResultFault::kCount);
   }
-  const int step = entry.probe_step;
-  if (step < -stream.probe_step_max || step > stream.probe_step_max) {
-    return tl::unexpected(ResultFault::kStep);
-  }
+  const int view = entry.view;
+  const int step_max = is_probe(view) ? stream.probe_step_max : kViewMax;
+  if (view < -step_max || view > step_max) return tl::unexpected(ResultFault::kView);
   const uint64_t end = uint64_t{entry.first_item} + entry.item_count;
-  if (entry.first_item < stream.next_item[step] || end > items_max(stream, step)) {
+  if (entry.first_item < stream.next_item[view] || end > items_max(stream, view)) {
     return tl::unexpected(ResultFault::kOrder);
   }
-  return ItemsResult{step, entry.first_item, {entry.items, entry.item_count}};
+  return ItemsResult{view, entry.first_item, {entry.items, entry.item_count}};
 }
 
 tl::expected<CheckedResult, ResultFault> check_end(const ResultEnd& said) {

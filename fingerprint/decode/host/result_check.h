@@ -21,39 +21,39 @@ enum class ResultFault : uint8_t {
   kSlot,        // no such slot
   kGeneration,  // not the stream that is in that slot, or one that has ended
   kCount,       // too many items, or none
-  kStep,        // items of a probe that nobody asked for
+  kView,        // items of a probe that nobody asked for, or of no band
   kOrder,       // items before items that came already, or further on than a stream may be
   kConsumed,    // more bytes consumed than there are, or fewer than before
   kOutcome,     // no such outcome, or one that is not the worker's to say
   kSeconds,     // not a time
 };
 
-// One value for each probe step, and one for the plain items, step 0.
+// One value for each view (fingerprint.h).
 template <class T>
-class PerStep {
+class PerView {
  public:
-  constexpr T& operator[](int step) { return values_[static_cast<size_t>(step + kProbeStepMax)]; }
-  constexpr const T& operator[](int step) const {
-    return values_[static_cast<size_t>(step + kProbeStepMax)];
+  constexpr T& operator[](int view) { return values_[static_cast<size_t>(view + kProbeStepMax)]; }
+  constexpr const T& operator[](int view) const {
+    return values_[static_cast<size_t>(view + kProbeStepMax)];
   }
-  bool operator==(const PerStep&) const = default;
+  bool operator==(const PerView&) const = default;
 
  private:
-  std::array<T, 2 * kProbeStepMax + 1> values_{};
+  std::array<T, kProbeStepMax + 1 + kViewMax> values_{};
 };
 
 // What the host knows of a live stream, of this worker process's work on it.
 struct StreamProgress {
   uint32_t generation = 0;  // 0: no live stream
   int probe_step_max = 0;
-  PerStep<uint32_t> next_item{};
+  PerView<uint32_t> next_item{};
   uint32_t items_max = 0;  // plain ones
   uint64_t appended_bytes = 0;
   uint64_t consumed_bytes = 0;
 };
 
 struct ItemsResult {
-  int step;
+  int view;
   uint32_t first_item;
   std::span<const Item> items;  // of the entry that was checked
 };

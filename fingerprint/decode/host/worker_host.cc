@@ -99,19 +99,21 @@ WorkerHost::Stream& WorkerHost::look_up(uint32_t slot) {
 
 void WorkerHost::deliver(uint32_t slot, Stream& stream, const ItemsResult& result) {
   const uint32_t end = result.first_item + static_cast<uint32_t>(result.items.size());
-  stream.progress.next_item[result.step] = end;
+  stream.progress.next_item[result.view] = end;
   // A worker that starts a stream again makes the same items again.
-  uint32_t& delivered_items = stream.delivered_items[result.step];
+  uint32_t& delivered_items = stream.delivered_items[result.view];
   const uint32_t first_new = std::max(delivered_items, result.first_item);
   if (first_new >= end) return;
-  if (result.step == 0) count(stream, first_new, end);
+  if (result.view == kPlainView) count(stream, first_new, end);
   delivered_items = end;
   if (is_cancelled(slot)) return;
   const uint64_t tag = memory_.control(slot).tag.load(std::memory_order_relaxed);
   const auto items = result.items.subspan(first_new - result.first_item);
-  if (result.step == 0) return listener_.on_items(tag, first_new, items);
-  counters_.probe_items.fetch_add(items.size(), std::memory_order_relaxed);
-  listener_.on_probe_items(tag, result.step, first_new, items);
+  if (result.view == kPlainView) return listener_.on_items(tag, first_new, items);
+  if (is_probe(result.view)) {
+    counters_.probe_items.fetch_add(items.size(), std::memory_order_relaxed);
+  }
+  listener_.on_view_items(tag, result.view, first_new, items);
 }
 
 void WorkerHost::count(Stream& stream, uint32_t first_new, uint32_t end) {

@@ -51,7 +51,7 @@ class WorkerHost {
   enum class Trust : uint8_t { kFull, kStalled, kBroken };
   struct Stream {
     StreamProgress progress{};            // of the process at work
-    PerStep<uint32_t> delivered_items{};  // up to there, to the listener, by all processes
+    PerView<uint32_t> delivered_items{};  // up to there, to the listener, by all processes
     uint32_t gap_items = 0;               // between plain ones
     uint32_t resumes = 0;
     bool heard = true;  // of it, since the last look

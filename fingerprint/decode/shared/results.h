@@ -45,7 +45,7 @@ struct ResultEntry {
   uint32_t generation;
   uint32_t first_item;      // kItems
   uint32_t item_count;      // kItems
-  int32_t probe_step;       // kItems; 0: plain ones
+  int32_t view;             // kItems; fingerprint.h
   uint64_t consumed_bytes;  // of the stream; what lies before is not needed any more
   union {
     Item items[kItemsPerEntry];

@@ -52,8 +52,9 @@ class StreamDecoder {
         resampler_([this](std::span<const int16_t> samples) { take(samples); }),
         samples_max_(
             static_cast<uint64_t>(std::llround(stream.audio_seconds_max() * kSampleRateHz))),
-        items_(
-            [this](uint32_t first, std::span<const Item> items) { stream_.emit(0, first, items); }),
+        items_([this](int view, uint32_t first, std::span<const Item> items) {
+          stream_.emit(view, first, items);
+        }),
         prober_(stream.probes(), [this](int step, uint32_t first, std::span<const Item> items) {
           stream_.emit(step, first, items);
           stream_.checkpoint();
@@ -121,6 +122,8 @@ class StreamDecoder {
     decode(nullptr);
     decoder_.forget();
     resampler_.flush();
+    items_.finish();
+    prober_.finish();
     behind_gap_ = awaits_frame_ = true;
     packets_before_gap_ = packets_;
     return true;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "fingerprint/decode/limits.h"
+
 namespace soundgate::decode {
 
 void ItemStream::feed(std::span<const int16_t> samples) {
@@ -14,7 +16,7 @@ void ItemStream::feed(std::span<const int16_t> samples) {
   position_ += samples.size();
   if (samples.empty()) return;
   chroma_.feed(samples);
-  emit();
+  if (chroma_.ready() >= kItemsPerEntry) finish();
 }
 
 void ItemStream::jump_to(uint64_t position) {
@@ -28,16 +30,15 @@ void ItemStream::jump_to(uint64_t position) {
 }
 
 void ItemStream::finish() {
-  chroma_.finish();
-  emit();
-}
-
-void ItemStream::emit() {
-  chroma_.take(ready_);
-  if (ready_.empty()) return;
-  sink_(next_item_, ready_);
-  next_item_ += static_cast<uint32_t>(ready_.size());
-  ready_.clear();
+  size_t count = 0;
+  for (const Band band : kAllBands) {
+    ready_.clear();
+    chroma_.take(band, ready_);
+    if (ready_.empty()) return;
+    sink_(view_of(band), next_item_, ready_);
+    count = ready_.size();
+  }
+  next_item_ += static_cast<uint32_t>(count);
 }
 
 }  // namespace soundgate::decode

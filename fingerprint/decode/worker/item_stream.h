@@ -1,4 +1,4 @@
-// The items of one stream: Chromaprint's, numbered by where in the audio they lie, with gaps.
+// The items of one stream, of all bands, numbered by where in the audio they lie, with gaps.
 // Input: mono samples at kSampleRateHz, in order; now and then word that some are missing.
 // Output: items, to a sink, with the index of the first. After a gap they lie on the same grid of
 //   kHopSamples as before it, so that they are what an undisturbed stream would have given.
@@ -16,13 +16,14 @@ namespace soundgate::decode {
 
 class ItemStream {
  public:
-  using Sink = std::function<void(uint32_t first_item, std::span<const Item>)>;
+  // view: of a band (fingerprint.h); all bands have as many items.
+  using Sink = std::function<void(int view, uint32_t first_item, std::span<const Item>)>;
   explicit ItemStream(Sink sink) : sink_(std::move(sink)) {}
 
   void feed(std::span<const int16_t> samples);
   // The next sample fed is the one at this position of the audio, not the one after the last.
   void jump_to(uint64_t position);
-  void finish();
+  void finish();  // hands over what is held back, so that entries are full: 2 s at most
 
   uint64_t position() const { return position_; }
   uint32_t next_item() const { return next_item_; }
@@ -30,10 +31,8 @@ class ItemStream {
   double gap_seconds() const { return static_cast<double>(missing_) / kSampleRateHz; }
 
  private:
-  void emit();
-
   Sink sink_;
-  Chroma chroma_;
+  Chroma chroma_{kAllBands};
   std::vector<Item> ready_;
   uint32_t next_item_ = 0;
   uint64_t position_ = 0;    // of the next sample, in the audio

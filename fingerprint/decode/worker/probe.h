@@ -1,7 +1,7 @@
 // One probe over one stretch of audio: the samples at its rate, and their items, on its own grid.
 // Input: mono samples at kSampleRateHz, in order.  Output: items, to a sink.
 // Errors: std::bad_alloc.
-// Thread: the stream's fiber.  Memory: Chromaprint's.
+// Thread: the stream's fiber.  Memory: Chroma's.
 #pragma once
 
 #include <cstdint>
@@ -22,11 +22,9 @@ class Probe {
   Probe(int step, uint64_t position);  // of the first sample to be fed
 
   void feed(std::span<const int16_t> samples, const ProbeSink& sink);
-  void finish(const ProbeSink& sink);  // the stretch ends here
+  void finish(const ProbeSink& sink);  // hands over what is held back, so that entries are full
 
  private:
-  void emit(const ProbeSink& sink);
-
   int step_;
   uint32_t next_item_;
   TimeStretch time_stretch_;

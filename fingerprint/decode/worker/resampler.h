@@ -1,4 +1,4 @@
-// Mixes and resamples decoded frames to what Chromaprint takes: mono s16 at kSampleRateHz.
+// Mixes and resamples decoded frames to what is fingerprinted: mono s16 at kSampleRateHz.
 // Input: frames of any format; it may change from one to the next.  Output: samples, to a sink.
 // Errors: false where libswresample cannot convert the format, or it changes too often.
 // Thread: the stream's fiber.

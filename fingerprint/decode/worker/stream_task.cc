@@ -91,15 +91,15 @@ void StreamTask::report_consumed() {
   reported_ = consumed_;
 }
 
-void StreamTask::emit(int step, uint32_t first_item, std::span<const Item> items) {
+void StreamTask::emit(int view, uint32_t first_item, std::span<const Item> items) {
   while (!items.empty()) {
     const size_t count = std::min<size_t>(items.size(), kItemsPerEntry);
     ResultEntry next = entry(ResultKind::kItems);
-    next.probe_step = step;
+    next.view = view;
     next.first_item = first_item;
     next.item_count = static_cast<uint32_t>(count);
     std::copy_n(items.begin(), count, next.items);
-    if (step != 0) wait_for_room();
+    if (is_probe(view)) wait_for_room();
     results_.push(next);
     reported_ = consumed_;
     first_item += static_cast<uint32_t>(count);

@@ -30,8 +30,8 @@ class StreamContext {
   // What lies before is not needed any more, and what of it has not come yet never will be.
   virtual void consumed(uint64_t position) = 0;
   virtual void checkpoint() = 0;  // call it often: others want to work, too
-  // step: of the probe; 0: plain items.
-  virtual void emit(int step, uint32_t first_item, std::span<const Item> items) = 0;
+  // view: fingerprint.h.
+  virtual void emit(int view, uint32_t first_item, std::span<const Item> items) = 0;
   virtual ProbeSettings probes() const = 0;
   virtual double audio_seconds_max() const = 0;
   virtual uint64_t spool_bytes_max() const = 0;
@@ -56,7 +56,7 @@ class StreamTask : private StreamContext {
   uint64_t appended_bytes() const override { return source_.appended_bytes(); }
   void consumed(uint64_t position) override;
   void checkpoint() override;
-  void emit(int step, uint32_t first_item, std::span<const Item> items) override;
+  void emit(int view, uint32_t first_item, std::span<const Item> items) override;
   ProbeSettings probes() const override { return source_.probes(); }
   double audio_seconds_max() const override { return payload_.header().audio_seconds_max; }
   uint64_t spool_bytes_max() const override { return payload_.header().spool_bytes_max; }

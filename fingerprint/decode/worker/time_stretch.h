@@ -1,7 +1,7 @@
 // Stretches audio in time, and its pitch with it: as much sound in more samples, or in fewer.
 // Input: mono samples, any number at a time.  Output: samples, between the last and these.
 // Between two samples it goes in a straight line. (What that bends lies mostly above the 3520 Hz
-// that Chromaprint listens to: README, decisions.) Thread: one.
+// that items describe: README, decisions.) Thread: one.
 #pragma once
 
 #include <cstdint>

@@ -19,7 +19,7 @@ class Matches : public testing::Test {
     ReferenceEntry entry;
     entry.bank_id = 1;
     entry.reference.content_id = "song";
-    entry.items = ReferenceItems(std::make_shared<const std::vector<Item>>(1000));
+    entry.items = ReferenceItems(std::make_shared<const BandedItems>(std::vector<Item>(1000), 1));
     snapshot_.references.set(0, std::make_shared<const ReferenceEntry>(std::move(entry)));
   }
 

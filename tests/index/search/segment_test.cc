@@ -12,34 +12,36 @@
 namespace soundgate {
 namespace {
 
-using test::make_track;
+using test::make_banded;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
 constexpr double kTrackSeconds = 60;  // some 60 windows
 
 std::shared_ptr<const Segment> segment_of(Slot begin, Slot end) {
-  std::vector<std::vector<Item>> tracks;
-  for (Slot slot = begin; slot < end; ++slot) tracks.push_back(make_track(slot, kTrackSeconds));
+  std::vector<BandedItems> tracks;
+  for (Slot slot = begin; slot < end; ++slot) tracks.push_back(make_banded(slot, kTrackSeconds));
   std::vector<SlotItems> references;
   for (Slot slot = begin; slot < end; ++slot) {
-    references.push_back({slot, tracks[slot - begin], 1000 + slot});
+    references.push_back({slot, &tracks[slot - begin], 1000 + slot});
   }
   return std::make_shared<const Segment>(references);
 }
 
-QueryWindows query_of(Slot slot, size_t first = 0) {
-  const auto items = make_track(slot, kTrackSeconds);
-  return {{pack_window(std::span(items).subspan(first).first<kWindowItems>())}, {0}};
+QueryWindows query_of(Slot slot, size_t first = 0, Band band = Band::kFull) {
+  const BandedItems items = make_banded(slot, kTrackSeconds);
+  return {{pack_window(items.of(band).subspan(first).first<kWindowItems>())}, {0}};
 }
 
 void expect_found(const Segment& segment, Slot slot) {
-  std::vector<WindowHit> hits;
-  segment.search(query_of(slot, 80), 0, hits);
-  ASSERT_FALSE(hits.empty()) << slot;
-  EXPECT_EQ(hits[0].slot, slot);
-  EXPECT_EQ(hits[0].reference_item, 80U);
-  EXPECT_EQ(hits[0].distance, 0U);
+  for (const Band band : kAllBands) {
+    std::vector<WindowHit> hits;
+    segment.search(query_of(slot, 80, band), {.band = band}, hits);
+    ASSERT_FALSE(hits.empty()) << slot;
+    EXPECT_EQ(hits[0].slot, slot);
+    EXPECT_EQ(hits[0].reference_item, 80U);
+    EXPECT_EQ(hits[0].distance, 0U);
+  }
 }
 
 size_t lists_in(const Segment& segment) { return segment.image().lists().list_count(); }
@@ -61,10 +63,32 @@ TEST(Segment, FindsEveryReferenceThroughItsLists) {
 TEST(Segment, FromASlotOnSeesOnlyNewerOnes) {
   const auto segment = segment_of(0, kReferences);
   std::vector<WindowHit> hits;
-  segment->search(query_of(200), 201, hits);
+  segment->search(query_of(200), {.slot_begin = 201}, hits);
   EXPECT_TRUE(hits.empty());
-  segment->search(query_of(200), 200, hits);
+  segment->search(query_of(200), {.slot_begin = 200}, hits);
   EXPECT_EQ(hits.size(), 1U);
+}
+
+TEST(Segment, LooksForABandAmongItsOwn) {
+  const auto segment = segment_of(0, kReferences);
+  for (const Band band : kAllBands) {
+    for (const Band other : kAllBands) {
+      std::vector<WindowHit> hits;
+      segment->search(query_of(5, 80, band), {.band = other}, hits);
+      EXPECT_EQ(hits.empty(), band != other);
+    }
+  }
+}
+
+TEST(Segment, ACloseSearchReadsMoreLists) {
+  const auto segment = segment_of(0, kReferences);
+  const auto hits_of = [&](size_t compared) {
+    std::vector<WindowHit> hits;
+    segment->search(query_of(7), {.compared_windows = compared}, hits);
+    return hits.size();
+  };
+  EXPECT_LE(hits_of(1), hits_of(100'000));
+  EXPECT_EQ(hits_of(100'000), 1U);
 }
 
 TEST(Segment, MergedKeepsWhatIsLive) {
@@ -79,7 +103,7 @@ TEST(Segment, MergedKeepsWhatIsLive) {
     expect_found(merged, slot);
   }
   std::vector<WindowHit> hits;
-  merged.search(query_of(305), 0, hits);
+  merged.search(query_of(305), {}, hits);
   EXPECT_TRUE(hits.empty());
 }
 
@@ -166,13 +190,13 @@ TEST_F(SegmentFile, OneCutShortOrEmptyIsCorrupt) {
 }
 
 TEST_F(SegmentFile, AChangedWindowIsSeenWhenItIsFirstRead) {
-  change_byte(fs::file_size(path()) / 2);
+  change_byte(fs::file_size(path()) / 4);  // among the windows of kFull
   const auto file = test::value_of(Segment::open(path()));
   EXPECT_FALSE(file->image().is_damaged());
   size_t found = 0;
   for (Slot slot = 0; slot < kReferences; ++slot) {
     std::vector<WindowHit> hits;
-    file->search(query_of(slot, 80), 0, hits);
+    file->search(query_of(slot, 80), {}, hits);
     found += !hits.empty();
   }
   EXPECT_TRUE(file->image().is_damaged());

@@ -11,7 +11,7 @@ ReferenceEntry track_entry(uint64_t seed, double seconds) {
   ReferenceEntry entry;
   entry.bank_id = 1;
   entry.reference.duration_seconds = seconds;
-  entry.items = std::make_shared<const std::vector<Item>>(test::make_track(seed, seconds));
+  entry.items = std::make_shared<const BandedItems>(test::make_track(seed, seconds), 1);
   return entry;
 }
 
@@ -49,7 +49,7 @@ TEST(SnapshotEdit, EveryReferenceIsFoundThroughTheMerges) {
   for (Slot slot = 0; slot < 50; ++slot) {
     std::vector<WindowHit> hits;
     const QueryWindows query = query_of(test::make_track(slot, 20));
-    for (const auto& segment : snapshot.segments) segment->search(query, 0, hits);
+    for (const auto& segment : snapshot.segments) segment->search(query, {}, hits);
     ASSERT_FALSE(hits.empty());
     EXPECT_EQ(hits[0].slot, slot);
     EXPECT_EQ(hits[0].reference_item, 0U);
@@ -61,9 +61,9 @@ TEST(SnapshotEdit, ASearchFromASlotOnSeesOnlyNewerOnes) {
   const Snapshot snapshot = snapshot_of(50, 20);
   std::vector<WindowHit> hits;
   const QueryWindows query = query_of(test::make_track(20, 20));
-  for (const auto& segment : snapshot.segments) segment->search(query, 21, hits);
+  for (const auto& segment : snapshot.segments) segment->search(query, {.slot_begin = 21}, hits);
   EXPECT_TRUE(hits.empty());
-  for (const auto& segment : snapshot.segments) segment->search(query, 20, hits);
+  for (const auto& segment : snapshot.segments) segment->search(query, {.slot_begin = 20}, hits);
   EXPECT_EQ(hits.size(), 1U);
 }
 
