@@ -53,7 +53,7 @@ inline constexpr Band probed_band(int step) {
 inline constexpr int kProbeStepMax = 10;  // either way: speeds of 0.744 to 1.344
 inline double probe_speed(int step) { return std::pow(kProbeRatio, step); }
 
-// A view of an upload: one of its bands as it is, or a probe, which is of kFull. Those that are not
+// A view of an upload: one of its bands as it is, or a probe of probed_band. Those that are not
 // its plain items go where probes go, by a number: a probe's step, or one behind all steps.
 inline constexpr int kPlainView = 0;
 inline constexpr int view_of(Band band) {
