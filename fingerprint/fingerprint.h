@@ -45,26 +45,34 @@ struct Fingerprint {
 // plain items. Probes have a grid of their own: probe item i describes the upload's audio from
 // about i * kItemSeconds / probe_speed(k) seconds on.
 inline constexpr double kProbeRatio = 1.03;
-// What probes hear: near ones the treble, which keeps best what shifting the pitch does to music;
-// others all of it, which tolerates best that a speed lies between two steps.
-inline constexpr Band probed_band(int step) {
-  return step >= -2 && step <= 2 ? Band::kTreble : Band::kFull;
-}
+// What probes hear. The treble keeps best what shifting the pitch does to music; all of it
+// tolerates best that a speed lies between two steps.
+inline constexpr std::array kProbedBands = {Band::kFull, Band::kTreble};
 inline constexpr int kProbeStepMax = 10;  // either way: speeds of 0.744 to 1.344
 inline double probe_speed(int step) { return std::pow(kProbeRatio, step); }
 
-// A view of an upload: one of its bands as it is, or a probe of probed_band. Those that are not
-// its plain items go where probes go, by a number: a probe's step, or one behind all steps.
+// A view of an upload: one band of the upload as it is (step 0), or of a probe. A number, whose
+// plain one is 0, and those of another band kViewsPerBand further on.
 inline constexpr int kPlainView = 0;
-inline constexpr int view_of(Band band) {
-  return band == Band::kFull ? kPlainView : kProbeStepMax + static_cast<int>(band);
+inline constexpr int kViewsPerBand = 32;
+static_assert(kViewsPerBand > 2 * kProbeStepMax);
+inline constexpr int view_of(int step, Band band) {
+  return kViewsPerBand * static_cast<int>(band) + step;
 }
-inline constexpr int kViewMax = kProbeStepMax + static_cast<int>(kBandCount) - 1;
-inline constexpr bool is_probe(int view) { return view != 0 && view <= kProbeStepMax; }
+inline constexpr int view_of(Band band) { return view_of(0, band); }
+inline constexpr int kViewMin = -kProbeStepMax;
+inline constexpr int kViewMax = view_of(kProbeStepMax, kAllBands.back());
 inline constexpr Band band_of(int view) {
-  return view == kPlainView      ? Band::kFull
-         : view <= kProbeStepMax ? probed_band(view)
-                                 : static_cast<Band>(view - kProbeStepMax);
+  return static_cast<Band>((view + kViewsPerBand / 2) / kViewsPerBand);
+}
+inline constexpr int step_of(int view) { return view - view_of(band_of(view)); }
+inline constexpr bool is_probe(int view) { return step_of(view) != 0; }
+// Whether there is such a view, of any upload.
+inline constexpr bool is_view(int view) {
+  if (view < kViewMin || view > kViewMax) return false;
+  const int step = step_of(view);
+  if (step < -kProbeStepMax || step > kProbeStepMax) return false;
+  return step == 0 || band_of(view) != Band::kBass;
 }
 
 }  // namespace soundgate

@@ -45,7 +45,8 @@ std::vector<std::string> overlaps_of(const std::shared_ptr<const Snapshot>& snap
   Matcher matcher(snapshot, Band::kFull);
   matcher.append(snapshot, 0, request.fingerprint.items);
   std::vector<std::string> overlaps;
-  const View view = finish_view(matcher, snapshot, kPlainView, kFalsePositivesPerUpload);
+  const View view = finish_view(
+      {kPlainView, &matcher, {&matcher.query()}, kFalsePositivesPerUpload, 0}, snapshot);
   for (const ReferenceAlignments& found : view.found) {
     const ReferenceEntry* entry = snapshot->references.at(found.slot);
     if (entry->bank_id != bank.id || entry->reference.content_id == request.content_id) continue;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 
 #include "fingerprint/fingerprint.h"
 
@@ -22,16 +23,13 @@ inline constexpr uint32_t kItemsMax = static_cast<uint32_t>(24 * 3600 / kItemSec
 
 // Windows: 16 items are 512 bits, one cache line.
 inline constexpr uint32_t kWindowItems = 16;
-inline constexpr uint32_t kReferenceStride = 8;
-inline constexpr uint32_t kBandStride = 8;
-inline constexpr uint32_t reference_stride(Band band) {
-  return band == Band::kFull ? kReferenceStride : kBandStride;
-}
-// Strides coprime to kReferenceStride: every phase is tried. Of the first half minute much is
-// searched; from there on, a stretch of some length has to be found, not each.
+// A reference's windows, of each band: 72 bytes every 2.8 s.
+inline constexpr uint32_t kReferenceStride = 23;
+// An upload's. Of the first half minute much is searched; from there on, a stretch of some length
+// has to be found, not each. Coprime to the references', so that every phase is tried.
 inline constexpr uint32_t kFirstQueryStride = 3;
-inline constexpr uint32_t kQueryStride = 7;
-static_assert(kReferenceStride % 2 == 0 && kFirstQueryStride % 2 == 1 && kQueryStride % 2 == 1);
+inline constexpr uint32_t kQueryStride = 9;
+static_assert(std::gcd(kReferenceStride, kFirstQueryStride* kQueryStride) == 1);
 
 // Windows further apart than this tell nothing: it is where unrelated music swarms. 0.32 of the
 // bits; README, "Search", says how it was chosen.
@@ -41,6 +39,8 @@ inline constexpr uint32_t kSearchRadius = 165;
 // before they are boiled down to candidates.
 inline constexpr size_t kSearchBatchWindows = 64;
 inline constexpr uint32_t kFirstItems = kSearchBatchWindows * kFirstQueryStride;  // 24 s
+// By which a clip is made longer for the windows of a reference that it may lie between.
+inline constexpr uint32_t kEdgeItems = 10;
 // An upload of no more than this that nothing was found in is searched once more, closely.
 inline constexpr uint32_t kShortItems = 3 * kFirstItems;  // 71 s
 inline constexpr size_t kHitsPerWindowMax = 16;

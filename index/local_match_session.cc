@@ -14,15 +14,16 @@ LocalMatchSession::LocalMatchSession(std::shared_ptr<const SnapshotCell> newest,
                                      double false_positives_max)
     : newest_(std::move(newest)),
       false_positives_max_(false_positives_max),
-      matcher_(newest_->get(), Band::kFull),
-      early_(false_positives_max) {}
+      early_(false_positives_max) {
+  views_.try_emplace(kPlainView, newest_->get(), Band::kFull);
+}
 
 void LocalMatchSession::append(uint32_t first_item, std::span<const Item> items) {
-  matcher_.append(newest_->get(), first_item, items);
+  append_view(kPlainView, first_item, items);
 }
 
 void LocalMatchSession::append_view(int view, uint32_t first_item, std::span<const Item> items) {
-  if (view == kPlainView || view < -kProbeStepMax || view > kViewMax) return;
+  if (!is_view(view)) return;
   const std::shared_ptr<const Snapshot> snapshot = newest_->get();
   views_.try_emplace(view, snapshot, band_of(view))
       .first->second.append(snapshot, first_item, items);
@@ -30,36 +31,46 @@ void LocalMatchSession::append_view(int view, uint32_t first_item, std::span<con
 
 std::vector<Match> LocalMatchSession::decisive(Action least) {
   const std::shared_ptr<const Snapshot> snapshot = newest_->get();
-  std::vector<EarlyLooks::Source> sources{{kPlainView, &matcher_}};
-  for (auto& [view, matcher] : views_) sources.push_back({view, &matcher});
+  std::vector<EarlyLooks::Source> sources{{kPlainView, &views_.at(kPlainView)}};
+  for (auto& [view, matcher] : views_) {
+    if (view != kPlainView) sources.push_back({view, &matcher});
+  }
   if (!early_.look(sources, *snapshot, least)) return {};
   index_version_ = snapshot->status.version;
   return matches_of(early_.views(), *snapshot, std::chrono::system_clock::now());
 }
 
 // Of the false positives that are bearable, early looks have had their share; of what is left, half
-// is the probes', where there are any, and the rest the bands': each as much.
+// is the probes', where there are any. The bands of one audio have half of its share together, and
+// each as much of the other half.
+std::vector<ViewSearch> LocalMatchSession::searches() {
+  std::map<int, BandedQuery> queries;  // by step
+  for (const auto& [view, matcher] : views_) {
+    queries[step_of(view)][static_cast<size_t>(band_of(view))] = &matcher.query();
+  }
+  const double left = false_positives_max_ * (early_.has_looked() ? 1 - kEarlyShare : 1);
+  const auto steps = static_cast<double>(queries.size() - 1);
+  std::vector<ViewSearch> searches;
+  for (auto& [view, matcher] : views_) {
+    const BandedQuery& query = queries[step_of(view)];
+    const auto bands = std::ranges::count_if(query, [](const Query* band) { return band; });
+    const double share = steps == 0 ? left : left / 2 / (is_probe(view) ? steps : 1);
+    const double joint = bands == 1 ? 0 : share / 2;
+    searches.push_back(
+        {view, &matcher, query, (share - joint) / static_cast<double>(bands), joint});
+  }
+  return searches;
+}
+
 std::vector<Match> LocalMatchSession::finish() {
   const std::shared_ptr<const Snapshot> snapshot = newest_->get();
   index_version_ = snapshot->status.version;
-  const double left = false_positives_max_ * (early_.has_looked() ? 1 - kEarlyShare : 1);
-  const auto probes = static_cast<double>(
-      std::ranges::count_if(views_, [](const auto& view) { return is_probe(view.first); }));
-  const double bands = static_cast<double>(views_.size() + 1) - probes;
-  const double of_band = left * (probes == 0 ? 1 : 0.5) / bands;
-  const auto share = [&](int view) { return is_probe(view) ? left * 0.5 / probes : of_band; };
-
+  const std::vector<ViewSearch> searches = this->searches();
   std::vector<View> views;
-  views.push_back(finish_view(matcher_, snapshot, kPlainView, of_band));
-  for (auto& [number, matcher] : views_) {
-    views.push_back(finish_view(matcher, snapshot, number, share(number)));
-  }
+  for (const ViewSearch& search : searches) views.push_back(finish_view(search, snapshot));
   if (std::ranges::all_of(views, [](const View& view) { return view.found.empty(); })) {
-    views[0] = look_closely(matcher_, *snapshot, kPlainView, of_band);
-    auto view = views.begin();
-    for (auto& [number, matcher] : views_) {
-      *++view = look_closely(matcher, *snapshot, number, share(number));
-    }
+    views.clear();
+    for (const ViewSearch& search : searches) views.push_back(look_closely(search, *snapshot));
   }
   const auto now = std::chrono::system_clock::now();
   return with_early(matches_of(views, *snapshot, now), matches_of(early_.views(), *snapshot, now));

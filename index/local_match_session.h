@@ -24,10 +24,11 @@ class LocalMatchSession final : public MatchSession {
   int64_t index_version() const override { return index_version_; }
 
  private:
+  std::vector<ViewSearch> searches();
+
   const std::shared_ptr<const SnapshotCell> newest_;
   const double false_positives_max_;
-  Matcher matcher_;
-  std::map<int, Matcher> views_;  // those that are not plain
+  std::map<int, Matcher> views_;  // by their numbers; the plain one always
   EarlyLooks early_;
   int64_t index_version_ = 0;
 };

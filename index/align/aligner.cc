@@ -13,30 +13,38 @@
 namespace soundgate {
 namespace {
 
-// Calls visit(query item, offset) for each step of the range that proves something, in order.
+// A path, and the part of it that counts.
+struct Stretch {
+  Path path;
+  StepRange range;
+};
+
+// Calls visit(query item, offset) for each step of the range, in order.
 template <class Visit>
-void for_each_item(const Path& path, StepRange range, Visit visit) {
-  for (size_t i = range.begin; i < range.end; ++i) {
-    if (path.distances[i] == Path::kProvesNothing) continue;
-    visit(path.query_begin + static_cast<uint32_t>(i), path.offsets[i]);
+void for_each_step(const Stretch& stretch, Visit visit) {
+  for (size_t i = stretch.range.begin; i < stretch.range.end; ++i) {
+    visit(stretch.path.query_begin + static_cast<uint32_t>(i), stretch.path.offsets[i]);
   }
 }
 
-Comparison compare(const Query& query, std::span<const Item> reference, const Path& path,
-                   StepRange range) {
+// By the items of any band, whichever the path was found by.
+Comparison compare(const Query& query, std::span<const Item> reference, const Stretch& stretch) {
   Comparison comparison;
-  for_each_item(path, range, [&](uint32_t item, int32_t offset) {
-    comparison.add(query.items()[item],
-                   reference[static_cast<size_t>(static_cast<int64_t>(item) + offset)]);
+  for_each_step(stretch, [&](uint32_t item, int32_t offset) {
+    const auto there = static_cast<size_t>(static_cast<int64_t>(item) + offset);
+    if (there >= reference.size() || proves_nothing(query, reference, item, there)) return;
+    comparison.add(query.items()[item], reference[there]);
   });
   return comparison;
 }
 
 // Items of the reference that go by with each item of the upload: the slope of the offsets.
-double speed_of(const Path& path, StepRange range) {
+double speed_of(const Stretch& stretch) {
   double count = 0, sum_x = 0, sum_y = 0, sum_xx = 0, sum_xy = 0;
-  for_each_item(path, range, [&](uint32_t item, int32_t offset) {
-    const double x = item - path.query_begin;
+  for_each_step(stretch, [&](uint32_t item, int32_t offset) {
+    const uint32_t step = item - stretch.path.query_begin;
+    if (stretch.path.distances[step] == Path::kProvesNothing) return;
+    const double x = step;
     count += 1;
     sum_x += x;
     sum_y += offset;
@@ -65,36 +73,23 @@ bool looks_for_tempo(Band band, const BandedItems& items) {
   return band == Band::kTreble || items.band_count() == 1;
 }
 
-// The stretch about a candidate at the first speed that makes it count; at last, at any.
-std::optional<Alignment> accepted_at(const Query& query, std::span<const Item> reference,
-                                     const Candidate& candidate, std::span<const double> speeds,
-                                     bool at_any_speed, const SearchSpace& space) {
-  for (const double speed : speeds) {
-    const Alignment alignment = align(query, reference, candidate, speed);
-    if (is_accepted(alignment, space)) return alignment;
-  }
-  if (!at_any_speed) return std::nullopt;
-  const Alignment alignment = align(query, reference, candidate, std::nullopt);
-  if (is_accepted(alignment, space)) return alignment;
-  return std::nullopt;
-}
-
-}  // namespace
-
-Alignment align(const Query& query, std::span<const Item> reference, const Candidate& candidate,
-                std::optional<double> speed) {
+std::optional<Stretch> stretch_about(const Query& query, std::span<const Item> reference,
+                                     const Candidate& candidate, std::optional<double> speed) {
   const auto [slot, anchor, offset, weight] = candidate;
   const Line line = speed ? line_at(query, reference, anchor, offset, *speed)
                           : line_of_any_speed(query, reference, anchor, offset);
-  const Path path = follow_path(query, reference, line);
-  StepRange range = best_range(path, kLikelyBits);
-  if (range.end - range.begin < kMatchItemsMin) return {};
+  Stretch stretch{follow_path(query, reference, line), {}};
+  stretch.range = best_range(stretch.path, kLikelyBits);
+  if (stretch.range.end - stretch.range.begin < kMatchItemsMin) return std::nullopt;
   // The ends lie where items are half alike: between this stretch's own error rate and chance.
-  const Similarity rough = compare(query, reference, path, range).similarity();
-  range = best_range(path, 32 * (rough.bit_error_rate + rough.chance) / 2);
-  if (range.empty()) return {};
+  const Similarity rough = compare(query, reference, stretch).similarity();
+  stretch.range = best_range(stretch.path, 32 * (rough.bit_error_rate + rough.chance) / 2);
+  if (stretch.range.empty()) return std::nullopt;
+  return stretch;
+}
 
-  const Comparison comparison = compare(query, reference, path, range);
+Alignment alignment_of(const Stretch& stretch, const Comparison& comparison, Tempo tempo) {
+  const auto& [path, range] = stretch;
   const Similarity similarity = comparison.similarity();
   Alignment alignment;
   alignment.query_begin = path.query_begin + static_cast<uint32_t>(range.begin);
@@ -104,21 +99,87 @@ Alignment align(const Query& query, std::span<const Item> reference, const Candi
   alignment.reference_end =
       alignment.query_end + static_cast<uint32_t>(path.offsets[range.end - 1]);
   alignment.proving_items = comparison.item_count();
-  alignment.audio_speed = speed_of(path, range);
+  alignment.audio_speed = speed_of(stretch);
   alignment.bit_error_rate = similarity.bit_error_rate;
-  alignment.tempo = speed ? Tempo::kSame : Tempo::kOther;
+  alignment.tempo = tempo;
   alignment.score = similarity.score;
   alignment.independent_seconds =
       independent_seconds(alignment.proving_items * kItemSeconds, similarity.changed_share);
   return alignment;
 }
 
-bool is_accepted(const Alignment& alignment, const SearchSpace& space) {
-  return alignment.proving_items >= kMatchItemsMin && alignment.score >= kScoreMin &&
-         alignment.strength() >= strength_threshold(space, alignment.tempo);
+// What a band says of a stretch that another has found.
+double strength_in(const Query& query, std::span<const Item> reference, const Stretch& stretch) {
+  const Comparison comparison = compare(query, reference, stretch);
+  const Similarity similarity = comparison.similarity();
+  return strength(similarity.score, independent_seconds(comparison.item_count() * kItemSeconds,
+                                                        similarity.changed_share));
 }
 
-std::vector<ReferenceAlignments> align_all(const Query& query, Band band,
+Tempo tempo_of(std::optional<double> speed) { return speed ? Tempo::kSame : Tempo::kOther; }
+
+}  // namespace
+
+Alignment align(const Query& query, std::span<const Item> reference, const Candidate& candidate,
+                std::optional<double> speed) {
+  const auto stretch = stretch_about(query, reference, candidate, speed);
+  if (!stretch) return {};
+  return alignment_of(*stretch, compare(query, reference, *stretch), tempo_of(speed));
+}
+
+Alignment align(const BandedQuery& query, const BandedItems& reference, Band band,
+                const Candidate& candidate, std::optional<double> speed) {
+  const Query& own = *query[static_cast<size_t>(band)];
+  const auto stretch = stretch_about(own, reference.of(band), candidate, speed);
+  if (!stretch) return {};
+  Alignment alignment =
+      alignment_of(*stretch, compare(own, reference.of(band), *stretch), tempo_of(speed));
+  double sum = kBandWeights[static_cast<size_t>(band)] * alignment.strength();
+  for (const Band other : kAllBands) {
+    const Query* heard = query[static_cast<size_t>(other)];
+    if (other == band || heard == nullptr) continue;
+    sum += kBandWeights[static_cast<size_t>(other)] *
+           strength_in(*heard, reference.of(other), *stretch);
+  }
+  alignment.joint_strength = sum;
+  return alignment;
+}
+
+Judgement judge(const Alignment& alignment, const SearchSpace& space) {
+  Judgement best;
+  if (alignment.proving_items < kMatchItemsMin) return best;
+  const auto judge_by = [&](Evidence evidence, double strength) {
+    const double unit = std::sqrt(alignment.independent_seconds);
+    const double threshold =
+        std::max(kScoreMin, strength_threshold(space, alignment.tempo, evidence) / unit);
+    const Judgement judgement{strength / unit >= threshold, strength / unit, threshold,
+                              confidence_of(strength, space, alignment.tempo, evidence)};
+    if (best.score_threshold == 0 || judgement.margin() > best.margin()) best = judgement;
+  };
+  judge_by(Evidence::kOwnBand, alignment.strength());
+  judge_by(Evidence::kJoint, alignment.joint_strength);
+  return best;
+}
+
+namespace {
+
+// The stretch about a candidate at the first speed that makes it count; at last, at any.
+std::optional<Alignment> accepted_at(const BandedQuery& query, const BandedItems& reference,
+                                     Band band, const Candidate& candidate,
+                                     std::span<const double> speeds, const SearchSpace& space) {
+  for (const double speed : speeds) {
+    const Alignment alignment = align(query, reference, band, candidate, speed);
+    if (judge(alignment, space).is_accepted) return alignment;
+  }
+  if (!looks_for_tempo(band, reference)) return std::nullopt;
+  const Alignment alignment = align(query, reference, band, candidate, std::nullopt);
+  if (judge(alignment, space).is_accepted) return alignment;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<ReferenceAlignments> align_all(const BandedQuery& query, Band band,
                                            const ReferenceTable& references,
                                            std::span<const Candidate> candidates,
                                            std::span<const double> speeds,
@@ -132,8 +193,7 @@ std::vector<ReferenceAlignments> align_all(const Query& query, Band band,
     if (is_covered(candidate, alignments)) continue;
     const SharedItems items = entry->items.load();
     if (!items) continue;  // removed meanwhile, or damaged: ItemCache counts those
-    const auto alignment = accepted_at(query, items->of(band), candidate, speeds,
-                                       looks_for_tempo(band, *items), space);
+    const auto alignment = accepted_at(query, *items, band, candidate, speeds, space);
     if (alignment) alignments.push_back(*alignment);
   }
   std::vector<ReferenceAlignments> result;

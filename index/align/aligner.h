@@ -3,6 +3,7 @@
 // Thread: any; it keeps nothing.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -12,6 +13,7 @@
 #include "index/align/limits.h"
 #include "index/align/query.h"
 #include "index/align/threshold.h"
+#include "index/banded_items.h"
 #include "index/match.h"
 #include "index/search/reference_table.h"
 
@@ -27,6 +29,8 @@ struct Alignment {
   double bit_error_rate = 0;
   double score = 0;
   double independent_seconds = 0;
+  // What all bands say of it together, as kBandWeights has it; nothing, where there is one.
+  double joint_strength = 0;
 
   double strength() const { return soundgate::strength(score, independent_seconds); }
 };
@@ -36,17 +40,31 @@ struct Alignment {
 Alignment align(const Query& query, std::span<const Item> reference, const Candidate& candidate,
                 std::optional<double> speed);
 
+// What has come of each band of an upload, or of a probe; null where nothing has.
+using BandedQuery = std::array<const Query*, kBandCount>;
+
+// The same by one band, and what the other bands say of that stretch.
+Alignment align(const BandedQuery& query, const BandedItems& reference, Band band,
+                const Candidate& candidate, std::optional<double> speed);
+
 struct ReferenceAlignments {
   Slot slot;
   std::vector<Alignment> alignments;  // accepted ones only; they may overlap
 };
 
-// Whether a stretch counts: long enough, and as strong as what was searched demands.
-bool is_accepted(const Alignment& alignment, const SearchSpace& space);
+// What a stretch amounts to, by whichever evidence speaks for it more.
+struct Judgement {
+  bool is_accepted = false;  // long enough, and as strong as what was searched demands
+  double score = 0, score_threshold = 0;
+  double confidence = 0;
 
-// All references that the upload has stretches of. `candidates`: heaviest first. `speeds`: those
-// that count as the same tempo.
-std::vector<ReferenceAlignments> align_all(const Query& query, Band band,
+  double margin() const { return score / score_threshold; }
+};
+Judgement judge(const Alignment& alignment, const SearchSpace& space);
+
+// All references that the upload has stretches of, as that band finds them. `candidates`: heaviest
+// first. `speeds`: those that count as the same tempo.
+std::vector<ReferenceAlignments> align_all(const BandedQuery& query, Band band,
                                            const ReferenceTable& references,
                                            std::span<const Candidate> candidates,
                                            std::span<const double> speeds,

@@ -16,9 +16,9 @@ namespace {
 SearchSpace worst_space(const Snapshot& snapshot, int view, double false_positives_max) {
   const double of_each_look = false_positives_max * kEarlyShare / kEarlyLooksMax;
   const double of_each_kind = of_each_look / 2;
-  return {snapshot.status.reference_seconds, kItemsMax * kItemSeconds,
-          of_each_kind / (is_probe(view) ? 2 * kProbeStepMax : static_cast<int>(kBandCount)),
-          band_of(view)};
+  const size_t views = is_probe(view) ? 2 * kProbeStepMax * kProbedBands.size() : kBandCount;
+  return {snapshot.status.reference_seconds, kItemsMax * kItemSeconds, band_of(view),
+          of_each_kind / static_cast<double>(views)};
 }
 
 bool is_wanted(const Snapshot& snapshot, Slot slot, int view, Action least) {
@@ -26,7 +26,7 @@ bool is_wanted(const Snapshot& snapshot, Slot slot, int view, Action least) {
   const ReferenceEntry& entry = *snapshot.references.at(slot);
   const Bank& bank = snapshot.banks.at(entry.bank_id);
   return bank.action >= least &&
-         (!is_probe(view) || std::abs(view) <= probe_step_max(bank.probes)) &&
+         (!is_probe(view) || std::abs(step_of(view)) <= probe_step_max(bank.probes)) &&
          !is_in_force(entry.reference.suppression, std::chrono::system_clock::now());
 }
 
@@ -71,12 +71,12 @@ bool EarlyLooks::align(const Source& source, const Candidate& candidate, const S
   const SharedItems items = snapshot.references.at(candidate.slot)->items.load();
   if (!items) return false;
   const SearchSpace space = worst_space(snapshot, source.view, false_positives_max_);
-  const double speed = is_probe(source.view) ? probe_speed(source.view) : 1;
+  const double speed = is_probe(source.view) ? probe_speed(step_of(source.view)) : 1;
   const std::array<double, 2> speeds{1, 1 / speed};
   for (const double of_reference : std::span(speeds).first(is_probe(source.view) ? 2 : 1)) {
     const Alignment alignment = soundgate::align(
         source.matcher->query(), items->of(band_of(source.view)), candidate, of_reference);
-    if (!is_accepted(alignment, space)) continue;
+    if (!judge(alignment, space).is_accepted) continue;
     View& view = found_[source.view];
     view.speed = speed;
     // The upload has no end yet: where a stretch breaks off now, it is taken to be cut.

@@ -25,8 +25,8 @@ class EarlyLooks {
     int view;  // fingerprint.h
     Matcher* matcher;
   };
-  // Whether something was found. Only references of banks that ask for `least` or more are looked
-  // at, and only where the newest searches speak for one of them.
+  // The plain view comes first. Whether something was found. Only references of banks that ask for
+  // `least` or more are looked at, and only where the newest searches speak for one of them.
   bool look(std::span<const Source> sources, const Snapshot& snapshot, Action least);
 
   // What all looks have found.

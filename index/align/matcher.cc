@@ -35,6 +35,28 @@ QueryWindows windows_of(const Query& query, uint32_t begin, uint32_t end, uint32
   return windows;
 }
 
+// Windows that reach beyond the ends of a clip, where it is so short that none inside it may begin
+// where one of the reference's does. Items change slowly: those at the ends stand for what is
+// missing, and half of their bits are right.
+QueryWindows windows_beyond(const Query& query) {
+  const std::span<const Item> items = query.items();
+  const std::vector<Item> before(kEdgeItems, items.front()), after(kEdgeItems, items.back());
+  Query longer;
+  longer.append(0, before);
+  longer.append(longer.size(), items);
+  longer.append(longer.size(), after);
+  return windows_of(longer, 0, longer.size(), 1);
+}
+
+// Where the clip itself begins.
+void shift_back(std::vector<WindowHit>& hits) {
+  for (WindowHit& hit : hits) {
+    const uint32_t into = std::min(hit.query_item, kEdgeItems);
+    hit.query_item -= into;
+    hit.reference_item += kEdgeItems - into;
+  }
+}
+
 // Of what was paused nothing has been looked for.
 std::set<int64_t> resumed_banks(const Snapshot& before, const Snapshot& now) {
   std::set<int64_t> resumed;
@@ -69,11 +91,17 @@ std::vector<Candidate> Matcher::take_candidates(std::shared_ptr<const Snapshot> 
 
 std::vector<Candidate> Matcher::take_candidates_of_close_search() {
   if (query_.size() >= kShortItems) return {};
+  const bool is_clip = query_.size() < kReferenceStride + kWindowItems &&
+                       query_.is_known(0, query_.size()) && query_.size() > 0;
   const uint32_t stride = query_.size() < kFirstItems ? 1 : kFirstQueryStride;
-  const QueryWindows windows = windows_of(query_, 0, query_.size(), stride);
+  const QueryWindows windows =
+      is_clip ? windows_beyond(query_) : windows_of(query_, 0, query_.size(), stride);
   if (windows.windows.empty()) return {};
   const size_t compared = kCloselyComparedWindows / windows.windows.size();
-  search(windows, {.band = band_, .compared_windows = compared}, live());
+  std::vector<WindowHit> hits =
+      hits_of(windows, {.band = band_, .compared_windows = compared}, live());
+  if (is_clip) shift_back(hits);
+  candidates_.add(hits);
   return candidates_.take();
 }
 
@@ -114,20 +142,21 @@ Segment::IsLive Matcher::live() const {
 void Matcher::search(uint32_t begin, uint32_t end, uint32_t stride,
                      const Segment::IsLive& is_wanted, Slot slot_begin) {
   const QueryWindows windows = windows_of(query_, begin, end, stride);
-  if (!windows.windows.empty()) search(windows, {band_, slot_begin}, is_wanted);
-}
-
-void Matcher::search(const QueryWindows& windows, const SearchScope& scope,
-                     const Segment::IsLive& is_wanted) {
-  std::vector<WindowHit> hits;
-  CoarseProbes coarse;
-  for (const auto& segment : snapshot_->segments) {
-    segment->search(windows, scope, is_wanted, hits, coarse);
-  }
+  if (windows.windows.empty()) return;
+  const std::vector<WindowHit> hits = hits_of(windows, {band_, slot_begin}, is_wanted);
   candidates_.add(hits);
   if (leading_hits_.size() >= kSessionHitsMax) return;
   std::ranges::copy_if(hits, std::back_inserter(leading_hits_),
                        [](const WindowHit& hit) { return hit.distance < kEarlyRadius; });
 }
 
+std::vector<WindowHit> Matcher::hits_of(const QueryWindows& windows, const SearchScope& scope,
+                                        const Segment::IsLive& is_wanted) const {
+  std::vector<WindowHit> hits;
+  CoarseProbes coarse;
+  for (const auto& segment : snapshot_->segments) {
+    segment->search(windows, scope, is_wanted, hits, coarse);
+  }
+  return hits;
+}
 }  // namespace soundgate

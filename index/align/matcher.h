@@ -37,8 +37,8 @@ class Matcher {
   Segment::IsLive live() const;
   void search(uint32_t begin, uint32_t end, uint32_t stride, const Segment::IsLive& is_wanted,
               Slot slot_begin = 0);
-  void search(const QueryWindows& windows, const SearchScope& scope,
-              const Segment::IsLive& is_wanted);
+  std::vector<WindowHit> hits_of(const QueryWindows& windows, const SearchScope& scope,
+                                 const Segment::IsLive& is_wanted) const;
   void search_again(const Segment::IsLive& is_wanted, Slot slot_begin);
 
   std::shared_ptr<const Snapshot> snapshot_;

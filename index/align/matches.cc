@@ -30,7 +30,7 @@ double union_seconds(std::vector<Interval> intervals) {
 // A segment with what it is judged by.
 struct Stretch {
   MatchSegment segment;
-  double strength = 0;
+  double margin = 0;  // over what it had to reach
   double score_threshold = 0;
 
   double seconds() const { return segment.query_end - segment.query_start; }
@@ -44,9 +44,9 @@ Stretch stretch_of(const Alignment& alignment, const View& view, uint32_t refere
   const double lead = starts ? 0 : kStartCutSeconds;
   const double tail = (ends ? kItemSpanSeconds : kEndCutSeconds) - kItemSeconds;
   Stretch stretch;
-  stretch.strength = alignment.strength();
-  stretch.score_threshold = std::max(kScoreMin, strength_threshold(view.space, alignment.tempo) /
-                                                    std::sqrt(alignment.independent_seconds));
+  const Judgement judgement = judge(alignment, view.space);
+  stretch.margin = judgement.margin();
+  stretch.score_threshold = judgement.score_threshold;
   MatchSegment& segment = stretch.segment;
   segment.query_start = (alignment.query_begin * kItemSeconds + lead) / view.speed;
   segment.query_end = (alignment.query_end * kItemSeconds + tail) / view.speed;
@@ -54,15 +54,15 @@ Stretch stretch_of(const Alignment& alignment, const View& view, uint32_t refere
   segment.asset_end = alignment.reference_end * kItemSeconds + tail;
   segment.audio_speed = alignment.audio_speed * view.speed;
   segment.bit_error_rate = alignment.bit_error_rate;
-  segment.score = alignment.score;
-  segment.confidence = confidence_of(stretch.strength, view.space, alignment.tempo);
+  segment.score = judgement.score;
+  segment.confidence = judgement.confidence;
   return stretch;
 }
 
 // A reference that repeats itself matches at several places, and with probes at several speeds. Of
 // stretches that mostly cover the same part of the upload, the strongest stays. Strongest first.
 std::vector<Stretch> best_of_rivals(std::vector<Stretch> stretches) {
-  std::ranges::sort(stretches, std::greater{}, &Stretch::strength);
+  std::ranges::sort(stretches, std::greater{}, &Stretch::margin);
   std::vector<Stretch> kept;
   for (const Stretch& stretch : stretches) {
     const bool rivalled = std::ranges::any_of(kept, [&](const Stretch& better) {

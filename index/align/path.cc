@@ -32,14 +32,6 @@ struct Sides {
   Run overlap(Run wanted, const Line& line, int32_t drift) const;
 
   void measure(Run run, const Line& line, int32_t drift, std::span<uint8_t> distances) const;
-
- private:
-  bool proves_nothing(uint32_t query_item, size_t reference_item) const {
-    if (!query.is_known(query_item)) return true;
-    if (query_item == 0 || reference_item == 0) return false;
-    return query.items()[query_item] == query.items()[query_item - 1] &&
-           reference[reference_item] == reference[reference_item - 1];
-  }
 };
 
 Run Sides::overlap(Run wanted, const Line& line, int32_t drift) const {
@@ -63,7 +55,8 @@ void Sides::measure(Run run, const Line& line, int32_t drift, std::span<uint8_t>
                  distances.first(run.size()));
   for (size_t i = 0; i < run.size(); ++i) {
     const int64_t item = line.reference_item(run.begin + static_cast<int64_t>(i)) + drift;
-    if (proves_nothing(static_cast<uint32_t>(query_begin + i), static_cast<size_t>(item))) {
+    if (proves_nothing(query, reference, static_cast<uint32_t>(query_begin + i),
+                       static_cast<size_t>(item))) {
       distances[i] = Path::kProvesNothing;
     }
   }
@@ -184,6 +177,14 @@ Line best_of_lines(const Sides& sides, const Line& about, int32_t slack, int64_t
 }
 
 }  // namespace
+
+bool proves_nothing(const Query& query, std::span<const Item> reference, uint32_t query_item,
+                    size_t reference_item) {
+  if (!query.is_known(query_item)) return true;
+  if (query_item == 0 || reference_item == 0) return false;
+  return query.items()[query_item] == query.items()[query_item - 1] &&
+         reference[reference_item] == reference[reference_item - 1];
+}
 
 Path follow_path(const Query& query, std::span<const Item> reference, const Line& line) {
   const Sides sides{query, reference};

@@ -14,6 +14,10 @@
 
 namespace soundgate {
 
+// Whether a step says nothing, whatever its distance.
+bool proves_nothing(const Query& query, std::span<const Item> reference, uint32_t query_item,
+                    size_t reference_item);
+
 // Step i compares query item query_begin + i with the reference item offsets[i] further on.
 struct Path {
   uint32_t query_begin = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "fingerprint/fingerprint.h"
 
@@ -27,10 +28,13 @@ constexpr Tails kTails[kBandCount] = {
     {{8.8e-9, 1.21, 0.115}, {8.8e-9, 1.15, 0.134}},
     {{8.8e-9, 1.06, 0.063}, {2.1e-9, 1.08, 0.080}},
 };
+// Of all bands together, the heaviest of each band's stretches.
+constexpr Tails kJointTails = {{2.1e-9, 0.78, 0.057}, {2.1e-9, 0.72, 0.090}};
 constexpr double kTempos = 2;  // that share what false positives are bearable
 
-const Tail& tail_of(const SearchSpace& space, Tempo tempo) {
-  const Tails& tails = kTails[static_cast<size_t>(space.band)];
+const Tail& tail_of(const SearchSpace& space, Tempo tempo, Evidence evidence) {
+  const Tails& tails =
+      evidence == Evidence::kJoint ? kJointTails : kTails[static_cast<size_t>(space.band)];
   return tempo == Tempo::kSame ? tails.same_tempo : tails.other_tempo;
 }
 
@@ -49,15 +53,18 @@ double strength(double score, double independent_seconds) {
   return score * std::sqrt(independent_seconds);
 }
 
-double strength_threshold(const SearchSpace& space, Tempo tempo) {
-  const Tail& tail = tail_of(space, tempo);
-  const double bearable = space.false_positives_max / kTempos;
+double strength_threshold(const SearchSpace& space, Tempo tempo, Evidence evidence) {
+  const Tail& tail = tail_of(space, tempo, evidence);
+  const double bearable =
+      (evidence == Evidence::kJoint ? space.joint_false_positives_max : space.false_positives_max) /
+      kTempos;
+  if (bearable <= 0) return std::numeric_limits<double>::infinity();
   const double steps = std::log(expected_at_start(space, tail) / bearable);
   return tail.start + tail.scale * std::max(0.0, steps);
 }
 
-double confidence_of(double strength, const SearchSpace& space, Tempo tempo) {
-  const Tail& tail = tail_of(space, tempo);
+double confidence_of(double strength, const SearchSpace& space, Tempo tempo, Evidence evidence) {
+  const Tail& tail = tail_of(space, tempo, evidence);
   const double expected =
       expected_at_start(space, tail) * std::exp(-(strength - tail.start) / tail.scale);
   return std::exp(-kTempos * expected);

@@ -6,6 +6,7 @@
 // Source: fitted to impostors, README, "Thresholds"; perf/quality measures them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "fingerprint/fingerprint.h"
@@ -24,19 +25,31 @@ double strength(double score, double independent_seconds);
 // What was compared with what, and how many false matches in it are bearable.
 struct SearchSpace {
   double reference_seconds = 0;
-  double query_seconds = 0;           // in which a stretch may begin
-  double false_positives_max = 1e-6;  // to be expected, all in all
+  double query_seconds = 0;  // in which a stretch may begin
   Band band = Band::kFull;
+  // To be expected of this search all in all, where each band is judged alone; and where all are
+  // judged together, which is a search of its own.
+  double false_positives_max = 1e-6;
+  double joint_false_positives_max = 0;
 };
 
 // Unrelated music of one beat goes together for long when one side may be stretched, so a stretch
 // at another tempo proves less.
 enum class Tempo : uint8_t { kSame, kOther };
 
-double strength_threshold(const SearchSpace& space, Tempo tempo);
+// What a stretch is judged by: the band it was found in, or all bands together.
+enum class Evidence : uint8_t { kOwnBand, kJoint };
+
+// What counts of each band, where all are judged together.
+inline constexpr std::array<double, kBandCount> kBandWeights = {0.25, 0.25, 0.5};
+
+// Infinite, where nothing may be found that way.
+double strength_threshold(const SearchSpace& space, Tempo tempo,
+                          Evidence evidence = Evidence::kOwnBand);
 
 // 1 - the estimated probability that a search of this space for unrelated audio finds anything so
 // strong.
-double confidence_of(double strength, const SearchSpace& space, Tempo tempo);
+double confidence_of(double strength, const SearchSpace& space, Tempo tempo,
+                     Evidence evidence = Evidence::kOwnBand);
 
 }  // namespace soundgate

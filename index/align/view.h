@@ -18,11 +18,19 @@ struct View {
   std::vector<ReferenceAlignments> found;
 };
 
-// Aligns what the matcher has found; its search is over. Of a probe (step != 0: fingerprint.h) only
-// references count whose bank asks for it.
-View finish_view(Matcher& matcher, std::shared_ptr<const Snapshot> newest, int view,
-                 double false_positives_max);
+// A view (fingerprint.h) that is to be finished, with the other bands of the same audio, and what
+// false matches it may cause.
+struct ViewSearch {
+  int view;
+  Matcher* matcher;
+  BandedQuery query;
+  double false_positives_max, joint_false_positives_max;
+};
+
+// Aligns what the matcher has found; its search is over. Of a probe only references count whose
+// bank asks for it.
+View finish_view(const ViewSearch& search, std::shared_ptr<const Snapshot> newest);
 // The same once more, of what a close search finds.
-View look_closely(Matcher& matcher, const Snapshot& snapshot, int view, double false_positives_max);
+View look_closely(const ViewSearch& search, const Snapshot& snapshot);
 
 }  // namespace soundgate

@@ -19,20 +19,15 @@ struct Windows {
   std::vector<WindowId> ids;
 };
 
-// How many of the items the informative windows cover.
-uint32_t add_windows(const SlotItems& reference, Band band, SlotInfo& info, Windows& made) {
+void add_windows(const SlotItems& reference, Band band, SlotInfo& info, Windows& made) {
   const std::span<const Item> items = reference.items->of(band);
-  uint32_t covered_end = 0, covered_items = 0;
-  for (uint32_t first = 0; first + kWindowItems <= items.size(); first += reference_stride(band)) {
+  for (uint32_t first = 0; first + kWindowItems <= items.size(); first += kReferenceStride) {
     const WindowItems window = items.subspan(first).first<kWindowItems>();
     if (!is_informative(window)) continue;
     made.windows.push_back(pack_window(window));
     made.ids.push_back(id_of({reference.slot, band, first}));
     ++info.window_count;
-    covered_items += first + kWindowItems - std::max(first, covered_end);
-    covered_end = first + kWindowItems;
   }
-  return covered_items;
 }
 
 // Ids grow along a list, so that what is newer than a slot is its end. Parts come by slot and their
@@ -63,9 +58,10 @@ SegmentBuilder::SegmentBuilder(std::span<const SlotItems> references) {
     info.item_count = static_cast<uint32_t>(reference.items->count());
     info.band_count = static_cast<uint32_t>(reference.items->band_count());
     info.enrolled_ms = reference.enrolled_ms;
-    info.informative_items = add_windows(reference, Band::kFull, info, of_bands[0]);
-    add_windows(reference, Band::kBass, info, of_bands[1]);
-    add_windows(reference, Band::kTreble, info, of_bands[2]);
+    info.informative_items = informative_items(reference.items->of(Band::kFull));
+    for (const Band band : kAllBands) {
+      add_windows(reference, band, info, of_bands[static_cast<size_t>(band)]);
+    }
     slots_.push_back(info);
   }
   begin_ = {0};

@@ -14,7 +14,8 @@ namespace soundgate {
 // Fewer windows are searched flat: that is as quick, and misses nothing.
 inline constexpr size_t kFlatWindowsMax = kBandCount * 16 * 1024;
 
-inline constexpr size_t kListWindows = 128;          // at least, that a new list has on average
+inline constexpr size_t kListWindows =
+    kBandCount * 128;  // at least, that a new list has of all bands, on average
 inline constexpr size_t kListCountMax = 512 * 1024;  // 2^19 centroids are 38 MB
 
 inline size_t list_count(size_t windows) {
@@ -33,10 +34,10 @@ inline bool suits(size_t list_count_there, size_t windows) {
 inline constexpr size_t kLeadersLookedAt = 8;
 
 // Windows that a query is compared with, those of the quantiser included: that is its cost.
-inline constexpr size_t kComparedWindows = 4500;
+inline constexpr size_t kComparedWindows = 3000;
 // The same of all queries of a close search together, however many they are.
 inline constexpr size_t kCloselyComparedWindows = 6'000'000;
-inline constexpr size_t kProbesMin = 8;
+inline constexpr size_t kProbesMin = 4;
 inline constexpr size_t kProbesMax = 1024;
 
 // Lists of one band; windows are all that are in them.

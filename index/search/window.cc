@@ -28,15 +28,16 @@ bool is_informative(WindowItems items) {
   return std::accumulate(changed_bits.begin(), changed_bits.end(), 0) >= kChangedBitsMin;
 }
 
-double informative_seconds(std::span<const Item> items) {
+uint32_t informative_items(std::span<const Item> items) {
+  constexpr size_t kStep = kWindowItems / 2;
   size_t covered_end = 0;
   size_t covered_items = 0;
-  for (size_t first = 0; first + kWindowItems <= items.size(); first += kReferenceStride) {
+  for (size_t first = 0; first + kWindowItems <= items.size(); first += kStep) {
     if (!is_informative(items.subspan(first).first<kWindowItems>())) continue;
     covered_items += first + kWindowItems - std::max(first, covered_end);
     covered_end = first + kWindowItems;
   }
-  return static_cast<double>(covered_items) * kItemSeconds;
+  return static_cast<uint32_t>(covered_items);
 }
 
 }  // namespace soundgate

@@ -25,7 +25,10 @@ Window pack_window(WindowItems items);
 // make items that hardly change from one to the next, and resemble each other.
 bool is_informative(WindowItems items);
 
-// How many of the items lie in an informative window of the reference grid, in seconds.
-double informative_seconds(std::span<const Item> items);
+// How many of the items lie in an informative window, wherever one may start.
+uint32_t informative_items(std::span<const Item> items);
+inline double informative_seconds(std::span<const Item> items) {
+  return informative_items(items) * kItemSeconds;
+}
 
 }  // namespace soundgate

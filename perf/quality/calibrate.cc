@@ -60,7 +60,7 @@ struct Found {
   size_t rank;
 };
 
-std::map<Slot, Found> strongest(const Query& query, Band band, const Snapshot& snapshot,
+std::map<Slot, Found> strongest(const BandedQuery& query, Band band, const Snapshot& snapshot,
                                 const std::vector<Candidate>& candidates,
                                 std::optional<double> speed) {
   std::map<Slot, Found> found;
@@ -68,10 +68,10 @@ std::map<Slot, Found> strongest(const Query& query, Band band, const Snapshot& s
   for (const Candidate& candidate : candidates) {
     ++rank;
     const ReferenceEntry& entry = *snapshot.references.at(candidate.slot);
-    const Alignment alignment = align(query, entry.items.load()->of(band), candidate, speed);
+    const Alignment alignment = align(query, *entry.items.load(), band, candidate, speed);
     if (alignment.proving_items < kMatchItemsMin) continue;
     const auto [it, is_new] = found.try_emplace(candidate.slot, Found{alignment, candidate, rank});
-    if (!is_new && alignment.strength() > it->second.alignment.strength()) {
+    if (!is_new && alignment.joint_strength > it->second.alignment.joint_strength) {
       it->second = {alignment, candidate, rank};
     }
   }
@@ -83,26 +83,36 @@ std::string line_of(const Row& row, Band band, const Query& query, const Referen
   const Alignment& alignment = found.alignment;
   char line[1024];
   std::snprintf(line, sizeof(line),
-                "%s\t%s\t%.2f\t%s\t%s\t%zu\t%u\t%.2f\t%.4f\t%.2f\t%.4f\t%.3f\t%d\t%d\n",
+                "%s\t%s\t%.2f\t%s\t%s\t%zu\t%u\t%.2f\t%.4f\t%.2f\t%.4f\t%.3f\t%d\t%d\t%.4f\n",
                 row.kind.c_str(), row.name.c_str(), query.known_seconds(),
                 reference.content_id.c_str(), relation(row, reference), found.rank,
                 found.candidate.weight, alignment.proving_items * kItemSeconds, alignment.score,
                 alignment.independent_seconds, alignment.strength(), alignment.audio_speed,
-                static_cast<int>(alignment.tempo), static_cast<int>(band));
+                static_cast<int>(alignment.tempo), static_cast<int>(band),
+                alignment.joint_strength);
   return line;
 }
 
 void show(const std::shared_ptr<const Snapshot>& snapshot, const Row& row, std::mutex& output) {
   std::string text;
   const BandedItems items(fingerprint_of(row));
+  std::vector<Matcher> matchers;
+  BandedQuery queries;
+  for (const Band band : kAllBands) matchers.emplace_back(snapshot, band);
   for (const Band band : kAllBands) {
-    Matcher matcher(snapshot, band);
+    Matcher& matcher = matchers[static_cast<size_t>(band)];
     matcher.append(snapshot, 0, items.of(band));
-    const auto candidates = matcher.take_candidates(snapshot);
-    const Query& query = matcher.query();
+    queries[static_cast<size_t>(band)] = &matcher.query();
+  }
+  for (const Band band : kAllBands) {
+    Matcher& matcher = matchers[static_cast<size_t>(band)];
+    auto candidates = matcher.take_candidates(snapshot);
+    const auto closely = matcher.take_candidates_of_close_search();
+    candidates.insert(candidates.end(), closely.begin(), closely.end());
     for (const std::optional<double> speed : {std::optional(1.0), std::optional<double>()}) {
-      for (const auto& [slot, found] : strongest(query, band, *snapshot, candidates, speed)) {
-        text += line_of(row, band, query, snapshot->references.at(slot)->reference, found);
+      for (const auto& [slot, found] : strongest(queries, band, *snapshot, candidates, speed)) {
+        text +=
+            line_of(row, band, matcher.query(), snapshot->references.at(slot)->reference, found);
       }
     }
   }

@@ -18,7 +18,7 @@ struct Part {
 };
 
 struct ProbeRun {
-  int step;
+  int view;
   uint32_t first_item;
   std::vector<Item> items;
 };

@@ -62,7 +62,7 @@ json search_index(const Index& index, const Row& row, const std::vector<ProbeRun
     session->append_view(view_of(Band::kBass), first, std::span(row.bass).subspan(i, count));
     session->append_view(view_of(Band::kTreble), first, std::span(row.treble).subspan(i, count));
   }
-  for (const ProbeRun& run : probes) session->append_view(run.step, run.first_item, run.items);
+  for (const ProbeRun& run : probes) session->append_view(run.view, run.first_item, run.items);
   json matches = json::array();
   for (const Match& match : session->finish()) {
     json segments = json::array();
@@ -127,7 +127,8 @@ Search soundgate_search(const std::filesystem::path& corpus, const std::vector<R
     if (step_max > 0) {
       runs = read_probes(corpus, row);
       if (runs.empty()) return json(nullptr);
-      std::erase_if(runs, [&](const ProbeRun& run) { return std::abs(run.step) > step_max; });
+      std::erase_if(runs,
+                    [&](const ProbeRun& run) { return std::abs(step_of(run.view)) > step_max; });
     }
     return search_index(*store->index, row, runs);
   };

@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
 """Makes what index_scale searches with: fingerprints of real tracks, and of attacked excerpts.
 
-usage: make_uploads.py --corpus DIR --out FILE [--tracks 236] [--uploads 60]
+usage: make_uploads.py --corpus DIR --build BUILD --out FILE [--tracks 236] [--uploads 60]
 
 DIR is what tests/support/fetch_corpus.sh makes. Writes a line for each track and each upload:
   track  TAB -    TAB name TAB -     TAB items
   upload TAB kind TAB name TAB first TAB items
 where `first` is the reference's item at which the excerpt starts (a fraction, since excerpts start
-anywhere) and items are decimal, comma-separated. Places are random, seeded by the track's name.
-Needs ffmpeg and fpcalc.
+anywhere) and items are decimal, comma-separated, band after band. Places are random, seeded by the
+track's name. Needs ffmpeg, and BUILD/bin/quality_fingerprint.
 """
 import argparse
+import array
 import hashlib
 import os
 import pathlib
 import random
 import subprocess
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -43,19 +43,18 @@ KINDS = {
 ENCODED = {"opus_24k": (["-c:a", "libopus", "-b:a", "24k"], "opus")}
 
 
-def items_of(path):
-    out = subprocess.run(["fpcalc", "-raw", "-length", "0", "-plain", str(path)],
-                         stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout.strip()
-    if not out:
-        sys.exit(f"make_uploads: fpcalc printed no items for {path}")
-    return out
+def items_of(build, path):
+    with tempfile.NamedTemporaryFile(suffix=".u32") as items:
+        subprocess.run([build / "bin" / "quality_fingerprint"], input=f"{path}\t{items.name}\n",
+                       text=True, check=True, stdout=subprocess.DEVNULL)
+        return ",".join(map(str, array.array("I", pathlib.Path(items.name).read_bytes())))
 
 
-def track(path, name):
-    return "\t".join(["track", "-", name.replace(" ", "_"), "-", items_of(path)])
+def track(build, path, name):
+    return "\t".join(["track", "-", name.replace(" ", "_"), "-", items_of(build, path)])
 
 
-def upload(path, name, seconds, kind):
+def upload(build, path, name, seconds, kind):
     chance = random.Random(hashlib.sha256(f"{name} {kind}".encode()).digest())
     start = chance.uniform(1, seconds - EXCERPT_SECONDS - 1)
     encoder, container = ENCODED.get(kind, (["-c:a", "pcm_s16le"], "wav"))
@@ -64,13 +63,14 @@ def upload(path, name, seconds, kind):
         subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-ss", str(start), "-t",
                         str(EXCERPT_SECONDS), "-i", str(path), "-vn", "-af", KINDS[kind], *encoder,
                         str(made)], check=True, stdin=subprocess.DEVNULL)
-        items = items_of(made)
+        items = items_of(build, made)
     return "\t".join(["upload", kind, name.replace(" ", "_"), f"{start / ITEM_SECONDS:.2f}", items])
 
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--corpus", type=pathlib.Path, required=True)
+    parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--tracks", type=int, default=236)
     parser.add_argument("--uploads", type=int, default=60, help="of each kind")
@@ -84,8 +84,8 @@ def main():
     tracks = tracks[:options.tracks]
     attacked = [t for t in tracks if t[2] > EXCERPT_SECONDS + 5][:options.uploads]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        lines = list(pool.map(lambda t: track(t[0], t[1]), tracks))
-        lines += pool.map(lambda job: upload(*job),
+        lines = list(pool.map(lambda t: track(options.build, t[0], t[1]), tracks))
+        lines += pool.map(lambda job: upload(options.build, *job),
                           [(*t, kind) for kind in KINDS for t in attacked])
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text("\n".join(lines) + "\n")

@@ -16,7 +16,7 @@ fi
 out=build/scale
 mkdir -p $out
 if [[ ! -e $out/uploads.tsv ]]; then
-  /usr/bin/python3 perf/scale/make_uploads.py --corpus build/corpus --out $out/uploads.tsv
+  /usr/bin/python3 perf/scale/make_uploads.py --corpus build/corpus --build "$build" --out $out/uploads.tsv
 fi
 : >$out/scale.jsonl
 for size in "${sizes[@]}"; do

@@ -55,10 +55,22 @@ T value_of(IndexResult<T> result) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
-size_t matches_of(const Index& index, std::span<const Item> items) {
+size_t matches_of(const Index& index, const BandedItems& items) {
   const auto session = index.match();
-  session->append(0, items);
+  session->append(0, items.of(Band::kFull));
+  for (const Band band : {Band::kBass, Band::kTreble}) {
+    session->append_view(view_of(band), 0, items.of(band));
+  }
   return session->finish().size();
+}
+
+BandedItems excerpt_of(const BandedItems& whole, size_t first) {
+  std::vector<Item> items;
+  for (const Band band : kAllBands) {
+    const auto part = whole.of(band).subspan(first, kUploadItems);
+    items.insert(items.end(), part.begin(), part.end());
+  }
+  return {std::move(items), kBandCount};
 }
 
 double resident_mib() {
@@ -120,8 +132,7 @@ class StoreScale {
     request.bank = "bank";
     request.content_id = std::to_string(number);
     request.title = "title " + request.content_id;
-    request.fingerprint.items = music_.make(kReferenceItems);
-    request.fingerprint.duration_seconds = kReferenceItems * kItemSeconds;
+    request.fingerprint = music_.make(kReferenceItems).fingerprint(kReferenceItems * kItemSeconds);
     return request;
   }
 
@@ -132,7 +143,7 @@ class StoreScale {
   }
 
   double search() {
-    const auto items = searched_.make(kUploadItems);
+    const BandedItems items = searched_.make(kUploadItems);
     const auto begin = Clock::now();
     matches_of(*index_, items);
     return milliseconds_since(begin);
@@ -155,8 +166,7 @@ class StoreScale {
       const auto begin = Clock::now();
       value_of(index_->enroll(request));
       acknowledged.push_back(milliseconds_since(begin));
-      const auto& items = request.fingerprint.items;
-      if (matches_of(*index_, std::span(items).subspan(400, kUploadItems)) == 0) {
+      if (matches_of(*index_, excerpt_of(BandedItems(request.fingerprint), 400)) == 0) {
         throw std::runtime_error("what was just enrolled is not found");
       }
       found.push_back(milliseconds_since(begin));

@@ -4,33 +4,33 @@
 // four, from a place of its own and at a tempo of its own (0.8 to 1.25). So every bit stands where
 // it stood, is set as often as in music, and changes as music does; classifiers that come from one
 // track still agree as they did; and no window resembles a real one, or another made-up one, in
-// more than a quarter of its bits. (Bits in another order would scatter the windows more evenly
-// than music does, and flatter the lists; spliced windows left as they are would repeat themselves
-// by the hundred.) index_scale prints how near the two are.
-// Thread: one.
+// more than a quarter of its bits. All bands are woven alike. (Bits in another order would scatter
+// the windows more evenly than music does, and flatter the lists; spliced windows left as they are
+// would repeat themselves by the hundred.) index_scale prints how near the two are. Thread: one.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <random>
 #include <span>
 #include <vector>
 
-#include "fingerprint/fingerprint.h"
+#include "index/banded_items.h"
 
 namespace soundgate::scale {
 
 class SyntheticMusic {
  public:
   // `tracks` outlive it.
-  SyntheticMusic(std::span<const std::vector<Item>> tracks, uint64_t seed)
+  SyntheticMusic(std::span<const BandedItems> tracks, uint64_t seed)
       : tracks_(tracks), random_(seed) {}
 
-  std::vector<Item> make(size_t item_count);
+  BandedItems make(size_t item_count);
 
  private:
-  void append_piece(std::vector<Item>& items, size_t count);
+  void append_piece(std::array<std::vector<Item>, kBandCount>& bands, size_t count);
 
-  std::span<const std::vector<Item>> tracks_;
+  std::span<const BandedItems> tracks_;
   std::mt19937_64 random_;
 };
 

@@ -8,13 +8,14 @@
 namespace soundgate::scale {
 namespace {
 
-std::vector<Item> items_of(const std::string& text) {
+BandedItems items_of(const std::string& text) {
   std::vector<Item> items;
   std::istringstream numbers(text);
   for (std::string number; std::getline(numbers, number, ',');) {
     items.push_back(static_cast<Item>(std::stoul(number)));
   }
-  return items;
+  if (items.size() % kBandCount != 0) throw std::runtime_error("items of three bands are wanted");
+  return {std::move(items), kBandCount};
 }
 
 }  // namespace

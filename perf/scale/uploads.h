@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "fingerprint/fingerprint.h"
+#include "index/banded_items.h"
 
 namespace soundgate::scale {
 
@@ -14,14 +14,14 @@ struct Upload {
   std::string kind;
   size_t track = 0;       // index into the tracks: what it is an excerpt of
   double first_item = 0;  // of the track, where it starts
-  std::vector<Item> items;
+  BandedItems items;
 
   // Reference items that go by with each of its own.
   double speed() const;
 };
 
 struct Uploads {
-  std::vector<std::vector<Item>> tracks;
+  std::vector<BandedItems> tracks;
   std::vector<Upload> uploads;
 };
 

@@ -26,13 +26,13 @@ void check(const ResultEntry& entry, StreamProgress& stream) {
   require(entry.consumed_bytes <= stream.appended_bytes);
   stream.consumed_bytes = entry.consumed_bytes;
   if (const auto* items = std::get_if<ItemsResult>(&*result)) {
-    const int view_max = is_probe(items->view) ? stream.probe_step_max : kViewMax;
-    require(std::abs(items->view) <= view_max);
+    require(is_view(items->view));
+    require(std::abs(step_of(items->view)) <= stream.probe_step_max);
     require(items->first_item >= stream.next_item[items->view]);
     require(!items->items.empty() && items->items.size() <= kItemsPerEntry);
     const auto end = items->first_item + static_cast<uint32_t>(items->items.size());
     stream.next_item[items->view] = end;
-    const double speed = is_probe(items->view) ? probe_speed(items->view) : 1;
+    const double speed = is_probe(items->view) ? probe_speed(step_of(items->view)) : 1;
     require(end <= std::ceil(stream.items_max * speed));
   }
   if (const auto* end = std::get_if<DecodeEnd>(&*result)) {

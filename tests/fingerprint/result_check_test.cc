@@ -93,20 +93,24 @@ TEST(ResultCheck, KeepsItemsInOrder) {
 TEST(ResultCheck, LetsProbeItemsThrough) {
   ResultEntry items = entry(ResultKind::kItems);
   for (const int step : {-2, -1, 1}) {
-    items.view = step;
-    items.first_item = 0;  // whatever came of the plain ones
-    const auto result = check_result(items, kStream);
-    ASSERT_TRUE(result) << step;
-    EXPECT_EQ(std::get<ItemsResult>(*result).view, step);
+    for (const Band band : kProbedBands) {
+      items.view = view_of(step, band);
+      items.first_item = 0;  // whatever came of the plain ones
+      const auto result = check_result(items, kStream);
+      ASSERT_TRUE(result) << step;
+      EXPECT_EQ(std::get<ItemsResult>(*result).view, view_of(step, band));
+    }
   }
 }
 
 TEST(ResultCheck, LetsAWorkerProbeOnlyWhatItWasAskedTo) {
   ResultEntry items = entry(ResultKind::kItems);
-  for (const int32_t step : {3, -3, 10, -11, 13, std::numeric_limits<int32_t>::max(),
-                             std::numeric_limits<int32_t>::min()}) {
-    items.view = step;
-    EXPECT_EQ(fault_of(items), ResultFault::kView) << step;
+  constexpr int32_t kMax = std::numeric_limits<int32_t>::max();
+  for (const int32_t view :
+       {3, -3, 10, -11, 13, view_of(3, Band::kTreble), view_of(1, Band::kBass), kViewMin - 1,
+        kViewMax + 1, kMax, std::numeric_limits<int32_t>::min()}) {
+    items.view = view;
+    EXPECT_EQ(fault_of(items), ResultFault::kView) << view;
   }
   StreamProgress unprobed = kStream;
   unprobed.probe_step_max = 0;

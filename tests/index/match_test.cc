@@ -49,6 +49,22 @@ TEST_F(MatchTest, FindsEveryTrimAtAnyOffset) {
   }
 }
 
+// 5 s lie between two windows of a reference as often as not.
+TEST_F(MatchTest, FindsEveryClipBetweenTheWindowsOfAReference) {
+  const auto track = with_errors(make_track(7, 120), 0.02);
+  for (size_t first = 0; first < 2 * kReferenceStride; ++first) {
+    const auto matches = match_all(*index_, slice(track, 300 + first, 19));
+    ASSERT_EQ(matches.size(), 1U) << first;
+    EXPECT_EQ(matches[0].content_id, "7");
+    EXPECT_NEAR(matches[0].segments[0].asset_start, static_cast<double>(300 + first) * kItemSeconds,
+                kClose);
+  }
+  // Nor do the first and the last five seconds of it escape.
+  for (const size_t first : {size_t{0}, size_t{1}, track.size() - 19}) {
+    EXPECT_EQ(match_all(*index_, slice(track, first, 19)).size(), 1U) << first;
+  }
+}
+
 TEST_F(MatchTest, UnrelatedAudioMatchesNothing) {
   for (uint64_t seed = 100; seed < 120; ++seed) {
     EXPECT_THAT(match_all(*index_, make_track(seed, 120)), IsEmpty());
@@ -224,15 +240,15 @@ TEST_F(Copies, ThatArePausedTakeTheirPlaceFromNobody) {
 // An upload that is unlike everything, and a probe of it that is a track of each bank.
 class Probed : public MatchTest {
  protected:
-  std::vector<Match> match_with_probe(int step, Probes probes) {
+  std::vector<Match> match_with_probe(int view, Probes probes) {
     Bank bank = bank_named("probed");
     bank.probes = probes;
     value_of(index_->create_bank(bank));
     value_of(index_->enroll(test::banded_request_of("sped up", make_track(60, 120), "probed")));
     const auto session = index_->match();
     session->append(0, make_track(61, 100));
-    session->append_view(step, 0, slice(make_track(7, 120), 100, 300));
-    session->append_view(step, 900, slice(make_track(60, 120), 200, 300));
+    session->append_view(view, 0, slice(make_track(7, 120), 100, 300));
+    session->append_view(view, 900, slice(make_track(60, 120), 200, 300));
     return session->finish();
   }
 };
@@ -255,10 +271,11 @@ TEST_F(Probed, WideReachesFurtherThanNear) {
   EXPECT_EQ(match_with_probe(-3, Probes::kWide).size(), 1U);
 }
 
-TEST_F(Probed, StepsThatDoNotExistAreIgnored) {
-  EXPECT_THAT(match_with_probe(0, Probes::kWide), IsEmpty());
-  value_of(index_->delete_bank("probed", true));
-  EXPECT_THAT(match_with_probe(-kProbeStepMax - 1, Probes::kWide), IsEmpty());
+TEST_F(Probed, ViewsThatDoNotExistAreIgnored) {
+  for (const int view : {kViewMin - 1, kViewMax + 1, view_of(1, Band::kBass)}) {
+    EXPECT_THAT(match_with_probe(view, Probes::kWide), IsEmpty());
+    value_of(index_->delete_bank("probed", true));
+  }
 }
 
 // A session that has seen all of its upload when something changes.

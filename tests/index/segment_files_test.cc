@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 // 13 references of 3 hours: more windows than stay in memory.
 constexpr uint64_t kReferences = 13;
-constexpr double kHours = 3;
+constexpr double kHours = 3 * 3;
 
 std::vector<fs::path> segment_files(const fs::path& store) {
   std::vector<fs::path> files;

@@ -80,7 +80,7 @@ TEST_F(Upkeep, MergesEverythingIntoOneFile) {
   expect_all_found(*index_);
 
   test::value_of(index_->remove("spam", "0"));
-  EXPECT_GT(test::value_of(index_->upkeep()).segments[0].dead_windows, 200);
+  EXPECT_GT(test::value_of(index_->upkeep()).segments[0].dead_windows, 100);
   const fs::path before = segment_files()[0];
   test::value_of(index_->merge());
   ASSERT_EQ(segment_files().size(), 1U);

@@ -29,7 +29,7 @@ void copy_name(const char (&from)[16], char (&to)[16]) {
 // As much audio is more items when it is stretched.
 uint64_t items_max(const StreamProgress& stream, int view) {
   if (!is_probe(view)) return stream.items_max;
-  return static_cast<uint64_t>(std::ceil(stream.items_max * probe_speed(view)));
+  return static_cast<uint64_t>(std::ceil(stream.items_max * probe_speed(step_of(view))));
 }
 
 tl::expected<CheckedResult, ResultFault> check_items(const ResultEntry& entry,
@@ -38,8 +38,8 @@ tl::expected<CheckedResult, ResultFault> check_items(const ResultEntry& entry,
     return tl::unexpected(ResultFault::kCount);
   }
   const int view = entry.view;
-  const int step_max = is_probe(view) ? stream.probe_step_max : kViewMax;
-  if (view < -step_max || view > step_max) return tl::unexpected(ResultFault::kView);
+  if (!is_view(view) || std::abs(step_of(view)) > stream.probe_step_max)
+    return tl::unexpected(ResultFault::kView);
   const uint64_t end = uint64_t{entry.first_item} + entry.item_count;
   if (entry.first_item < stream.next_item[view] || end > items_max(stream, view)) {
     return tl::unexpected(ResultFault::kOrder);

@@ -32,14 +32,14 @@ enum class ResultFault : uint8_t {
 template <class T>
 class PerView {
  public:
-  constexpr T& operator[](int view) { return values_[static_cast<size_t>(view + kProbeStepMax)]; }
+  constexpr T& operator[](int view) { return values_[static_cast<size_t>(view - kViewMin)]; }
   constexpr const T& operator[](int view) const {
-    return values_[static_cast<size_t>(view + kProbeStepMax)];
+    return values_[static_cast<size_t>(view - kViewMin)];
   }
   bool operator==(const PerView&) const = default;
 
  private:
-  std::array<T, kProbeStepMax + 1 + kViewMax> values_{};
+  std::array<T, kViewMax - kViewMin + 1> values_{};
 };
 
 // What the host knows of a live stream, of this worker process's work on it.

@@ -55,8 +55,8 @@ class StreamDecoder {
         items_([this](int view, uint32_t first, std::span<const Item> items) {
           stream_.emit(view, first, items);
         }),
-        prober_(stream.probes(), [this](int step, uint32_t first, std::span<const Item> items) {
-          stream_.emit(step, first, items);
+        prober_(stream.probes(), [this](int view, uint32_t first, std::span<const Item> items) {
+          stream_.emit(view, first, items);
           stream_.checkpoint();
         }) {}
 

@@ -1,6 +1,5 @@
 #include "fingerprint/decode/worker/probe.h"
 
-#include <array>
 #include <cmath>
 
 #include "fingerprint/decode/limits.h"
@@ -22,7 +21,7 @@ Probe::Probe(int step, uint64_t position)
       next_item_(first_item_from(step, position)),
       time_stretch_(probe_speed(step),
                     next_item_ * hop_samples(step) - static_cast<double>(position)),
-      chroma_(std::array{probed_band(step)}) {}
+      chroma_(kProbedBands) {}
 
 void Probe::feed(std::span<const int16_t> samples, const ProbeSink& sink) {
   const auto stretched = time_stretch_.stretch(samples);
@@ -32,11 +31,14 @@ void Probe::feed(std::span<const int16_t> samples, const ProbeSink& sink) {
 }
 
 void Probe::finish(const ProbeSink& sink) {
-  chroma_.take(probed_band(step_), ready_);
-  if (ready_.empty()) return;
-  sink(step_, next_item_, ready_);
-  next_item_ += static_cast<uint32_t>(ready_.size());
-  ready_.clear();
+  size_t count = 0;
+  for (const Band band : kProbedBands) {
+    chroma_.take(band, ready_);
+    count = ready_.size();
+    if (count > 0) sink(view_of(step_, band), next_item_, ready_);
+    ready_.clear();
+  }
+  next_item_ += static_cast<uint32_t>(count);
 }
 
 }  // namespace soundgate::decode

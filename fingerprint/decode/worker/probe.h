@@ -1,5 +1,5 @@
 // One probe over one stretch of audio: the samples at its rate, and their items, on its own grid.
-// Input: mono samples at kSampleRateHz, in order.  Output: items, to a sink.
+// Input: mono samples at kSampleRateHz, in order.  Output: items of kProbedBands, to a sink.
 // Errors: std::bad_alloc.
 // Thread: the stream's fiber.  Memory: Chroma's.
 #pragma once
@@ -14,7 +14,7 @@
 
 namespace soundgate::decode {
 
-// step, index of the first item, items.
+// view (fingerprint.h), index of the first item, items.
 using ProbeSink = std::function<void(int, uint32_t, std::span<const Item>)>;
 
 class Probe {
@@ -26,7 +26,7 @@ class Probe {
 
  private:
   int step_;
-  uint32_t next_item_;
+  uint32_t next_item_;  // of each band
   TimeStretch time_stretch_;
   Chroma chroma_;
   std::vector<Item> ready_;

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+
 #include "index/align/limits.h"
 #include "tests/index/synthetic.h"
 
@@ -35,7 +38,7 @@ TEST(Aligner, FindsTheEndsOfAnEmbeddedStretch) {
   EXPECT_NEAR(alignment.bit_error_rate, 0.05, 0.02);
   EXPECT_GT(alignment.score, 0.8);
   EXPECT_DOUBLE_EQ(alignment.audio_speed, 1);
-  EXPECT_TRUE(is_accepted(alignment, kSpace));
+  EXPECT_TRUE(judge(alignment, kSpace).is_accepted);
 }
 
 TEST(Aligner, FollowsTempoDrift) {
@@ -66,7 +69,8 @@ TEST(Aligner, CrossesAGapInTheUpload) {
 TEST(Aligner, UnrelatedAudioIsNotAccepted) {
   for (uint64_t seed = 0; seed < 50; ++seed) {
     const Query query = query_of(make_track(100 + seed, 60));
-    EXPECT_FALSE(is_accepted(align(query, make_track(200 + seed, 60), {0, 200, 0, 1}, 1), kSpace));
+    EXPECT_FALSE(
+        judge(align(query, make_track(200 + seed, 60), {0, 200, 0, 1}, 1), kSpace).is_accepted);
   }
 }
 
@@ -74,8 +78,8 @@ TEST(Aligner, SharedSilenceIsNotAccepted) {
   const std::vector<Item> silence(500, kSilenceItem);
   const auto reference = make_track(1, 10) + silence + make_track(2, 10);
   const auto query = make_track(3, 10) + silence + make_track(4, 10);
-  EXPECT_FALSE(is_accepted(align(query_of(query), reference, {0, 200, 0, 1}, 1), kSpace));
-  EXPECT_FALSE(is_accepted(align(query_of(silence), silence, {0, 200, 0, 1}, 1), kSpace));
+  EXPECT_FALSE(judge(align(query_of(query), reference, {0, 200, 0, 1}, 1), kSpace).is_accepted);
+  EXPECT_FALSE(judge(align(query_of(silence), silence, {0, 200, 0, 1}, 1), kSpace).is_accepted);
 }
 
 // A hostile index or candidate must not lead outside of either side.
@@ -83,9 +87,9 @@ TEST(Aligner, BearsCandidatesOutside) {
   const auto reference = make_track(1, 10);
   const Query query = query_of(make_track(1, 10));
   for (const int32_t offset : {-100000, -80, 80, 100000}) {
-    EXPECT_FALSE(is_accepted(align(query, reference, {0, 0, offset, 1}, 1), kSpace));
+    EXPECT_FALSE(judge(align(query, reference, {0, 0, offset, 1}, 1), kSpace).is_accepted);
   }
-  EXPECT_FALSE(is_accepted(align(query, {}, {0, 0, 0, 1}, 1), kSpace));
+  EXPECT_FALSE(judge(align(query, {}, {0, 0, 0, 1}, 1), kSpace).is_accepted);
 }
 
 // Played faster by another tempo: every few items one is left out, or said twice.
@@ -95,6 +99,46 @@ std::vector<Item> at_speed(const std::vector<Item>& items, double speed) {
     played.push_back(items[static_cast<size_t>(static_cast<double>(i) * speed + 0.5)]);
   }
   return played;
+}
+
+// Five seconds of which no band is sure, and all are together.
+TEST(Aligner, BandsProveTogetherWhatNoneDoesAlone) {
+  const BandedItems reference = test::make_banded(1, 60);
+  std::array<Query, kBandCount> heard;
+  BandedQuery query;
+  for (const Band band : kAllBands) {
+    const auto of_band = reference.of(band);
+    const std::vector<Item> items(of_band.begin(), of_band.end());
+    const auto number = static_cast<size_t>(band);
+    heard[number] = query_of(with_errors(slice(items, 200, 19), 0.17, number + 1));
+    query[number] = &heard[number];
+  }
+  const SearchSpace space{.reference_seconds = 1e6,
+                          .query_seconds = 5,
+                          .band = Band::kTreble,
+                          .false_positives_max = 1e-6 / 6,
+                          .joint_false_positives_max = 1e-6 / 2};
+  const Candidate candidate{0, 0, 200, 1};
+  const Alignment together = align(query, reference, Band::kTreble, candidate, 1);
+  const Judgement judgement = judge(together, space);
+  EXPECT_TRUE(judgement.is_accepted);
+  EXPECT_GE(judgement.score, judgement.score_threshold);
+  EXPECT_GT(judgement.confidence, 1 - 1e-6);
+  SearchSpace alone = space;
+  alone.joint_false_positives_max = 0;
+  EXPECT_FALSE(judge(together, alone).is_accepted);
+  // What only one band has in common with a reference proves no more than that band does.
+  const BandedItems other = test::make_banded(2, 60);
+  std::vector<Item> mixed(other.all().begin(), other.all().end());
+  std::ranges::copy(reference.of(Band::kTreble),
+                    mixed.begin() + static_cast<ptrdiff_t>(2 * other.count()));
+  const BandedItems treble_alone(std::move(mixed), kBandCount);
+  EXPECT_LT(align(query, treble_alone, Band::kTreble, candidate, 1).joint_strength,
+            0.7 * together.joint_strength);
+  // A reference without bands is judged by the one that it has.
+  EXPECT_LE(align(query_of(slice(make_track(1, 60), 200, 19)), make_track(1, 60), candidate, 1)
+                .joint_strength,
+            0);
 }
 
 class AtAnotherTempo : public testing::TestWithParam<double> {};
@@ -111,7 +155,7 @@ TEST_P(AtAnotherTempo, IsFollowedFromEndToEnd) {
   EXPECT_LE(any.query_begin, 3U);
   EXPECT_GE(any.query_end, query.size() - 3);
   EXPECT_GT(any.score, 0.75);
-  EXPECT_TRUE(is_accepted(any, kSpace));
+  EXPECT_TRUE(judge(any, kSpace).is_accepted);
   const Alignment same = align(query_of(query), reference, candidate, 1);
   EXPECT_LT(same.strength(), any.strength());
   // Known beforehand, as a pitch shift that a probe has undone, it is the same tempo.

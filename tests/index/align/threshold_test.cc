@@ -41,6 +41,20 @@ TEST(Threshold, GrowsWithWhatIsSearched) {
   EXPECT_TRUE(std::isfinite(strength_threshold({}, Tempo::kSame)));
 }
 
+TEST(Threshold, OfAllBandsTogetherIsLower) {
+  SearchSpace space = kSuite;
+  EXPECT_TRUE(std::isinf(strength_threshold(space, Tempo::kSame, Evidence::kJoint)));
+  space.joint_false_positives_max = space.false_positives_max;
+  for (const Tempo tempo : {Tempo::kSame, Tempo::kOther}) {
+    EXPECT_LT(strength_threshold(space, tempo, Evidence::kJoint), strength_threshold(space, tempo));
+  }
+  // 1,000 impostors and 4,365 references, README, "Thresholds".
+  const SearchSpace impostor{
+      .reference_seconds = 900'000, .query_seconds = 100, .joint_false_positives_max = 0.5e-6};
+  EXPECT_GT(strength_threshold(impostor, Tempo::kSame, Evidence::kJoint), 1.05 + 0.2);
+  EXPECT_GT(strength_threshold(impostor, Tempo::kOther, Evidence::kJoint), 1.16 + 0.2);
+}
+
 // What just counts is expected as often as the setting says, in both tempos together.
 TEST(Confidence, AtTheThresholdIsTheSetting) {
   for (const double bearable : {1e-3, 1e-6, 1e-9}) {

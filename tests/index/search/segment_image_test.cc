@@ -20,7 +20,7 @@ class CraftedSegment : public testing::Test {
   static void SetUpTestSuite() {
     std::vector<BandedItems> tracks;
     std::vector<SlotItems> references;
-    for (Slot slot = 0; slot < 6; ++slot) tracks.push_back(test::make_banded(slot, 3600));
+    for (Slot slot = 0; slot < 6; ++slot) tracks.push_back(test::make_banded(slot, 3 * 3600));
     for (Slot slot = 0; slot < 6; ++slot) references.push_back({slot + 1, &tracks[slot], 1000});
     whole_ = std::make_unique<Segment>(references);
     ASSERT_GT(whole_->image().counts().lists, 1U);

@@ -16,7 +16,8 @@ using test::make_banded;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
-constexpr double kTrackSeconds = 60;  // some 60 windows
+constexpr double kTrackSeconds = 180;  // some 60 windows of each band
+constexpr uint32_t kPlace = 4 * kReferenceStride;
 
 std::shared_ptr<const Segment> segment_of(Slot begin, Slot end) {
   std::vector<BandedItems> tracks;
@@ -36,10 +37,10 @@ QueryWindows query_of(Slot slot, size_t first = 0, Band band = Band::kFull) {
 void expect_found(const Segment& segment, Slot slot) {
   for (const Band band : kAllBands) {
     std::vector<WindowHit> hits;
-    segment.search(query_of(slot, 80, band), {.band = band}, hits);
+    segment.search(query_of(slot, kPlace, band), {.band = band}, hits);
     ASSERT_FALSE(hits.empty()) << slot;
     EXPECT_EQ(hits[0].slot, slot);
-    EXPECT_EQ(hits[0].reference_item, 80U);
+    EXPECT_EQ(hits[0].reference_item, kPlace);
     EXPECT_EQ(hits[0].distance, 0U);
   }
 }
@@ -74,8 +75,9 @@ TEST(Segment, LooksForABandAmongItsOwn) {
   for (const Band band : kAllBands) {
     for (const Band other : kAllBands) {
       std::vector<WindowHit> hits;
-      segment->search(query_of(5, 80, band), {.band = other}, hits);
-      EXPECT_EQ(hits.empty(), band != other);
+      segment->search(query_of(5, kPlace, band), {.band = other}, hits);
+      const bool is_there = !hits.empty() && hits[0].distance == 0;
+      EXPECT_EQ(is_there, band == other);
     }
   }
 }
@@ -196,7 +198,7 @@ TEST_F(SegmentFile, AChangedWindowIsSeenWhenItIsFirstRead) {
   size_t found = 0;
   for (Slot slot = 0; slot < kReferences; ++slot) {
     std::vector<WindowHit> hits;
-    file->search(query_of(slot, 80), {}, hits);
+    file->search(query_of(slot, kPlace), {}, hits);
     found += !hits.empty();
   }
   EXPECT_TRUE(file->image().is_damaged());
