@@ -108,12 +108,14 @@ Alignment alignment_of(const Stretch& stretch, const Comparison& comparison, Tem
   return alignment;
 }
 
-// What a band says of a stretch that another has found.
-double strength_in(const Query& query, std::span<const Item> reference, const Stretch& stretch) {
-  const Comparison comparison = compare(query, reference, stretch);
+// Adds what a band says of a stretch, which it or another has found.
+void add_band(Alignment& alignment, Band band, const Comparison& comparison) {
   const Similarity similarity = comparison.similarity();
-  return strength(similarity.score, independent_seconds(comparison.item_count() * kItemSeconds,
-                                                        similarity.changed_share));
+  const double seconds =
+      independent_seconds(comparison.item_count() * kItemSeconds, similarity.changed_share);
+  const double weight = kBandWeights[static_cast<size_t>(band)];
+  alignment.joint_score += weight * similarity.score;
+  alignment.joint_strength += weight * strength(similarity.score, seconds);
 }
 
 Tempo tempo_of(std::optional<double> speed) { return speed ? Tempo::kSame : Tempo::kOther; }
@@ -132,32 +134,29 @@ Alignment align(const BandedQuery& query, const BandedItems& reference, Band ban
   const Query& own = *query[static_cast<size_t>(band)];
   const auto stretch = stretch_about(own, reference.of(band), candidate, speed);
   if (!stretch) return {};
-  Alignment alignment =
-      alignment_of(*stretch, compare(own, reference.of(band), *stretch), tempo_of(speed));
-  double sum = kBandWeights[static_cast<size_t>(band)] * alignment.strength();
+  const Comparison by_own = compare(own, reference.of(band), *stretch);
+  Alignment alignment = alignment_of(*stretch, by_own, tempo_of(speed));
+  add_band(alignment, band, by_own);
   for (const Band other : kAllBands) {
     const Query* heard = query[static_cast<size_t>(other)];
     if (other == band || heard == nullptr) continue;
-    sum += kBandWeights[static_cast<size_t>(other)] *
-           strength_in(*heard, reference.of(other), *stretch);
+    add_band(alignment, other, compare(*heard, reference.of(other), *stretch));
   }
-  alignment.joint_strength = sum;
   return alignment;
 }
 
 Judgement judge(const Alignment& alignment, const SearchSpace& space) {
   Judgement best;
   if (alignment.proving_items < kMatchItemsMin) return best;
-  const auto judge_by = [&](Evidence evidence, double strength) {
-    const double unit = std::sqrt(alignment.independent_seconds);
-    const double threshold =
-        std::max(kScoreMin, strength_threshold(space, alignment.tempo, evidence) / unit);
-    const Judgement judgement{strength / unit >= threshold, strength / unit, threshold,
-                              confidence_of(strength, space, alignment.tempo, evidence)};
-    if (best.score_threshold == 0 || judgement.margin() > best.margin()) best = judgement;
+  const auto judge_by = [&](Evidence evidence, double score, double strength) {
+    const double margin = strength / strength_threshold(space, alignment.tempo, evidence);
+    if (score <= 0 || margin <= best.margin) return;
+    const double threshold = std::max(kScoreMin, score / margin);
+    best = {score >= threshold, score, threshold,
+            confidence_of(strength, space, alignment.tempo, evidence), margin};
   };
-  judge_by(Evidence::kOwnBand, alignment.strength());
-  judge_by(Evidence::kJoint, alignment.joint_strength);
+  judge_by(Evidence::kOwnBand, alignment.score, alignment.strength());
+  judge_by(Evidence::kJoint, alignment.joint_score, alignment.joint_strength);
   return best;
 }
 

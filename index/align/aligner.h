@@ -30,7 +30,7 @@ struct Alignment {
   double score = 0;
   double independent_seconds = 0;
   // What all bands say of it together, as kBandWeights has it; nothing, where there is one.
-  double joint_strength = 0;
+  double joint_score = 0, joint_strength = 0;
 
   double strength() const { return soundgate::strength(score, independent_seconds); }
 };
@@ -57,8 +57,7 @@ struct Judgement {
   bool is_accepted = false;  // long enough, and as strong as what was searched demands
   double score = 0, score_threshold = 0;
   double confidence = 0;
-
-  double margin() const { return score / score_threshold; }
+  double margin = 0;  // of its strength, over the one that it had to reach
 };
 Judgement judge(const Alignment& alignment, const SearchSpace& space);
 

@@ -45,7 +45,7 @@ Stretch stretch_of(const Alignment& alignment, const View& view, uint32_t refere
   const double tail = (ends ? kItemSpanSeconds : kEndCutSeconds) - kItemSeconds;
   Stretch stretch;
   const Judgement judgement = judge(alignment, view.space);
-  stretch.margin = judgement.margin();
+  stretch.margin = judgement.margin;
   stretch.score_threshold = judgement.score_threshold;
   MatchSegment& segment = stretch.segment;
   segment.query_start = (alignment.query_begin * kItemSeconds + lead) / view.speed;

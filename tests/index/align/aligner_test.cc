@@ -123,6 +123,7 @@ TEST(Aligner, BandsProveTogetherWhatNoneDoesAlone) {
   const Judgement judgement = judge(together, space);
   EXPECT_TRUE(judgement.is_accepted);
   EXPECT_GE(judgement.score, judgement.score_threshold);
+  EXPECT_LE(judgement.score, 1);
   EXPECT_GT(judgement.confidence, 1 - 1e-6);
   SearchSpace alone = space;
   alone.joint_false_positives_max = 0;
