@@ -183,9 +183,10 @@ std::vector<ReferenceAlignments> align_all(const BandedQuery& query, Band band,
                                            std::span<const Candidate> candidates,
                                            std::span<const double> speeds,
                                            const SearchSpace& space) {
+  const size_t query_items = query[static_cast<size_t>(band)]->size();
   std::map<Slot, std::vector<Alignment>> found;
   for (const Candidate& candidate :
-       candidates.first(std::min(candidates.size(), kAlignedCandidatesMax))) {
+       candidates.first(std::min(candidates.size(), aligned_candidates_max(query_items)))) {
     const ReferenceEntry* entry = references.at(candidate.slot);
     if (entry == nullptr) continue;
     std::vector<Alignment>& alignments = found[candidate.slot];

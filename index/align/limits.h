@@ -37,8 +37,12 @@ inline constexpr uint32_t kScoreBlockItems = 97;
 inline constexpr uint32_t kCandidateWeightMin = 2000;
 // However long: arrangements of one theme may go together for minutes, faintly.
 inline constexpr double kScoreMin = 0.22;
-// Candidates that each band of an upload may have aligned, heaviest first.
-inline constexpr size_t kAlignedCandidatesMax = 96;
+// Candidates that each band of an upload may have aligned, heaviest first: the more, the longer the
+// upload, since what resembles it by chance grows with it. One more every 4 s.
+inline constexpr size_t kAlignedCandidatesMin = 96;
+inline constexpr size_t aligned_candidates_max(size_t query_items) {
+  return kAlignedCandidatesMin + query_items / 32;
+}
 // Of each probe: there are up to twenty, and what one is for stands out in it.
 inline constexpr size_t kAlignedProbeCandidatesMax = 64;
 

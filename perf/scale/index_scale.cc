@@ -151,7 +151,7 @@ bool has_right_candidate(const Upload& upload, std::span<const WindowHit> hits) 
   Candidates candidates;
   candidates.add(hits);
   std::vector<Candidate> heaviest = candidates.take();
-  heaviest.resize(std::min(heaviest.size(), kAlignedCandidatesMax));
+  heaviest.resize(std::min(heaviest.size(), aligned_candidates_max(upload.items.count())));
   return std::ranges::any_of(heaviest, [&](const Candidate& candidate) {
     const double item = candidate.query_item;
     return is_right(upload, candidate.slot, item, item + candidate.offset);
