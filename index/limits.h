@@ -40,7 +40,8 @@ inline constexpr uint32_t kSearchRadius = 165;
 inline constexpr size_t kSearchBatchWindows = 64;
 inline constexpr uint32_t kFirstItems = kSearchBatchWindows * kFirstQueryStride;  // 24 s
 // By which a clip is made longer for the windows of a reference that it may lie between.
-inline constexpr uint32_t kEdgeItems = 10;
+inline constexpr uint32_t kEdgeItems = 12;
+static_assert(2 * kEdgeItems + 16 >= kReferenceStride + kWindowItems, "of the shortest match");
 // An upload of no more than this that nothing was found in is searched once more, closely.
 inline constexpr uint32_t kShortItems = 3 * kFirstItems;  // 71 s
 inline constexpr size_t kHitsPerWindowMax = 16;

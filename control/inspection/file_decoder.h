@@ -54,7 +54,7 @@ class FileDecoder : public DecodeListener {
 
  private:
   struct Run {
-    int view;  // of the probe; 0: plain items
+    int view;  // fingerprint.h; 0: plain items
     uint32_t first_item;
     std::vector<Item> items;
   };

@@ -33,7 +33,7 @@ class MatcherThreads : public DecodeListener {
  private:
   struct Word {
     uint64_t tag = 0;
-    int view = 0;  // of the probe; 0: plain items
+    int view = 0;  // fingerprint.h; 0: plain items
     uint32_t first_item = 0;
     std::vector<Item> items;
     std::optional<DecodeEnd> end;

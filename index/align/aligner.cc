@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <map>
+#include <utility>
 
 #include "index/align/limits.h"
 #include "index/align/path.h"
@@ -139,7 +140,7 @@ Alignment align(const BandedQuery& query, const BandedItems& reference, Band ban
   add_band(alignment, band, by_own);
   for (const Band other : kAllBands) {
     const Query* heard = query[static_cast<size_t>(other)];
-    if (other == band || heard == nullptr) continue;
+    if (other == band || heard == nullptr || reference.of(other).empty()) continue;
     add_band(alignment, other, compare(*heard, reference.of(other), *stretch));
   }
   return alignment;
@@ -150,9 +151,11 @@ Judgement judge(const Alignment& alignment, const SearchSpace& space) {
   if (alignment.proving_items < kMatchItemsMin) return best;
   const auto judge_by = [&](Evidence evidence, double score, double strength) {
     const double margin = strength / strength_threshold(space, alignment.tempo, evidence);
-    if (score <= 0 || margin <= best.margin) return;
     const double threshold = std::max(kScoreMin, score / margin);
-    best = {score >= threshold, score, threshold,
+    const bool is_accepted = score >= threshold;
+    if (!(margin > 0) || std::pair(is_accepted, margin) <= std::pair(best.is_accepted, best.margin))
+      return;
+    best = {is_accepted, score, threshold,
             confidence_of(strength, space, alignment.tempo, evidence), margin};
   };
   judge_by(Evidence::kOwnBand, alignment.score, alignment.strength());

@@ -29,7 +29,8 @@ struct Alignment {
   double bit_error_rate = 0;
   double score = 0;
   double independent_seconds = 0;
-  // What all bands say of it together, as kBandWeights has it; nothing, where there is one.
+  // What all bands say of it together, as kBandWeights has it: less than one of them says where it
+  // is the only one, which the weights see to.
   double joint_score = 0, joint_strength = 0;
 
   double strength() const { return soundgate::strength(score, independent_seconds); }

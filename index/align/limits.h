@@ -16,7 +16,7 @@ inline constexpr double kEndCutSeconds = 1.52;
 
 inline constexpr int kPathBlockItems = 16;  // the offset may change once a block: 6 % of drift
 inline constexpr int kDriftBits = 20;       // of a block's 512: a change must gain more than this
-inline constexpr int kOffsetSlack = 4;      // items: half a stride, which is what a hit may be off
+inline constexpr int kOffsetSlack = 4;      // items: half of what lies between windows of an upload
 
 // The speed of an upload against its reference is sought among these, in the items about a hit.
 inline constexpr double kSpeedStep = 0.025;
@@ -32,9 +32,8 @@ inline constexpr int kDropBits = 160;
 // Items whose bit frequencies say together what chance would give: 12 s.
 inline constexpr uint32_t kScoreBlockItems = 97;
 
-// Lighter candidates are not worth aligning. (Unrelated music: 94 % are lighter; the lightest that
-// an altered copy of 15 s or more was found by, speed +1 % among them, weighed 5,400.)
-inline constexpr uint32_t kCandidateWeightMin = 2000;
+// Lighter candidates are not worth aligning: a single hit at 0.27 of the bits.
+inline constexpr uint32_t kCandidateWeightMin = 700;
 // However long: arrangements of one theme may go together for minutes, faintly.
 inline constexpr double kScoreMin = 0.22;
 // Candidates that each band of an upload may have aligned, heaviest first: the more, the longer the
@@ -43,7 +42,7 @@ inline constexpr size_t kAlignedCandidatesMin = 96;
 inline constexpr size_t aligned_candidates_max(size_t query_items) {
   return kAlignedCandidatesMin + query_items / 32;
 }
-// Of each probe: there are up to twenty, and what one is for stands out in it.
+// Of each probe: there are up to forty, and what one is for stands out in it.
 inline constexpr size_t kAlignedProbeCandidatesMax = 64;
 
 // Hits of one alignment: how far their offsets and their places may lie apart, in items.
@@ -57,7 +56,7 @@ inline constexpr uint32_t kEarlyBatchWindows = 16;
 // Hits further apart than this do not make a look worth it: a quarter of the bits. Of unrelated
 // music there are hardly any nearer.
 inline constexpr uint32_t kEarlyRadius = 128;
-inline constexpr uint32_t kEarlyWeightMin = 20000;
+inline constexpr uint32_t kEarlyWeightMin = 7000;
 // Places that a look aligns, of the upload and all of its probes.
 inline constexpr size_t kEarlyAlignmentsMax = 4;
 // The next look waits until the upload has grown by a quarter: from 8 s to 24 hours are 41 looks.

@@ -91,7 +91,7 @@ std::vector<Candidate> Matcher::take_candidates(std::shared_ptr<const Snapshot> 
 
 std::vector<Candidate> Matcher::take_candidates_of_close_search() {
   if (query_.size() >= kShortItems) return {};
-  const bool is_clip = query_.size() < kReferenceStride + kWindowItems &&
+  const bool is_clip = query_.size() < kReferenceStride + kWindowItems - 1 &&
                        query_.is_known(0, query_.size()) && query_.size() > 0;
   const uint32_t stride = query_.size() < kFirstItems ? 1 : kFirstQueryStride;
   const QueryWindows windows =
@@ -159,4 +159,5 @@ std::vector<WindowHit> Matcher::hits_of(const QueryWindows& windows, const Searc
   }
   return hits;
 }
+
 }  // namespace soundgate

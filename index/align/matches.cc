@@ -1,13 +1,11 @@
 #include "index/align/matches.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <tuple>
 #include <utility>
 
 #include "index/align/limits.h"
-#include "index/align/threshold.h"
 
 namespace soundgate {
 namespace {

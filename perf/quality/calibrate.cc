@@ -5,7 +5,8 @@
 // of
 //   the upload, reference, "made_of" that, of its family ("same") or "other"; rank of the candidate
 //   and its weight; seconds, score, independent seconds, strength, speed, tempo (threshold.h) that
-//   it was sought as: each stretch at its own tempo, and at any; band (fingerprint.h).
+//   it was sought as: each stretch at its own tempo, and at any; band (fingerprint.h);
+//   joint strength (aligner.h). Of each reference the strongest by its own band, and by all.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -60,20 +61,27 @@ struct Found {
   size_t rank;
 };
 
-std::map<Slot, Found> strongest(const BandedQuery& query, Band band, const Snapshot& snapshot,
-                                const std::vector<Candidate>& candidates,
-                                std::optional<double> speed) {
+// By `strength_of`, of each reference.
+template <class StrengthOf>
+std::map<Slot, Found> strongest(std::span<const Found> all, StrengthOf strength_of) {
   std::map<Slot, Found> found;
+  for (const Found& one : all) {
+    const auto [it, is_new] = found.try_emplace(one.candidate.slot, one);
+    if (!is_new && strength_of(one.alignment) > strength_of(it->second.alignment)) it->second = one;
+  }
+  return found;
+}
+
+std::vector<Found> align_all(const BandedQuery& query, Band band, const Snapshot& snapshot,
+                             const std::vector<Candidate>& candidates,
+                             std::optional<double> speed) {
+  std::vector<Found> found;
   size_t rank = 0;
   for (const Candidate& candidate : candidates) {
     ++rank;
     const ReferenceEntry& entry = *snapshot.references.at(candidate.slot);
     const Alignment alignment = align(query, *entry.items.load(), band, candidate, speed);
-    if (alignment.proving_items < kMatchItemsMin) continue;
-    const auto [it, is_new] = found.try_emplace(candidate.slot, Found{alignment, candidate, rank});
-    if (!is_new && alignment.joint_strength > it->second.alignment.joint_strength) {
-      it->second = {alignment, candidate, rank};
-    }
+    if (alignment.proving_items >= kMatchItemsMin) found.push_back({alignment, candidate, rank});
   }
   return found;
 }
@@ -110,10 +118,15 @@ void show(const std::shared_ptr<const Snapshot>& snapshot, const Row& row, std::
     const auto closely = matcher.take_candidates_of_close_search();
     candidates.insert(candidates.end(), closely.begin(), closely.end());
     for (const std::optional<double> speed : {std::optional(1.0), std::optional<double>()}) {
-      for (const auto& [slot, found] : strongest(queries, band, *snapshot, candidates, speed)) {
-        text +=
-            line_of(row, band, matcher.query(), snapshot->references.at(slot)->reference, found);
-      }
+      const auto all = align_all(queries, band, *snapshot, candidates, speed);
+      const auto write = [&](const std::map<Slot, Found>& strongest_of) {
+        for (const auto& [slot, found] : strongest_of) {
+          const Reference& reference = snapshot->references.at(slot)->reference;
+          text += line_of(row, band, matcher.query(), reference, found);
+        }
+      };
+      write(strongest(all, [](const Alignment& found) { return found.strength(); }));
+      write(strongest(all, [](const Alignment& found) { return found.joint_strength; }));
     }
   }
   const std::lock_guard lock(output);

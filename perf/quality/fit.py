@@ -24,7 +24,8 @@ import music  # noqa: E402
 
 # Tails by (tempo, band), as quality_calibrate writes them.
 TEMPOS = {"0": "same tempo", "1": "other tempo"}
-BANDS = {"0": "all of it", "1": "bass", "2": "treble"}
+JOINT = "all"
+BANDS = {"0": "all of it", "1": "bass", "2": "treble", JOINT: "all bands together"}
 TAILS = {(tempo, band): f"{BANDS[band]}, {TEMPOS[tempo]}" for band in BANDS for tempo in TEMPOS}
 ITEM_SECONDS = 1365 / 11025
 SAME_SPEED = 0.02  # what an "other" tempo may be off 1 and still be the same
@@ -34,9 +35,11 @@ def stretches(path):
     with path.open() as file:
         for line in file:
             (kind, upload, seconds, reference, relation, _, _, _, score, _, strength, speed,
-             tempo, band) = line.rstrip("\n").split("\t")
+             tempo, band, joint) = line.rstrip("\n").split("\t")
             yield (kind, upload, float(seconds), reference, relation, float(score), float(strength),
                    float(speed), (tempo, band))
+            yield (kind, upload, float(seconds), reference, relation, float(score), float(joint),
+                   float(speed), (tempo, JOINT))
 
 
 def impostor_tails(folder, families):

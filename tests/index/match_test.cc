@@ -272,7 +272,9 @@ TEST_F(Probed, WideReachesFurtherThanNear) {
 }
 
 TEST_F(Probed, ViewsThatDoNotExistAreIgnored) {
-  for (const int view : {kViewMin - 1, kViewMax + 1, view_of(1, Band::kBass)}) {
+  for (const int view :
+       {kViewMin - 1, view_of(1, Band::kBass), view_of(Band::kTreble) + kViewsPerBand,
+        view_of(1, Band::kTreble) + kViewsPerBand}) {
     EXPECT_THAT(match_with_probe(view, Probes::kWide), IsEmpty());
     value_of(index_->delete_bank("probed", true));
   }

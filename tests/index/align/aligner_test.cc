@@ -137,9 +137,25 @@ TEST(Aligner, BandsProveTogetherWhatNoneDoesAlone) {
   EXPECT_LT(align(query, treble_alone, Band::kTreble, candidate, 1).joint_strength,
             0.7 * together.joint_strength);
   // A reference without bands is judged by the one that it has.
-  EXPECT_LE(align(query_of(slice(make_track(1, 60), 200, 19)), make_track(1, 60), candidate, 1)
-                .joint_strength,
-            0);
+  const Alignment only = align(query, BandedItems(make_track(1, 60), 1), Band::kFull, candidate, 1);
+  EXPECT_LT(only.joint_strength, 0.3 * only.strength());
+}
+
+// A score too low for all bands together must not hide that one alone would do.
+TEST(Judgement, IsThatOfEvidenceThatSuffices) {
+  Alignment alignment;
+  alignment.proving_items = 2000;
+  alignment.score = kScoreMin + 0.02;
+  alignment.independent_seconds = 150;
+  alignment.joint_score = kScoreMin - 0.01;
+  alignment.joint_strength = strength(alignment.joint_score, 150);
+  const SearchSpace space{.reference_seconds = 1e6,
+                          .query_seconds = 200,
+                          .false_positives_max = 1e-6 / 6,
+                          .joint_false_positives_max = 1e-6 / 2};
+  const Judgement judgement = judge(alignment, space);
+  EXPECT_TRUE(judgement.is_accepted);
+  EXPECT_EQ(judgement.score, alignment.score);
 }
 
 class AtAnotherTempo : public testing::TestWithParam<double> {};
