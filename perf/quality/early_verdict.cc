@@ -1,8 +1,8 @@
 // When a copy is certain, and what looking for that costs uploads that are none.
 // usage: quality_early REFERENCE… -- UPLOAD…
-// Each is a file of items (32-bit, little-endian); uploads come in
-// pieces of 24 items, as from the decoders, and match what they match. Every reference is in a bank
-// that blocks, and wants 10 s.
+// Each is a file of items as quality_fingerprint writes it, band after band; uploads come in pieces
+// of 24 items, as from the decoders, and match what they match. Every reference is in a bank that
+// blocks, and wants 10 s.
 // Output: a line for each upload, tabs between: file, seconds, seconds that had come when a block
 // was
 //   certain (-: never), whether it matched at the end, CPU in ms with looks, and without.
@@ -16,8 +16,10 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "index/banded_items.h"
 #include "index/index.h"
 
 namespace soundgate::quality {
@@ -34,13 +36,13 @@ double cpu_milliseconds() {
   return ms(usage.ru_utime) + ms(usage.ru_stime);
 }
 
-std::vector<Item> read_items(const std::string& path) {
+BandedItems read_items(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw std::runtime_error("cannot read " + path);
   std::vector<Item> items(std::filesystem::file_size(path) / sizeof(Item));
   file.read(reinterpret_cast<char*>(items.data()),
             static_cast<std::streamsize>(items.size() * sizeof(Item)));
-  return items;
+  return {std::move(items), kBandCount};
 }
 
 double seconds_of(size_t items) {
@@ -66,15 +68,18 @@ bool blocks(const std::vector<Match>& matches) {
   return false;
 }
 
-Found play(const Index& index, std::span<const Item> items, bool looks) {
+Found play(const Index& index, const BandedItems& items, bool looks) {
   Found found;
   const double before = cpu_milliseconds();
   const auto session = index.match();
-  for (size_t i = 0; i < items.size(); i += kPiece) {
-    const auto piece = items.subspan(i, std::min(kPiece, items.size() - i));
-    session->append(static_cast<uint32_t>(i), piece);
+  for (size_t i = 0; i < items.count(); i += kPiece) {
+    const size_t count = std::min(kPiece, items.count() - i);
+    for (const Band band : kAllBands) {
+      session->append_view(view_of(band), static_cast<uint32_t>(i),
+                           items.of(band).subspan(i, count));
+    }
     if (!looks || found.certain_at) continue;
-    if (blocks(session->decisive(Action::kBlock))) found.certain_at = seconds_of(i + piece.size());
+    if (blocks(session->decisive(Action::kBlock))) found.certain_at = seconds_of(i + count);
   }
   found.at_the_end = blocks(session->finish());
   found.cpu_ms = cpu_milliseconds() - before;
@@ -91,19 +96,18 @@ void run(const std::vector<std::string>& references, const std::vector<std::stri
   value_of(index->create_bank(bank));
   std::vector<EnrollRequest> batch;
   for (const std::string& path : references) {
-    Fingerprint fingerprint;
-    fingerprint.items = read_items(path);
-    fingerprint.duration_seconds = seconds_of(fingerprint.items.size());
+    const BandedItems items = read_items(path);
+    Fingerprint fingerprint = items.fingerprint(seconds_of(items.count()));
     batch.push_back({bank.name, path, path, "{}", std::move(fingerprint), std::nullopt});
   }
   for (auto& result : index->enroll_all(batch)) value_of(std::move(result));
   for (const std::string& path : uploads) {
-    const std::vector<Item> items = read_items(path);
+    const BandedItems items = read_items(path);
     play(*index, items, false);  // what it reads is in memory afterwards
     const Found plain = play(*index, items, false);
     const Found looked = play(*index, items, true);
     const std::string at = looked.certain_at ? std::to_string(*looked.certain_at) : "-";
-    std::printf("%s\t%.1f\t%s\t%d\t%.2f\t%.2f\n", path.c_str(), seconds_of(items.size()),
+    std::printf("%s\t%.1f\t%s\t%d\t%.2f\t%.2f\n", path.c_str(), seconds_of(items.count()),
                 at.c_str(), looked.at_the_end ? 1 : 0, looked.cpu_ms, plain.cpu_ms);
   }
   index.reset();
