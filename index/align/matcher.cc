@@ -152,10 +152,19 @@ void Matcher::search(uint32_t begin, uint32_t end, uint32_t stride,
 
 std::vector<WindowHit> Matcher::hits_of(const QueryWindows& windows, const SearchScope& scope,
                                         const Segment::IsLive& is_wanted) const {
+  size_t all_windows = 0;
+  for (const auto& segment : snapshot_->segments) all_windows += segment->window_count();
   std::vector<WindowHit> hits;
   CoarseProbes coarse;
   for (const auto& segment : snapshot_->segments) {
-    segment->search(windows, scope, is_wanted, hits, coarse);
+    SearchScope of_segment = scope;  // a budget is that of all segments together
+    if (scope.compared_windows > 0) {
+      const double share =
+          static_cast<double>(segment->window_count()) / static_cast<double>(all_windows);
+      of_segment.compared_windows =
+          1 + static_cast<size_t>(share * static_cast<double>(scope.compared_windows));
+    }
+    segment->search(windows, of_segment, is_wanted, hits, coarse);
   }
   return hits;
 }
