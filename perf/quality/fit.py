@@ -5,9 +5,9 @@ usage: fit.py DIR
 
 Reads DIR/manifest.jsonl and what quality_calibrate wrote of it, DIR/impostor.tsv and DIR/upload.tsv.
 Of an impostor and a family of references only the strongest stretch counts: what one piece of music
-has in common with another, it has with all that is cut of that. Prints, for each band and either tempo, the tails
-above several starts, and the thresholds of 1e-6 false matches an upload that follow; those in
-index/align/threshold.cc are chosen of them. Draws strengths.png.
+has in common with another, it has with all that is cut of that. Prints, for each band and either
+tempo, the tails above several starts, and the thresholds of 1e-6 false matches an upload that
+follow; those in index/align/threshold.cc are chosen of them. Draws strengths.png.
 """
 
 import json

@@ -11,7 +11,7 @@
 
 namespace soundgate {
 
-using ProbeItems = std::map<int, size_t>;  // step → how many
+using ProbeItems = std::map<int, size_t>;  // view (fingerprint.h) → how many
 
 class FakeSession : public MatchSession {
  public:
