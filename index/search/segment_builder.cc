@@ -92,7 +92,8 @@ SegmentBuilder::SegmentBuilder(Segment::Parts parts, const Segment::IsLive& is_l
   std::ranges::sort(slots_, {}, &SlotInfo::slot);
 }
 
-IndexResult<SegmentImage> SegmentBuilder::build(const std::filesystem::path& path) {
+IndexResult<SegmentImage> SegmentBuilder::build(const std::filesystem::path& path,
+                                                size_t filled_at_once) {
   choose_quantiser();
   const std::vector<uint32_t> lists = assign();
   std::vector<uint32_t> sizes(kBandCount * list_count_);
@@ -120,7 +121,14 @@ IndexResult<SegmentImage> SegmentBuilder::build(const std::filesystem::path& pat
     block += static_cast<uint32_t>((sizes[list] + kBlockWindows - 1) / kBlockWindows);
   }
   made->list_begin()[sizes.size()] = block;
-  fill(*made, lists);
+  uint32_t end_list = 0;
+  while (end_list < sizes.size()) {
+    const uint32_t first_list = end_list;
+    for (size_t windows = 0; end_list < sizes.size() && windows < filled_at_once; ++end_list) {
+      windows += sizes[end_list];
+    }
+    fill(*made, lists, first_list, end_list);
+  }
   if (auto sealed = made->seal(quantiser_.digest); !sealed) {
     return tl::unexpected(std::move(sealed.error()));
   }
@@ -217,21 +225,28 @@ std::vector<uint32_t> SegmentBuilder::assign() const {
   return lists;
 }
 
-void SegmentBuilder::fill(SegmentImage& image, std::span<const uint32_t> lists) const {
-  const std::span<WindowId> ids = image.ids();
+// Of the list of each window, as assign() has them, those of some lists.
+void SegmentBuilder::fill(SegmentImage& image, std::span<const uint32_t> lists, uint32_t first_list,
+                          uint32_t end_list) const {
   const std::span<const uint32_t> begin = image.list_begin();
-  std::ranges::fill(ids, kNoId);
-  std::vector<uint32_t> filled(kBandCount * list_count_);
+  const std::span<WindowId> ids = image.ids();
+  const auto ids_of = [&](size_t list, size_t count) {
+    return ids.subspan(begin[list] * kBlockWindows, count);
+  };
+  std::vector<uint32_t> filled(end_list - first_list);
+  for (uint32_t list = first_list; list < end_list; ++list) {
+    std::ranges::fill(ids_of(list, (begin[list + 1] - begin[list]) * kBlockWindows), kNoId);
+  }
   size_t at = 0;
   for_each_window([&](const Part& part, size_t, size_t index, WindowId id) {
     const uint32_t list = lists[at++];
-    const size_t place = begin[list] * kBlockWindows + filled[list]++;
+    if (list < first_list || list >= end_list) return;
+    const size_t place = begin[list] * kBlockWindows + filled[list - first_list]++;
     put_window(image.blocks(), place, window_at(part.lists.blocks, index));
     ids[place] = id;
   });
-  for (size_t list = 0; list < filled.size(); ++list) {
-    sort_list(image.blocks().subspan(begin[list]),
-              ids.subspan(begin[list] * kBlockWindows, filled[list]));
+  for (uint32_t list = first_list; list < end_list; ++list) {
+    sort_list(image.blocks().subspan(begin[list]), ids_of(list, filled[list - first_list]));
   }
 }
 

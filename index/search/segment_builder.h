@@ -20,8 +20,14 @@ class SegmentBuilder {
   explicit SegmentBuilder(std::span<const SlotItems> references);
   SegmentBuilder(Segment::Parts parts, const Segment::IsLive& is_live);
 
-  // In memory where `path` is empty.
-  IndexResult<SegmentImage> build(const std::filesystem::path& path);
+  // Lists that hold about 2 GB.
+  static constexpr size_t kFilledAtOnce = 32'000'000;
+
+  // In memory where `path` is empty. `filled_at_once`: windows of which lists are filled together.
+  // They come in the order of their references and go all over the lists, so what is filled at once
+  // has to stay in memory; each time, all are gone through again.
+  IndexResult<SegmentImage> build(const std::filesystem::path& path,
+                                  size_t filled_at_once = kFilledAtOnce);
 
  private:
   struct Part {
@@ -35,7 +41,8 @@ class SegmentBuilder {
   void choose_quantiser();
   std::vector<Window> sample(size_t count) const;
   std::vector<uint32_t> assign() const;
-  void fill(SegmentImage& image, std::span<const uint32_t> lists) const;
+  void fill(SegmentImage& image, std::span<const uint32_t> lists, uint32_t first_list,
+            uint32_t end_list) const;
 
   std::vector<Part> parts_;
   Segment::IsLive is_live_;  // empty: all are

@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "index/search/segment_builder.h"
 #include "index/search/tuning.h"
 #include "tests/index/synthetic.h"
 
@@ -59,6 +60,17 @@ TEST(Segment, FindsEveryReferenceThroughItsLists) {
   for (Slot slot = 0; slot < kReferences; ++slot) expect_found(*segment, slot);
   EXPECT_EQ(segment->window_count(7), segment_of(7, 8)->window_count());
   EXPECT_EQ(segment->slots()[7].enrolled_ms, 1007);
+}
+
+// What does not fit into memory at once is filled part by part.
+TEST(Segment, ListsAreFilledAlikeAtOnceAndInParts) {
+  const std::vector parts{segment_of(0, kReferences / 2), segment_of(kReferences / 2, kReferences)};
+  const auto at_once = SegmentBuilder(parts, all).build({});
+  const auto in_parts = SegmentBuilder(parts, all).build({}, at_once->lists().ids.size() / 5);
+  ASSERT_TRUE(at_once && in_parts);
+  EXPECT_TRUE(std::ranges::equal(at_once->lists().ids, in_parts->lists().ids));
+  EXPECT_TRUE(std::ranges::equal(std::as_bytes(at_once->lists().blocks),
+                                 std::as_bytes(in_parts->lists().blocks)));
 }
 
 TEST(Segment, FromASlotOnSeesOnlyNewerOnes) {
