@@ -7,8 +7,27 @@
 #include "index/align/limits.h"
 #include "index/align/matches.h"
 #include "index/align/view.h"
+#include "index/search/tuning.h"
 
 namespace soundgate {
+namespace {
+
+// The close search of an upload's own audio costs the same with probes as without.
+std::vector<View> look_closely_at_all(std::span<const ViewSearch> searches,
+                                      const Snapshot& snapshot) {
+  const auto probes = static_cast<size_t>(std::ranges::count_if(
+      searches, [](const ViewSearch& search) { return is_probe(search.view); }));
+  const size_t of_probe =
+      std::min(kCloselyComparedWindows, kCloselyComparedOfProbes / std::max<size_t>(probes, 1));
+  std::vector<View> views;
+  for (const ViewSearch& search : searches) {
+    const size_t compared = is_probe(search.view) ? of_probe : kCloselyComparedWindows;
+    views.push_back(look_closely(search, snapshot, compared));
+  }
+  return views;
+}
+
+}  // namespace
 
 LocalMatchSession::LocalMatchSession(std::shared_ptr<const SnapshotCell> newest,
                                      double false_positives_max)
@@ -69,8 +88,7 @@ std::vector<Match> LocalMatchSession::finish() {
   std::vector<View> views;
   for (const ViewSearch& search : searches) views.push_back(finish_view(search, snapshot));
   if (std::ranges::all_of(views, [](const View& view) { return view.found.empty(); })) {
-    views.clear();
-    for (const ViewSearch& search : searches) views.push_back(look_closely(search, *snapshot));
+    views = look_closely_at_all(searches, *snapshot);
   }
   const auto now = std::chrono::system_clock::now();
   return with_early(matches_of(views, *snapshot, now), matches_of(early_.views(), *snapshot, now));

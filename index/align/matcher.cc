@@ -89,7 +89,7 @@ std::vector<Candidate> Matcher::take_candidates(std::shared_ptr<const Snapshot> 
   return candidates_.take();
 }
 
-std::vector<Candidate> Matcher::take_candidates_of_close_search() {
+std::vector<Candidate> Matcher::take_candidates_of_close_search(size_t compared_windows) {
   if (query_.size() >= kShortItems) return {};
   const bool is_clip = query_.size() < kReferenceStride + kWindowItems - 1 &&
                        query_.is_known(0, query_.size()) && query_.size() > 0;
@@ -97,7 +97,7 @@ std::vector<Candidate> Matcher::take_candidates_of_close_search() {
   const QueryWindows windows =
       is_clip ? windows_beyond(query_) : windows_of(query_, 0, query_.size(), stride);
   if (windows.windows.empty()) return {};
-  const size_t compared = kCloselyComparedWindows / windows.windows.size();
+  const size_t compared = 1 + compared_windows / windows.windows.size();
   std::vector<WindowHit> hits =
       hits_of(windows, {.band = band_, .compared_windows = compared}, live());
   if (is_clip) shift_back(hits);

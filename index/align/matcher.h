@@ -25,9 +25,10 @@ class Matcher {
               std::span<const Item> items);
   // Of all that was searched; heaviest first. Nothing more is appended.
   std::vector<Candidate> take_candidates(std::shared_ptr<const Snapshot> newest);
-  // The same of a short upload, after a search of all of it that leaves out much less. Of a longer
-  // one, none: there was enough to be found by.
-  std::vector<Candidate> take_candidates_of_close_search();
+  // The same of a short upload, after a search of all of it that leaves out much less: its queries
+  // are compared with so many windows together. Of a longer one, none: there was enough to be found
+  // by.
+  std::vector<Candidate> take_candidates_of_close_search(size_t compared_windows);
   // What the newest search of append() speaks for, by its near hits alone; heaviest first. Once.
   std::vector<Candidate> take_leading();
   const Query& query() const { return query_; }

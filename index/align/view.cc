@@ -47,8 +47,9 @@ View finish_view(const ViewSearch& search, std::shared_ptr<const Snapshot> newes
   return align_view(search, *newest, search.matcher->take_candidates(newest));
 }
 
-View look_closely(const ViewSearch& search, const Snapshot& snapshot) {
-  return align_view(search, snapshot, search.matcher->take_candidates_of_close_search());
+View look_closely(const ViewSearch& search, const Snapshot& snapshot, size_t compared_windows) {
+  return align_view(search, snapshot,
+                    search.matcher->take_candidates_of_close_search(compared_windows));
 }
 
 }  // namespace soundgate

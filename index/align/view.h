@@ -30,7 +30,7 @@ struct ViewSearch {
 // Aligns what the matcher has found; its search is over. Of a probe only references count whose
 // bank asks for it.
 View finish_view(const ViewSearch& search, std::shared_ptr<const Snapshot> newest);
-// The same once more, of what a close search finds.
-View look_closely(const ViewSearch& search, const Snapshot& snapshot);
+// The same once more, of what a close search finds that compares so many windows.
+View look_closely(const ViewSearch& search, const Snapshot& snapshot, size_t compared_windows);
 
 }  // namespace soundgate

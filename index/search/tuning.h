@@ -35,8 +35,10 @@ inline constexpr size_t kLeadersLookedAt = 8;
 
 // Windows that a query is compared with, those of the quantiser included: that is its cost.
 inline constexpr size_t kComparedWindows = 3000;
-// The same of all queries of a close search together, however many they are.
+// The same of all queries of a close search together, however many they are; and of the close
+// searches of all probes of an upload, which may be forty.
 inline constexpr size_t kCloselyComparedWindows = 6'000'000;
+inline constexpr size_t kCloselyComparedOfProbes = 8 * kCloselyComparedWindows;
 inline constexpr size_t kProbesMin = 4;
 inline constexpr size_t kProbesMax = 1024;
 

@@ -23,6 +23,7 @@
 #include "index/align/aligner.h"
 #include "index/align/matcher.h"
 #include "index/search/snapshot_edit.h"
+#include "index/search/tuning.h"
 #include "perf/quality/corpus.h"
 
 namespace soundgate::quality {
@@ -115,7 +116,7 @@ void show(const std::shared_ptr<const Snapshot>& snapshot, const Row& row, std::
   for (const Band band : kAllBands) {
     Matcher& matcher = matchers[static_cast<size_t>(band)];
     auto candidates = matcher.take_candidates(snapshot);
-    const auto closely = matcher.take_candidates_of_close_search();
+    const auto closely = matcher.take_candidates_of_close_search(kCloselyComparedWindows);
     candidates.insert(candidates.end(), closely.begin(), closely.end());
     for (const std::optional<double> speed : {std::optional(1.0), std::optional<double>()}) {
       const auto all = align_all(queries, band, *snapshot, candidates, speed);
