@@ -51,7 +51,11 @@ SegmentStatus status_of(const Segment& segment, const ReferenceTable& references
   status.bytes = static_cast<int64_t>(segment.image().bytes());
   status.damaged = segment.image().is_damaged();
   for (const SlotInfo& info : segment.slots()) {
-    if (references.at(info.slot) == nullptr) status.dead_windows += info.window_count;
+    if (references.at(info.slot) == nullptr) {
+      status.dead_windows += info.window_count;
+    } else if (info.band_count == 1) {
+      ++status.one_band_references;
+    }
   }
   return status;
 }

@@ -28,16 +28,18 @@ Json segment_json(const SegmentStatus& segment) {
 
 Json upkeep_json(const IndexStatus& status, const IndexUpkeep& upkeep) {
   Json segments = Json::array();
-  int64_t dead_windows = 0;
+  int64_t dead_windows = 0, one_band = 0;
   for (const SegmentStatus& segment : upkeep.segments) {
     segments.push_back(segment_json(segment));
     dead_windows += segment.dead_windows;
+    one_band += segment.one_band_references;
   }
   return {{"version", status.version},
           {"oldest_version", upkeep.oldest_version},
           {"oldest_version_made", time_json(upkeep.oldest_version_made)},
           {"banks", status.bank_count},
           {"references", status.reference_count},
+          {"one_band_references", one_band},
           {"suppressed", status.suppressed_count},
           {"kept_references", upkeep.kept_count},
           {"reference_seconds", status.reference_seconds},

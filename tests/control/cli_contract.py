@@ -118,7 +118,9 @@ class Contract(CliTest):
         self.assertEqual([bool(s["file"]) for s in merged["segments"]], [True])
         self.assertEqual(merged["dead_windows"], 0)
         self.assertIsNotNone(merged["merged"])
+        self.assertEqual(merged["one_band_references"], 2)  # there is no audio that they are made of
         out, _ = self.run_cli("index", "status")
+        self.assertIn("2 of them have one band of three", out)
         self.assertIn(merged["segments"][0]["file"], out)
         report, = self.run_json("index", "verify")
         self.assertEqual((report["segments"], report["damage_count"], report["damage"]), (1, 0, []))
