@@ -30,6 +30,8 @@ import attacks
 import music
 from music import RATE
 
+# What files of fingerprints hold: another when they are to be made again.
+FORMAT = "items of three bands; probes by view, of all of it and the treble"
 DISTRACTORS, IMPOSTORS = 4000, 4000
 # Far from what the widest probes search (0.75 to 1.35), so that none resembles its own track.
 OTHER_SPEEDS = (0.52, 0.56, 0.60, 0.64, 1.56, 1.65, 1.75, 1.85, 1.95, 2.10)
@@ -63,11 +65,18 @@ class Maker:
         self.pcm = options.out / "pcm"
         for folder in (self.items, self.pcm):
             folder.mkdir(parents=True, exist_ok=True)
+        self.check_format(options.out / "format")
         self.build = options.build
         self.tracks = music.tracks(options.corpus)
         self.speech = music.speech(self.pcm)
         self.scratch = Path(tempfile.mkdtemp(prefix="quality-", dir="/dev/shm"))
         self._local = threading.local()
+
+    def check_format(self, path):
+        found = path.read_text() if path.exists() else ""
+        if found != FORMAT and any(self.items.iterdir()):
+            sys.exit(f"quality: the fingerprints in {self.items} were made by another version: remove them")
+        path.write_text(FORMAT)
 
     def fingerprint(self, source, name, probed=False):
         key = "probing" if probed else "plain"

@@ -15,7 +15,8 @@ if [[ ! -e build/corpus/manifest.tsv ]]; then
 fi
 out=build/scale
 mkdir -p $out
-if [[ ! -e $out/uploads.tsv ]]; then
+# As this build makes them.
+if [[ ! $out/uploads.tsv -nt $build/bin/soundgate-decoder ]]; then
   /usr/bin/python3 perf/scale/make_uploads.py --corpus build/corpus --build "$build" --out $out/uploads.tsv
 fi
 : >$out/scale.jsonl

@@ -1,9 +1,8 @@
 // What a whole store does while it grows: how fast precomputed fingerprints are taken in, how soon
-// one enrolled is found, what merges in the background do to searches, and how long it takes to
-// open. Prints a JSON object.
+// one enrolled is found, what 200 enrolled a second and the merges they bring, and a merge of
+// everything, do to searches, and how long it takes to open. Prints a JSON object.
 // usage: store_scale UPLOADS.tsv --references N [--scratch DIR]
-// References are those of index_scale. A search is a whole upload of 60 s, its alignment included;
-// searches that overlap with enrolment and merging are told from those after it.
+// References are those of index_scale. A search is a whole upload of 60 s, its alignment included.
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,6 +31,8 @@ constexpr size_t kUploadItems = 485;      // 60 s
 constexpr size_t kBatchReferences = 256;
 constexpr int kSingles = 50;
 constexpr int kQuietSearches = 400;
+constexpr size_t kPacedPerSecond = 200;
+constexpr size_t kPacedSeconds = 30;
 
 double milliseconds_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
@@ -91,28 +92,16 @@ class StoreScale {
     Bank bank;
     bank.name = "bank";
     value_of(index_->create_bank(bank));
-    std::atomic<bool> half = false, over = false;
-    std::vector<double> busy;
-    std::thread searcher([&] {
-      half.wait(false);  // until then there is less to search than afterwards
-      while (!over) busy.push_back(search());
-    });
     const auto begin = Clock::now();
-    for (size_t first = 0; first < references; first += kBatchReferences) {
-      enroll(first, std::min(first + kBatchReferences, references));
-      if (2 * first < references) continue;
-      half = true;
-      half.notify_one();
-    }
-    const double seconds = milliseconds_since(begin) / 1000;
-    over = true;
-    searcher.join();
-    json["enrolled_per_second"] = static_cast<double>(references) / seconds;
-    json["search_while_enrolling"] = percentiles(busy);
+    enroll(0, references, kBatchReferences);
+    json["enrolled_per_second"] =
+        static_cast<double>(references) / (milliseconds_since(begin) / 1000);
     settle();
     std::vector<double> quiet;
     for (int i = 0; i < kQuietSearches; ++i) quiet.push_back(search());
     json["search_quiet"] = percentiles(quiet);
+    json["search_while_enrolling"] = searches_during([&] { enroll_paced(references); });
+    json["search_while_merging"] = searches_during([&] { value_of(index_->merge()); });
     measure_singles(json);
     json["segments"] = index_->status().segment_count;
     json["complaints"] = index_->status().complaints;
@@ -136,10 +125,44 @@ class StoreScale {
     return request;
   }
 
-  void enroll(size_t first, size_t end) {
-    std::vector<EnrollRequest> requests;
-    for (size_t i = first; i < end; ++i) requests.push_back(request_of(i));
-    for (auto& result : index_->enroll_all(requests)) value_of(std::move(result));
+  void enroll(size_t first, size_t end, size_t batch) {
+    for (; first < end; first += batch) {
+      std::vector<EnrollRequest> requests;
+      for (size_t i = first; i < std::min(first + batch, end); ++i) {
+        requests.push_back(request_of(i));
+      }
+      for (auto& result : index_->enroll_all(requests)) value_of(std::move(result));
+    }
+  }
+
+  // As a site takes in a feed; the keeper seals and merges meanwhile.
+  void enroll_paced(size_t first) {
+    constexpr size_t kAtOnce = 20;
+    auto next = Clock::now();
+    for (size_t i = 0; i < kPacedSeconds * kPacedPerSecond; i += kAtOnce) {
+      enroll(first + i, first + i + kAtOnce, kAtOnce);
+      next += std::chrono::milliseconds(1000 * kAtOnce / kPacedPerSecond);
+      std::this_thread::sleep_until(next);
+    }
+  }
+
+  // One after the other, on a thread of their own.
+  template <class Work>
+  nlohmann::json searches_during(Work work) {
+    std::atomic<bool> over = false;
+    std::vector<double> taken;
+    std::thread searcher([&] {
+      do taken.push_back(search());
+      while (!over);
+    });
+    const auto begin = Clock::now();
+    work();
+    const double seconds = milliseconds_since(begin) / 1000;
+    over = true;
+    searcher.join();
+    nlohmann::json json = percentiles(taken);
+    json["during_s"] = seconds;
+    return json;
   }
 
   double search() {
