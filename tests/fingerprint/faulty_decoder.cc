@@ -69,5 +69,6 @@ ResultEnd misbehave_or_decode(StreamContext& stream) {
 }  // namespace soundgate::decode
 
 int main(int argc, char** argv) {
-  return soundgate::decode::run_worker_process(argc, argv, soundgate::decode::misbehave_or_decode);
+  return soundgate::decode::run_worker_process(argc, argv, soundgate::decode::misbehave_or_decode,
+                                               soundgate::decode::Confinement::kNone);
 }

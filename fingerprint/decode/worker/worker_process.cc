@@ -11,15 +11,16 @@
 
 #include "fingerprint/decode/limits.h"
 #include "fingerprint/decode/shared/handover.h"
+#include "fingerprint/decode/worker/sandbox.h"
 #include "fingerprint/decode/worker/scheduler.h"
 
 namespace soundgate::decode {
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kLimitAddressSpace = false;  // sanitizers reserve terabytes
+constexpr bool kSanitized = true;  // which reserves terabytes, and reads files at the end
 #else
-constexpr bool kLimitAddressSpace = true;
+constexpr bool kSanitized = false;
 #endif
 constexpr rlim_t kContextBytesMax = (rlim_t{2} << 30) + kProbesBytesMax;  // beside the payload
 
@@ -33,7 +34,7 @@ std::byte* map(const UniqueFd& memory, int protection) {
   if (::fstat(memory.get(), &status) != 0) return nullptr;
   void* mapped =
       ::mmap(nullptr, static_cast<size_t>(status.st_size), protection, MAP_SHARED, memory.get(), 0);
-  if (kLimitAddressSpace && protection == PROT_READ) {
+  if (!kSanitized && protection == PROT_READ) {
     limit(RLIMIT_AS, static_cast<rlim_t>(status.st_size) + kContextBytesMax);
   }
   return mapped == MAP_FAILED ? nullptr : static_cast<std::byte*>(mapped);
@@ -41,11 +42,12 @@ std::byte* map(const UniqueFd& memory, int protection) {
 
 }  // namespace
 
-int run_worker_process(int argc, char** argv, const StreamBody& body) {
+int run_worker_process(int argc, char** argv, const StreamBody& body, Confinement confinement) {
   if (argc != 2) return EXIT_FAILURE;
   const pid_t host = std::atoi(argv[1]);
   const auto host_is_alive = [host] { return ::getppid() == host; };
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (confinement == Confinement::kSandbox && !drop_privileges()) return EXIT_FAILURE;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // which a change of user takes back
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   limit(RLIMIT_CORE, 0);
   if (!host_is_alive()) return EXIT_FAILURE;
@@ -56,6 +58,9 @@ int run_worker_process(int argc, char** argv, const StreamBody& body) {
   const std::byte* payload = map(handover.payload, PROT_READ);
   std::byte* results = map(handover.results, PROT_READ | PROT_WRITE);
   if (!payload || !results) return EXIT_FAILURE;
+  if (confinement == Confinement::kSandbox && !kSanitized && !enter_sandbox(kHandoverSocket)) {
+    return EXIT_FAILURE;
+  }
   Scheduler(payload, results, kHandoverSocket, body).run(host_is_alive);
   return EXIT_SUCCESS;
 }

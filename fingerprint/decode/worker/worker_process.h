@@ -6,7 +6,11 @@
 
 namespace soundgate::decode {
 
+// What tests do without, where they play a worker that has got out of it.
+enum class Confinement : bool { kNone, kSandbox };
+
 // arguments: the host's process id. Returns the exit code.
-int run_worker_process(int argc, char** argv, const StreamBody& body);
+int run_worker_process(int argc, char** argv, const StreamBody& body,
+                       Confinement confinement = Confinement::kSandbox);
 
 }  // namespace soundgate::decode
