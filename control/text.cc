@@ -105,7 +105,7 @@ template <class... Values>
 std::string print(const char* format, Values... values) {
   std::array<char, 96> buffer{};
   const int length = std::snprintf(buffer.data(), buffer.size(), format, values...);
-  return {buffer.data(), static_cast<size_t>(length)};
+  return {buffer.data(), std::min(static_cast<size_t>(std::max(0, length)), buffer.size() - 1)};
 }
 
 std::string escaped(uint32_t c) {

@@ -109,7 +109,7 @@ struct SegmentStatus {
   std::string file;  // "" in memory
   int64_t windows = 0, dead_windows = 0, lists = 0, bytes = 0;
   int64_t one_band_references = 0;  // live ones, enrolled by Chromaprint's fingerprint alone
-  bool damaged = false;  // it is being made again
+  bool damaged = false;             // it is being made again
 };
 struct IndexUpkeep {
   std::vector<SegmentStatus> segments;

@@ -61,7 +61,7 @@ IndexResult<LoadedIndex> IndexLoader::load() {
   loaded_.suppressions = std::move(*suppressions);
   const auto slot_end = catalogue_.reference_id_end();
   if (!slot_end) return tl::unexpected(slot_end.error());
-  auto segments = store_.open(static_cast<Slot>(*slot_end), loaded_.complaints);
+  auto segments = store_.open(static_cast<Slot>(*slot_end), loaded_.damage);
   if (!segments) return tl::unexpected(std::move(segments.error()));
 
   loaded_.snapshot = blank_snapshot(*banks);

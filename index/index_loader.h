@@ -34,7 +34,8 @@ struct LoadedIndex {
   std::shared_ptr<Snapshot> snapshot;
   std::map<ReferenceKey, Slot> slots;
   Suppressions suppressions;
-  std::vector<std::string> complaints;  // about segment files
+  std::vector<std::string> damage;      // segment files that are made again
+  std::vector<std::string> complaints;  // other troubles with segment files
 };
 
 class IndexLoader {

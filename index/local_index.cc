@@ -64,6 +64,10 @@ IndexResult<void> LocalIndex::load() {
   slots_ = std::move(loaded->slots);
   suppressions_ = std::move(loaded->suppressions);
   start_keeper();
+  for (std::string& damage : loaded->damage) {
+    opening_damage_.push_back({"segments, when the store was opened", damage});
+    keeper_->complain(std::move(damage));
+  }
   for (std::string& complaint : loaded->complaints) keeper_->complain(std::move(complaint));
   publish(std::move(loaded->snapshot), *version);
   // Files that were lost are made again before anybody searches: hundreds of small segments are

@@ -93,7 +93,8 @@ class LocalIndex final : public Index {
   std::shared_ptr<SnapshotCell> newest_ = std::make_shared<SnapshotCell>();
 
   std::atomic<bool> long_work_stopped_ = false;
-  std::mutex verify_mutex_;  // one verification at a time
+  std::mutex verify_mutex_;             // one verification at a time
+  std::vector<Damage> opening_damage_;  // found and mended when opened; the next one tells of it
   mutable std::atomic<int> backup_count_ = 0;
   std::chrono::steady_clock::time_point next_purge_{};  // the keeper's thread
 

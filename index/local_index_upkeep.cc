@@ -256,7 +256,9 @@ IndexResult<VerifyReport> LocalIndex::verify() {
     if (report.damage.size() < kDamageListMax) report.damage.push_back(std::move(damage));
   };
   std::unordered_set<const Segment*> damaged;
-  for (const auto& segment : newest_->get()->segments) {
+  for (Damage& damage : std::exchange(opening_damage_, {})) note(std::move(damage));
+  const auto before = newest_->get();
+  for (const auto& segment : before->segments) {
     if (!segment->is_file()) continue;
     ++report.segment_count;
     report.segment_bytes += static_cast<int64_t>(segment->image().bytes());
@@ -270,7 +272,8 @@ IndexResult<VerifyReport> LocalIndex::verify() {
   if (!damaged.empty()) {
     if (auto made = keeper_->rebuild_damaged(); !made) note({"segments", made.error().message});
     report.rebuilt_count = static_cast<int64_t>(damaged.size());
-    for (const auto& segment : newest_->get()->segments) {
+    const auto after = newest_->get();
+    for (const auto& segment : after->segments) {
       if (damaged.contains(segment.get())) --report.rebuilt_count;
     }
   }

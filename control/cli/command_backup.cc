@@ -32,6 +32,21 @@ tl::unexpected<Error> there_already(const fs::path& path) {
   return fail(ErrorCode::kConflict, escape_controls(path.string()) + " is there already (--force)");
 }
 
+// What --force must not replace either: a device or the like, and a file that a store lives by.
+Result<void> may_replace(const fs::path& path, const struct stat& status) {
+  if (!S_ISREG(status.st_mode)) {
+    return fail(ErrorCode::kConflict,
+                escape_controls(path.string()) + " is no file, and is not replaced");
+  }
+  std::error_code ignored;
+  const fs::path directory = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  if (fs::exists(directory / "catalogue.db", ignored) && fs::exists(directory / "lock", ignored)) {
+    return fail(ErrorCode::kConflict,
+                escape_controls(directory.string()) + " is a store: nothing in it is replaced");
+  }
+  return {};
+}
+
 // A file that gets its name when it is whole and on the disk, and is gone otherwise.
 class NewFile {
  public:
@@ -103,7 +118,10 @@ Result<int64_t> copy(ByteSource& source, NewFile& file) {
 Result<int> back_up(const Invocation& invocation, const BackupOptions& options) {
   const fs::path path = options.file;
   struct stat status {};
-  if (!options.force && lstat(path.c_str(), &status) == 0) return there_already(path);
+  if (lstat(path.c_str(), &status) == 0) {
+    if (!options.force) return there_already(path);
+    if (auto may = may_replace(path, status); !may) return tl::unexpected(may.error());
+  }
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
   auto file = NewFile::make(path);

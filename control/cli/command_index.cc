@@ -42,9 +42,8 @@ void print_index(const Json& index) {
                          short_duration(number_field(index, "reference_seconds")) + " of audio; " +
                          count(index, "kept_references") + " that are gone are kept");
   if (number_field(index, "one_band_references") > 0) {
-    line("",
-         count(index, "one_band_references") +
-             " of them have one band of three, and are harder to find: enroll them by their audio");
+    line("", count(index, "one_band_references") +
+                 " have one band of three, and are harder to find: enroll them by their audio");
   }
   line("windows", count(index, "windows") + ", and " + count(index, "dead_windows") + " dead");
   double bytes = 0;

@@ -1,6 +1,7 @@
 #include "index/align/matcher.h"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <set>
 #include <utility>
@@ -135,8 +136,12 @@ void Matcher::search_again(const Segment::IsLive& is_wanted, Slot slot_begin) {
   }
 }
 
+// What is suppressed now takes the place of nothing. Restored, it is looked for from then on.
 Segment::IsLive Matcher::live() const {
-  return [this](Slot slot) { return is_live(*snapshot_, slot); };
+  return [this, now = std::chrono::system_clock::now()](Slot slot) {
+    return is_live(*snapshot_, slot) &&
+           !is_in_force(snapshot_->references.at(slot)->reference.suppression, now);
+  };
 }
 
 void Matcher::search(uint32_t begin, uint32_t end, uint32_t stride,

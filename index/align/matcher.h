@@ -20,7 +20,7 @@ class Matcher {
   Matcher(std::shared_ptr<const Snapshot> snapshot, Band band);
 
   // `newest`: what has been enrolled or resumed since is searched for in all of the upload so far.
-  // What is removed or paused is not looked for, and takes the place of nothing.
+  // What is removed, paused or suppressed is not looked for, and takes the place of nothing.
   void append(std::shared_ptr<const Snapshot> newest, uint32_t first_item,
               std::span<const Item> items);
   // Of all that was searched; heaviest first. Nothing more is appended.

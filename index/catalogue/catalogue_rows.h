@@ -40,7 +40,7 @@ inline constexpr const char* kReferenceColumns =
 inline StoredReference reference_of(const Statement& row) {
   StoredReference stored;
   stored.id = row.integer(8);
-  if (stored.id >= kSlotsMax)
+  if (stored.id <= 0 || stored.id >= kSlotsMax)
     throw DamagedRow{"reference " + row.text(1) + " has a number that was never given"};
   stored.bank_id = row.integer(0);
   stored.reference.content_id = row.text(1);

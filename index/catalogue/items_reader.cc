@@ -11,7 +11,7 @@ ItemsReader::ItemsReader(std::string path)
       database_(path_),
       statement_(database_.prepare(
           "SELECT items.items, items.digest, content_id, item_count, bands FROM reference "
-          "JOIN items ON items.id = items_id WHERE reference.id = ?")) {}
+          "LEFT JOIN items ON items.id = items_id WHERE reference.id = ?")) {}
 
 IndexResult<std::unique_ptr<ItemsReader>> ItemsReader::open(const std::string& path) {
   try {
@@ -29,6 +29,11 @@ IndexResult<BandedItems> ItemsReader::read(int64_t reference_id) {
     if (!statement_.step()) {
       return tl::unexpected(IndexError{IndexError::Kind::kNotFound,
                                        path_ + ": the reference has been removed meanwhile"});
+    }
+    if (statement_.is_null(0)) {
+      return tl::unexpected(IndexError{
+          IndexError::Kind::kCorrupt,
+          path_ + " is damaged: the items of reference " + statement_.text(2) + " are gone"});
     }
     const auto blob = statement_.blob(0);
     BandedItems items(items_of_blob(blob), static_cast<size_t>(statement_.integer(4)));

@@ -30,11 +30,18 @@ std::vector<Row> rows_after(Database& database, int64_t id) {
   return rows;
 }
 
-// "" where they are as they were written, or gone by now.
-std::string problem_of(Statement& items, const Row& row) {
+bool is_there(Statement& reference, const Row& row) {
+  reference.bind(1, row.id);
+  const bool there = reference.step();
+  reference.reset();
+  return there;
+}
+
+// "" where they are as they were written, or gone with their reference by now.
+std::string problem_of(Statement& items, Statement& reference, const Row& row) {
   try {
     items.bind(1, row.items_id);
-    if (!items.step()) return "";
+    if (!items.step()) return is_there(reference, row) ? "its items are gone" : "";
     const auto blob = items.blob(0);
     const bool fits = items_digest(blob) == items.integer(1) &&
                       static_cast<int64_t>(blob.size() / sizeof(Item)) == row.item_count;
@@ -48,12 +55,13 @@ std::string problem_of(Statement& items, const Row& row) {
 
 int64_t read_items(Database& database, const std::string& path, const CatalogueScrub& scrub) {
   Statement items = database.prepare("SELECT items, digest FROM items WHERE id = ?");
+  Statement reference = database.prepare("SELECT 1 FROM reference WHERE id = ?");
   int64_t count = 0;
   for (int64_t last = 0; !scrub.stop();) {
     const auto rows = rows_after(database, last);
     if (rows.empty()) break;
     for (const Row& row : rows) {
-      const std::string problem = problem_of(items, row);
+      const std::string problem = problem_of(items, reference, row);
       if (!problem.empty()) scrub.damage({path + ", reference " + row.name, problem});
     }
     count += static_cast<int64_t>(rows.size());

@@ -63,14 +63,18 @@ IndexResult<Mapping> Mapping::create(const std::filesystem::path& path, size_t b
 }
 
 IndexResult<Mapping> Mapping::open(const std::filesystem::path& path) {
-  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  struct stat status {};
-  if (file.get() < 0 || fstat(file.get(), &status) != 0) return failed("open", path, errno);
-  const auto bytes = static_cast<size_t>(status.st_size);
-  if (bytes == 0) {
+  const auto damaged = [&](const char* how) {
     return tl::unexpected(
-        IndexError{IndexError::Kind::kCorrupt, path.string() + " is damaged: it is empty"});
-  }
+        IndexError{IndexError::Kind::kCorrupt, path.string() + " is damaged: " + how});
+  };
+  // O_NONBLOCK: nobody may ever write to what is a pipe.
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat status {};
+  if (file.get() < 0 && errno == ELOOP) return damaged("it is a link");
+  if (file.get() < 0 || fstat(file.get(), &status) != 0) return failed("open", path, errno);
+  if (!S_ISREG(status.st_mode)) return damaged("it is no file");
+  const auto bytes = static_cast<size_t>(status.st_size);
+  if (bytes == 0) return damaged("it is empty");
   void* data = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file.get(), 0);
   if (data == MAP_FAILED) return failed("map", path, errno);
   return Mapping(static_cast<std::byte*>(data), bytes, file.release());

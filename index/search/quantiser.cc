@@ -3,7 +3,6 @@
 #include <faiss/impl/FaissAssert.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "index/search/checksum.h"
 #include "index/search/tuning.h"
@@ -18,7 +17,7 @@ const uint8_t* bytes_of(std::span<const Window> windows) {
 }
 
 std::vector<Window> leaders_among(std::span<const Window> centroids) {
-  const auto count = static_cast<size_t>(std::sqrt(static_cast<double>(centroids.size())));
+  const size_t count = leader_count(centroids.size());
   std::vector<Window> leaders;
   for (size_t i = 0; i < count; ++i) leaders.push_back(centroids[i * centroids.size() / count]);
   return leaders;

@@ -76,13 +76,16 @@ SegmentBuilder::SegmentBuilder(std::span<const SlotItems> references) {
     begin_.push_back(static_cast<uint32_t>(blocks_.size()));
     windows_ += made.windows.size();
   }
-  parts_.push_back({{begin_, blocks_, ids_}, {}});
+  parts_.push_back({{begin_, blocks_, ids_}, {}, std::vector<bool>(kBandCount, true)});
 }
 
 SegmentBuilder::SegmentBuilder(Segment::Parts parts, const Segment::IsLive& is_live)
     : is_live_(is_live) {
   for (const auto& part : parts) {
-    parts_.push_back({part->image().lists(), part->image().quantiser()});
+    const BlockLists& lists = part->image().lists();
+    std::vector<bool> sound;
+    for (size_t list = 0; list < lists.list_count(); ++list) sound.push_back(lists.is_sound(list));
+    parts_.push_back({lists, part->image().quantiser(), std::move(sound)});
     for (const SlotInfo& info : part->slots()) {
       if (!is_live_(info.slot)) continue;
       slots_.push_back(info);
@@ -124,7 +127,8 @@ IndexResult<SegmentImage> SegmentBuilder::build(const std::filesystem::path& pat
   uint32_t end_list = 0;
   while (end_list < sizes.size()) {
     const uint32_t first_list = end_list;
-    for (size_t windows = 0; end_list < sizes.size() && windows < filled_at_once; ++end_list) {
+    for (size_t windows = 0; end_list < sizes.size() && (windows == 0 || windows < filled_at_once);
+         ++end_list) {
       windows += sizes[end_list];
     }
     fill(*made, lists, first_list, end_list);
@@ -139,10 +143,11 @@ template <class Visit>
 void SegmentBuilder::for_each_window(Visit visit) const {
   for (const Part& part : parts_) {
     for (size_t list = 0; list < part.lists.list_count(); ++list) {
-      if (!part.lists.is_sound(list)) continue;
+      if (!part.sound[list]) continue;
       const size_t first = part.lists.begin[list] * kBlockWindows;
       const auto ids = part.lists.ids_of(list);
       for (size_t i = 0; i < ids.size(); ++i) {
+        if (place_of(ids[i]).band != part.band_of(list)) continue;  // whoever wrote that
         if (is_live(ids[i])) visit(part, list, first + i, ids[i]);
       }
     }

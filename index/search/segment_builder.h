@@ -4,6 +4,7 @@
 // Thread: one.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -33,6 +34,11 @@ class SegmentBuilder {
   struct Part {
     BlockLists lists;
     QuantiserView quantiser;
+    std::vector<bool> sound;  // by list; asked once, so that all passes see the same windows
+
+    Band band_of(size_t list) const {
+      return static_cast<Band>(list / std::max<size_t>(1, lists.list_count() / kBandCount));
+    }
   };
 
   template <class Visit>  // visit(part, list, window index in the part, id)

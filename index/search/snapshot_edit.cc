@@ -1,5 +1,6 @@
 #include "index/search/snapshot_edit.h"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -52,10 +53,17 @@ void merge_if_mostly_dead(Snapshot& snapshot) {
   if (dead > kDeadWindowsMax + snapshot.status.window_count / 2) merge_from(snapshot, 0);
 }
 
+// Of what was fingerprinted: durations come from outside, and fpcalc stops after two minutes.
+double heard_seconds(const ReferenceEntry& entry) {
+  constexpr double kOfTheLastItem = 3;
+  const double heard = entry.items.count() * kItemSeconds + kOfTheLastItem;
+  return std::clamp(entry.reference.duration_seconds, 0.0, heard);
+}
+
 void count(Snapshot& snapshot, const ReferenceEntry& entry, int sign) {
   snapshot.status.reference_count += sign;
   snapshot.status.window_count += sign * static_cast<int64_t>(entry.window_count);
-  snapshot.status.reference_seconds += sign * entry.reference.duration_seconds;
+  snapshot.status.reference_seconds += sign * heard_seconds(entry);
   snapshot.banks.at(entry.bank_id).reference_count += sign;
 }
 

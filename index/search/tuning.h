@@ -29,14 +29,21 @@ inline bool suits(size_t list_count_there, size_t windows) {
   return list_count_there <= 2 * wanted && wanted <= 2 * list_count_there;
 }
 
+// Of the centroids of so many lists. They stay in the cache, where each costs a fraction of what a
+// centroid does: twice the root of their number makes the least of both.
+inline size_t leader_count(size_t lists) {
+  return std::min(lists, static_cast<size_t>(2 * std::sqrt(static_cast<double>(lists))));
+}
+inline constexpr double kLeaderCost = 0.4;  // of a window that is read from memory
+
 // Leaders whose lists of centroids are looked at, by a window that is stored as by one that is
 // searched for: what they see is what they agree on.
 inline constexpr size_t kLeadersLookedAt = 8;
 
 // Windows that a query is compared with, those of the quantiser included: that is its cost.
 inline constexpr size_t kComparedWindows = 3000;
-// The same of all queries of a close search together, however many they are; and of the close
-// searches of all probes of an upload, which may be forty.
+// The same of all queries of a close search of one band together, however many they are; and of all
+// probes of an upload, which have up to forty bands.
 inline constexpr size_t kCloselyComparedWindows = 6'000'000;
 inline constexpr size_t kCloselyComparedOfProbes = 8 * kCloselyComparedWindows;
 inline constexpr size_t kProbesMin = 4;
@@ -44,8 +51,9 @@ inline constexpr size_t kProbesMax = 1024;
 
 // Lists of one band; windows are all that are in them.
 inline size_t probe_count(size_t windows, size_t lists, size_t compared) {
-  const auto leaders = static_cast<size_t>(std::sqrt(static_cast<double>(lists)));
-  const size_t quantiser = leaders + kLeadersLookedAt * leaders;
+  const size_t leaders = leader_count(lists);
+  const size_t quantiser = static_cast<size_t>(kLeaderCost * static_cast<double>(leaders)) +
+                           kLeadersLookedAt * lists / leaders;
   const size_t left = compared - std::min(compared, quantiser);
   // Queries are where windows crowd: the lists that they probe are twice as long as others.
   const size_t wanted = left / 2 * lists / std::max<size_t>(windows, 1);

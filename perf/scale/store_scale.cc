@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -149,16 +148,15 @@ class StoreScale {
   // One after the other, on a thread of their own.
   template <class Work>
   nlohmann::json searches_during(Work work) {
-    std::atomic<bool> over = false;
     std::vector<double> taken;
-    std::thread searcher([&] {
+    std::jthread searcher([&](const std::stop_token& over) {
       do taken.push_back(search());
-      while (!over);
+      while (!over.stop_requested());
     });
     const auto begin = Clock::now();
     work();
     const double seconds = milliseconds_since(begin) / 1000;
-    over = true;
+    searcher.request_stop();
     searcher.join();
     nlohmann::json json = percentiles(taken);
     json["during_s"] = seconds;

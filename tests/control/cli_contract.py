@@ -120,7 +120,7 @@ class Contract(CliTest):
         self.assertIsNotNone(merged["merged"])
         self.assertEqual(merged["one_band_references"], 2)  # there is no audio that they are made of
         out, _ = self.run_cli("index", "status")
-        self.assertIn("2 of them have one band of three", out)
+        self.assertIn("2 have one band of three", out)
         self.assertIn(merged["segments"][0]["file"], out)
         report, = self.run_json("index", "verify")
         self.assertEqual((report["segments"], report["damage_count"], report["damage"]), (1, 0, []))
@@ -153,6 +153,14 @@ class Contract(CliTest):
         self.assertIn(f"backed up to {folder}/catalogue.db", out)
         _, err = self.run_cli("backup", self.folder / "no" / "such" / "place", exit=1)
         self.one_message(err, "No such file")
+        os.mkfifo(folder / "pipe")
+        _, err = self.run_cli("backup", "--force", folder / "pipe", exit=4)
+        self.one_message(err, "is no file")
+        (folder / "lock").touch()  # as a store has
+        _, err = self.run_cli("backup", "--force", folder / "catalogue.db", exit=4)
+        self.one_message(err, "is a store")
+        (folder / "lock").unlink()
+        (folder / "pipe").unlink()
         # A store opened from it is the same.
         there = [self.program("soundgate"), "--store", folder, "--json"]
         for command in (["item", "list", self.bank], ["bank", "export", self.bank]):

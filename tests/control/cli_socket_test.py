@@ -321,6 +321,8 @@ class SocketTest(Contract):
         self.assertIn("900.segment: it is damaged", index["complaints"][0])
         self.assertIn("900.segment: it is damaged", self.run_cli("status")[0])
         self.assertIn("soundgate_index_complaints_total 1", self.ask("GET", "/metrics")[1])
+        out, _ = self.run_cli("index", "verify", exit=5)  # the first one tells of it, too
+        self.assertIn("900.segment: it is damaged", out)
 
     def test_errors_are_json(self):
         for method, target, body, status, code in (

@@ -2,12 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <atomic>
 #include <fstream>
 #include <thread>
 
+#include "index/limits.h"
 #include "tests/index/synthetic.h"
 
 namespace soundgate {
@@ -104,6 +106,20 @@ TEST_F(Upkeep, MergesWhileOthersWriteAndSearch) {
   writer.join();
 }
 
+TEST_F(Upkeep, VerifiesWhileOthersWriteAndMerge) {
+  test::value_of(index_->merge());
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    for (uint64_t i = 100; !stop; ++i) {
+      enroll(i);
+      if (i % 20 == 0) test::value_of(index_->merge());
+    }
+  });
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(test::value_of(index_->verify()).damage_count, 0);
+  stop = true;
+  writer.join();
+}
+
 TEST_F(Upkeep, AVerificationOfAllThatIsWellFindsNothing) {
   test::value_of(index_->merge());
   test::value_of(index_->remove("spam", "0"));
@@ -137,6 +153,29 @@ TEST_F(Upkeep, AVerificationFindsOneBitAndHasTheSegmentMadeAgain) {
   }
 }
 
+TEST_F(Upkeep, AVerificationTellsOnceOfWhatWasFoundDamagedWhenOpened) {
+  test::value_of(index_->merge());
+  flip(segment_files()[0], 200);
+  reopen();
+  const VerifyReport report = test::value_of(index_->verify());
+  ASSERT_EQ(report.damage_count, 1);
+  EXPECT_THAT(report.damage[0].what, HasSubstr("is damaged"));
+  EXPECT_EQ(test::value_of(index_->verify()).damage_count, 0);
+  expect_all_found(*index_);
+}
+
+TEST_F(Upkeep, WhatIsNoFileIsMadeAgain) {
+  test::value_of(index_->merge());
+  const fs::path path = segment_files()[0];
+  index_.reset();
+  fs::remove(path);
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  fs::create_symlink("/dev/zero", store() / "segments" / "77.segment");
+  reopen();
+  expect_all_found(*index_);
+  EXPECT_EQ(test::value_of(index_->verify()).damage_count, 2);
+}
+
 TEST_F(Upkeep, ASegmentThatCannotBeReadIsDamageNotASignal) {
   test::value_of(index_->merge());
   const fs::path path = segment_files()[0];
@@ -158,6 +197,33 @@ TEST_F(Upkeep, AVerificationNamesItemsThatHaveChanged) {
   EXPECT_THAT(report.damage[0].where, HasSubstr("reference 4 in bank spam"));
   EXPECT_THAT(report.damage[0].what, HasSubstr("do not fit their digest"));
   EXPECT_EQ(test::value_of(index_->upkeep()).verified_damage_count, 1);
+}
+
+TEST_F(Upkeep, AVerificationNamesItemsThatAreGone) {
+  run_sql("DELETE FROM items WHERE id = 5");
+  const VerifyReport report = test::value_of(index_->verify());
+  ASSERT_EQ(report.damage.size(), 1U);
+  EXPECT_THAT(report.damage[0].where, HasSubstr("reference 4 in bank spam"));
+  EXPECT_THAT(report.damage[0].what, HasSubstr("are gone"));
+  index_.reset();  // they are in no segment file, and would have to be read
+  const auto opened = Index::open(store(), {});
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().kind, IndexError::Kind::kCorrupt);
+  EXPECT_THAT(opened.error().message, HasSubstr("the items of reference 4 are gone"));
+}
+
+// A window has so many hits at most, and among equals the oldest.
+TEST_F(Upkeep, WhatIsSuppressedHidesNoCopy) {
+  const auto copy = [](uint64_t i) { return "copy " + std::to_string(i); };
+  for (uint64_t i = 0; i <= kHitsPerWindowMax; ++i) {
+    test::value_of(index_->enroll(test::request_of(copy(i), test::make_track(500, 60))));
+    if (i < kHitsPerWindowMax) {
+      test::value_of(index_->suppress("spam", copy(i), {"licensed", std::nullopt}));
+    }
+  }
+  const auto matches = test::match_all(*index_, test::make_track(500, 60));
+  ASSERT_EQ(matches.size(), 1U);
+  EXPECT_EQ(matches[0].content_id, copy(kHitsPerWindowMax));
 }
 
 TEST_F(Upkeep, AVerificationFindsWhatSqliteFinds) {
