@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "index/align/limits.h"
@@ -25,6 +27,34 @@ std::vector<View> look_closely_at_all(std::span<const ViewSearch> searches,
     views.push_back(look_closely(search, snapshot, compared));
   }
   return views;
+}
+
+bool is_empty(const View& view) { return view.found.empty(); }
+
+std::vector<View> finish_all(std::span<const ViewSearch> searches,
+                             const std::shared_ptr<const Snapshot>& snapshot) {
+  std::vector<View> views;
+  for (const ViewSearch& search : searches) views.push_back(finish_view(search, snapshot));
+  return std::ranges::all_of(views, is_empty) ? look_closely_at_all(searches, *snapshot) : views;
+}
+
+std::optional<Action> strictest_found(std::span<const View> views, const Snapshot& snapshot) {
+  std::optional<Action> strictest;
+  for (const View& view : views) {
+    for (const ReferenceAlignments& found : view.found) {
+      const ReferenceEntry* entry = snapshot.references.at(found.slot);
+      if (entry == nullptr) continue;
+      const Action action = snapshot.banks.at(entry->bank_id).action;
+      strictest = std::max(strictest.value_or(action), action);
+    }
+  }
+  return strictest;
+}
+
+bool has_stricter(const Snapshot& snapshot, Action action) {
+  return std::ranges::any_of(snapshot.banks, [&](const auto& bank) {
+    return bank.second.action > action && !bank.second.paused && bank.second.reference_count > 0;
+  });
 }
 
 }  // namespace
@@ -85,10 +115,11 @@ std::vector<Match> LocalMatchSession::finish() {
   const std::shared_ptr<const Snapshot> snapshot = newest_->get();
   index_version_ = snapshot->status.version;
   const std::vector<ViewSearch> searches = this->searches();
-  std::vector<View> views;
-  for (const ViewSearch& search : searches) views.push_back(finish_view(search, snapshot));
-  if (std::ranges::all_of(views, [](const View& view) { return view.found.empty(); })) {
-    views = look_closely_at_all(searches, *snapshot);
+  std::vector<View> views = finish_all(searches, snapshot);
+  const std::optional<Action> found = strictest_found(views, *snapshot);
+  if (found && has_stricter(*snapshot, *found)) {
+    for (const ViewSearch& search : searches) search.matcher->search_stricter(*found);
+    std::ranges::move(finish_all(searches, snapshot), std::back_inserter(views));
   }
   const auto now = std::chrono::system_clock::now();
   return with_early(matches_of(views, *snapshot, now), matches_of(early_.views(), *snapshot, now));

@@ -106,6 +106,11 @@ std::vector<Candidate> Matcher::take_candidates_of_close_search(size_t compared_
   return candidates_.take();
 }
 
+void Matcher::search_stricter(Action action) {
+  stricter_than_ = action;
+  search_again(live(), 0);
+}
+
 std::vector<Candidate> Matcher::take_leading() {
   Candidates leading;
   leading.add(leading_hits_);
@@ -139,8 +144,10 @@ void Matcher::search_again(const Segment::IsLive& is_wanted, Slot slot_begin) {
 // What is suppressed now takes the place of nothing. Restored, it is looked for from then on.
 Segment::IsLive Matcher::live() const {
   return [this, now = std::chrono::system_clock::now()](Slot slot) {
-    return is_live(*snapshot_, slot) &&
-           !is_in_force(snapshot_->references.at(slot)->reference.suppression, now);
+    if (!is_live(*snapshot_, slot)) return false;
+    const ReferenceEntry& entry = *snapshot_->references.at(slot);
+    if (is_in_force(entry.reference.suppression, now)) return false;
+    return !stricter_than_ || snapshot_->banks.at(entry.bank_id).action > *stricter_than_;
   };
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -29,6 +30,9 @@ class Matcher {
   // are compared with so many windows together. Of a longer one, none: there was enough to be found
   // by.
   std::vector<Candidate> take_candidates_of_close_search(size_t compared_windows);
+  // Looks again, in all of it, among banks that ask for more than `action` alone; take_candidates()
+  // and the close search then see these. Copies in milder banks may have taken all places.
+  void search_stricter(Action action);
   // What the newest search of append() speaks for, by its near hits alone; heaviest first. Once.
   std::vector<Candidate> take_leading();
   const Query& query() const { return query_; }
@@ -46,6 +50,7 @@ class Matcher {
   Band band_;
   Query query_;
   Candidates candidates_;
+  std::optional<Action> stricter_than_;
   std::vector<WindowHit> leading_hits_;
   uint32_t searched_end_ = 0;  // windows that start before this item have been searched
 };

@@ -1,9 +1,8 @@
 // Says which lists of a segment are near a window: FAISS's coarse quantiser, in two levels.
-// Centroids are windows of the data, sampled. Some of them (tuning.h) are
-// leaders; each centroid stands in the list of the leader nearest to it. A search looks at the
-// leaders first and then only at the lists of the nearest of these, so that 10^5 centroids cost as
-// much as some thousand. Nothing is trained: a sample takes no time, and README, "Quantiser", says
-// what it loses.
+// Centroids are windows of the data, sampled. Some of them (tuning.h) are leaders; each centroid
+// stands in the list of the leader nearest to it. A search looks at the leaders first and then only
+// at the lists of the nearest of these, so that 10^5 centroids cost as much as some thousand.
+// Nothing is trained: a sample takes no time, and README, "Quantiser", says what it loses.
 // Thread: const; any.
 #pragma once
 

@@ -38,6 +38,11 @@ IndexResult<std::shared_ptr<const Segment>> Segment::open(const std::filesystem:
   return std::shared_ptr<const Segment>(new Segment(std::move(*image)));
 }
 
+void Segment::read_back() const {
+  const BlockLists lists = image_.lists();
+  if (lists.guard != nullptr) lists.guard->is_sound(0, lists.blocks.size());
+}
+
 size_t Segment::window_count(Slot slot) const {
   const auto found = std::ranges::lower_bound(slots(), slot, {}, &SlotInfo::slot);
   return found != slots().end() && found->slot == slot ? found->window_count : 0;

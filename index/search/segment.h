@@ -80,6 +80,8 @@ class Segment {
   static IndexResult<std::shared_ptr<const Segment>> open(const std::filesystem::path& path);
 
   size_t window_count() const { return image_.counts().windows; }
+  // Verifies all of a file now, so that the searches that read it first need not.
+  void read_back() const;
   size_t window_count(Slot slot) const;
   std::span<const SlotInfo> slots() const { return image_.slots(); }
   const SegmentImage& image() const { return image_; }

@@ -107,7 +107,10 @@ IndexResult<std::shared_ptr<const Segment>> SegmentStore::write(Segment::Parts p
                                                                 const Segment::IsLive& is_live) {
   const fs::path path = path_of(next_number_++);
   auto written = Segment::merge_into_file(parts, is_live, path);
-  if (written) return written;
+  if (written) {
+    (*written)->read_back();
+    return written;
+  }
   std::error_code ignored;  // what is half there only takes space
   fs::remove(path, ignored);
   fs::remove(path.string() + ".new", ignored);

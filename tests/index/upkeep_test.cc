@@ -226,6 +226,20 @@ TEST_F(Upkeep, WhatIsSuppressedHidesNoCopy) {
   EXPECT_EQ(matches[0].content_id, copy(kHitsPerWindowMax));
 }
 
+TEST_F(Upkeep, CopiesInAMildBankHideNoneInAStricterOne) {
+  Bank mild = test::bank_named("mild");
+  mild.action = Action::kTrack;
+  test::value_of(index_->create_bank(mild));
+  for (uint64_t i = 0; i < 2 * kHitsPerWindowMax; ++i) {
+    EnrollRequest request = test::request_of(std::to_string(i), test::make_track(500, 60));
+    request.bank = "mild";
+    test::value_of(index_->enroll(request));
+  }
+  EXPECT_EQ(test::match_all(*index_, test::make_track(500, 60)).at(0).bank.name, "mild");
+  test::value_of(index_->enroll(test::request_of("banned", test::make_track(500, 60))));
+  EXPECT_EQ(test::match_all(*index_, test::make_track(500, 60)).at(0).content_id, "banned");
+}
+
 TEST_F(Upkeep, AVerificationFindsWhatSqliteFinds) {
   run_sql("PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE name = 'reference_items';");
   EXPECT_GT(test::value_of(index_->verify()).damage_count, 0);
