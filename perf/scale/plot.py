@@ -62,6 +62,7 @@ def plot(rows, path):
     ]
     figure, axes = pyplot.subplots(2, 3, figsize=(16, 9))
     for axis, (title, lines, logarithmic) in zip(axes.flat, panels):
+        axis.set_prop_cycle(color=pyplot.get_cmap("tab20" if len(lines) > 10 else "tab10").colors)
         for label, values in lines:
             axis.plot(sizes, values, marker="o", label=label)
         axis.set_xscale("log")

@@ -3,7 +3,7 @@
 #   perf/scale/run.sh BUILD_DIR [--million]
 # Writes build/scale/scale.jsonl (a line for each size), scale.md and scale.png, and store.json: what
 # a whole store of 10k does while it grows. A first run takes minutes of decoding; 100k references
-# take 4 GB of memory and 2 GB of disk, a million 17 and 16.
+# take 4 GB of memory and 2 GB of disk, a million 17 and 17.
 set -euo pipefail
 build=$(cd "$1" && pwd)
 cd "$(dirname "$0")/../.."
