@@ -256,7 +256,7 @@ IndexResult<VerifyReport> LocalIndex::verify() {
     if (report.damage.size() < kDamageListMax) report.damage.push_back(std::move(damage));
   };
   std::unordered_set<const Segment*> damaged;
-  for (Damage& damage : std::exchange(opening_damage_, {})) note(std::move(damage));
+  for (const Damage& damage : opening_damage_) note(damage);
   const auto before = newest_->get();
   for (const auto& segment : before->segments) {
     if (!segment->is_file()) continue;
@@ -282,6 +282,7 @@ IndexResult<VerifyReport> LocalIndex::verify() {
     return catalogue_->set_note(kVerifiedDamage, report.damage_count);
   });
   if (!noted) return tl::unexpected(std::move(noted.error()));
+  opening_damage_.clear();
   return report;
 }
 

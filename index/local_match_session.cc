@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
-#include <optional>
 #include <utility>
 
 #include "index/align/limits.h"
 #include "index/align/matches.h"
 #include "index/align/view.h"
+#include "index/limits.h"
 #include "index/search/tuning.h"
 
 namespace soundgate {
@@ -36,19 +36,6 @@ std::vector<View> finish_all(std::span<const ViewSearch> searches,
   std::vector<View> views;
   for (const ViewSearch& search : searches) views.push_back(finish_view(search, snapshot));
   return std::ranges::all_of(views, is_empty) ? look_closely_at_all(searches, *snapshot) : views;
-}
-
-std::optional<Action> strictest_found(std::span<const View> views, const Snapshot& snapshot) {
-  std::optional<Action> strictest;
-  for (const View& view : views) {
-    for (const ReferenceAlignments& found : view.found) {
-      const ReferenceEntry* entry = snapshot.references.at(found.slot);
-      if (entry == nullptr) continue;
-      const Action action = snapshot.banks.at(entry->bank_id).action;
-      strictest = std::max(strictest.value_or(action), action);
-    }
-  }
-  return strictest;
 }
 
 bool has_stricter(const Snapshot& snapshot, Action action) {
@@ -115,14 +102,18 @@ std::vector<Match> LocalMatchSession::finish() {
   const std::shared_ptr<const Snapshot> snapshot = newest_->get();
   index_version_ = snapshot->status.version;
   const std::vector<ViewSearch> searches = this->searches();
-  std::vector<View> views = finish_all(searches, snapshot);
-  const std::optional<Action> found = strictest_found(views, *snapshot);
-  if (found && has_stricter(*snapshot, *found)) {
-    for (const ViewSearch& search : searches) search.matcher->search_stricter(*found);
-    std::ranges::move(finish_all(searches, snapshot), std::back_inserter(views));
-  }
   const auto now = std::chrono::system_clock::now();
-  return with_early(matches_of(views, *snapshot, now), matches_of(early_.views(), *snapshot, now));
+  std::vector<View> views = finish_all(searches, snapshot);
+  std::vector<Match> matches = matches_of(views, *snapshot, now);
+  // So many may be copies that have taken all places of the windows they share with a stricter one.
+  if (matches.size() >= kHitsPerWindowMax && has_stricter(*snapshot, matches[0].bank.action)) {
+    for (const ViewSearch& search : searches) {
+      search.matcher->search_stricter(matches[0].bank.action);
+    }
+    std::ranges::move(finish_all(searches, snapshot), std::back_inserter(views));
+    matches = matches_of(views, *snapshot, now);
+  }
+  return with_early(std::move(matches), matches_of(early_.views(), *snapshot, now));
 }
 
 }  // namespace soundgate

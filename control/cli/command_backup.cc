@@ -32,17 +32,24 @@ tl::unexpected<Error> there_already(const fs::path& path) {
   return fail(ErrorCode::kConflict, escape_controls(path.string()) + " is there already (--force)");
 }
 
-// What --force must not replace either: a device or the like, and a file that a store lives by.
-Result<void> may_replace(const fs::path& path, const struct stat& status) {
-  if (!S_ISREG(status.st_mode)) {
+bool is_store(const fs::path& directory) {
+  std::error_code ignored;
+  return fs::exists(directory / "catalogue.db", ignored) && fs::exists(directory / "lock", ignored);
+}
+
+// Neither the files that a store lives by, nor what is no file, whatever --force says.
+Result<void> may_write(const fs::path& path) {
+  std::error_code error;
+  const fs::path directory = fs::weakly_canonical(fs::absolute(path, error), error).parent_path();
+  if (is_store(directory) ||
+      (directory.filename() == "segments" && is_store(directory.parent_path()))) {
+    return fail(ErrorCode::kConflict, escape_controls(directory.string()) +
+                                          " belongs to a store: no backup is put there");
+  }
+  struct stat status {};
+  if (lstat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
     return fail(ErrorCode::kConflict,
                 escape_controls(path.string()) + " is no file, and is not replaced");
-  }
-  std::error_code ignored;
-  const fs::path directory = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  if (fs::exists(directory / "catalogue.db", ignored) && fs::exists(directory / "lock", ignored)) {
-    return fail(ErrorCode::kConflict,
-                escape_controls(directory.string()) + " is a store: nothing in it is replaced");
   }
   return {};
 }
@@ -118,10 +125,8 @@ Result<int64_t> copy(ByteSource& source, NewFile& file) {
 Result<int> back_up(const Invocation& invocation, const BackupOptions& options) {
   const fs::path path = options.file;
   struct stat status {};
-  if (lstat(path.c_str(), &status) == 0) {
-    if (!options.force) return there_already(path);
-    if (auto may = may_replace(path, status); !may) return tl::unexpected(may.error());
-  }
+  if (!options.force && lstat(path.c_str(), &status) == 0) return there_already(path);
+  if (auto may = may_write(path); !may) return tl::unexpected(may.error());
   auto backend = invocation.open();
   if (!backend) return tl::unexpected(backend.error());
   auto file = NewFile::make(path);

@@ -5,8 +5,13 @@
 namespace soundgate {
 namespace {
 
+// What a band has less of than this, of the power of the whole, is the window's leakage: a tone
+// would have a bass, made of its phase alone. Chromaprint asks no such thing of kFull.
+constexpr double kAudibleShare = 1e-4;
+
 struct Range {
   double low_hz, high_hz;
+  double audible_share = kAudibleShare;
 };
 
 Range range_of(Band band) {
@@ -18,15 +23,15 @@ Range range_of(Band band) {
     case Band::kFull:
       break;
   }
-  return {28, 3520};
+  return {28, 3520, 0};
 }
 
 }  // namespace
 
 Chroma::Chroma(std::span<const Band> bands) {
   for (const Band band : bands) {
-    const auto [low_hz, high_hz] = range_of(band);
-    bands_.push_back({band, PitchClasses(low_hz, high_hz), {}, {}});
+    const auto [low_hz, high_hz, audible_share] = range_of(band);
+    bands_.push_back({band, PitchClasses(low_hz, high_hz, audible_share), {}, {}});
   }
 }
 

@@ -20,7 +20,8 @@ size_t pitch_class_of(size_t bin) {
 
 }  // namespace
 
-PitchClasses::PitchClasses(double low_hz, double high_hz) {
+PitchClasses::PitchClasses(double low_hz, double high_hz, double audible_share)
+    : audible_share_(static_cast<float>(audible_share)) {
   for (size_t bin = bin_at(low_hz); bin < bin_at(high_hz); ++bin) {
     const size_t pitch = pitch_class_of(bin);
     if (runs_.empty() || runs_.back().pitch != pitch) runs_.push_back({pitch, bin, bin});
@@ -35,6 +36,11 @@ std::optional<PitchRow> PitchClasses::add(Spectrum::Power power) {
     newest[run.pitch] =
         std::accumulate(power.begin() + static_cast<ptrdiff_t>(run.begin),
                         power.begin() + static_cast<ptrdiff_t>(run.end), newest[run.pitch]);
+  }
+  if (audible_share_ > 0) {
+    const float here = std::accumulate(newest.begin(), newest.end(), 0.0F);
+    const float all = std::accumulate(power.begin(), power.end(), 0.0F);
+    if (here < audible_share_ * all) newest.fill(0);
   }
   if (count_ < last_.size()) return std::nullopt;
   PitchRow row{};

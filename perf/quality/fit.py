@@ -45,8 +45,10 @@ def stretches(path):
 def impostor_tails(folder, families):
     """{tail: strengths, falling}, and seconds of the impostors."""
     best, seconds = {tail: defaultdict(float) for tail in TAILS}, {}
-    for (_, upload, length, reference, relation, _, strength, speed,
+    for (kind, upload, length, reference, relation, _, strength, speed,
          tail) in stretches(folder / "impostor.tsv"):
+        if kind == "artificial" or reference.startswith("artificial-"):
+            continue  # no music, and no sample of what is uploaded
         seconds[upload] = length
         if relation != "other" or (tail[0] == "1" and abs(speed - 1) <= SAME_SPEED):
             continue

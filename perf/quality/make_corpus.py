@@ -5,7 +5,8 @@ usage: make_corpus.py --corpus DIR --out DIR --build DIR [--tracks N] [--attacks
 
 Every track is a reference, and every attack is tried on every track. Distractors are further
 references: pieces of the same music at other speeds, spliced. Impostors are uploads of the same
-kind. What comes from one family is never an impostor to each other. Everything is seeded by names:
+kind, and so are sounds that say nothing (artificial.py). What comes from one family is never an
+impostor to each other. Everything is seeded by names:
 a run makes what the last one made, and keeps what is there. Fingerprints are made by Soundgate's own
 decoder workers.
 
@@ -26,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
+import artificial
 import attacks
 import music
 from music import RATE
@@ -127,6 +129,18 @@ class Maker:
             self.from_samples(name, np.concatenate(pieces)[:int(seconds * RATE)], RATE * speed,
                               probed)
         return [row(role, "spliced", name, family[0].family)]
+
+    def artificial(self, sound):
+        """Twice, and of no family: neither is ever to be found in the other."""
+        rows = []
+        for role in ("distractor", "impostor"):
+            name = f"artificial-{sound}-{role}"
+            probed = role == "impostor"
+            if not self.is_there(name, probed):
+                self.from_samples(name, artificial.make(sound, role, music.generator, self.speech),
+                                  probed=probed)
+            rows.append(row(role, "artificial", name, name))
+        return rows
 
     def attacked(self, track, wanted):
         """All attacks on one excerpt of a track; its shorter ones begin where it begins."""
@@ -248,6 +262,7 @@ def make(options, maker):
             range(options.distractors))
         run("impostors", lambda n: maker.spliced("impostor", n, IMPOSTOR_SECONDS),
             range(options.impostors))
+        run("artificial sounds", maker.artificial, artificial.SOUNDS)
         run("attacks", lambda track: maker.attacked(track, wanted), chosen)
         if names is None or "embedded" in names:
             run("embedded", maker.embedded, chosen)

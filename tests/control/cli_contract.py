@@ -158,7 +158,7 @@ class Contract(CliTest):
         self.one_message(err, "is no file")
         (folder / "lock").touch()  # as a store has
         _, err = self.run_cli("backup", "--force", folder / "catalogue.db", exit=4)
-        self.one_message(err, "is a store")
+        self.one_message(err, "belongs to a store")
         (folder / "lock").unlink()
         (folder / "pipe").unlink()
         # A store opened from it is the same.

@@ -5,13 +5,14 @@
 
 namespace soundgate::decode {
 
-// Where the process may: an unprivileged user, and namespaces of its own without network, so that
-// nothing but its descriptors connects it with anything. False where it has privileges and cannot
-// drop them.
+// All capabilities; and where the process may: to an unprivileged user, and namespaces of its own
+// without network, so that nothing but its descriptors connects it with anything. False where it
+// keeps capabilities.
 bool drop_privileges();
 
-// From here on the process can compute, have memory that is not executable, wait on futexes, and
-// send on `socket`. Any other system call kills it (SIGSYS). False if the kernel takes no filter.
+// From here on the process can compute, have private memory that is not executable, wait, ask for
+// the time and for memory and processors, send a byte on `socket`, and write to standard error. Any
+// other system call kills it (SIGSYS). False if the kernel takes no filter.
 bool enter_sandbox(int socket);
 
 }  // namespace soundgate::decode
