@@ -1,7 +1,7 @@
 """Sounds that say nothing: they must match nothing, not even another of the same kind.
 
-SOUNDS: name → function(random) → samples of SECONDS. Each is made twice, by seeds of their
-own: as a reference, and as an upload.
+SOUNDS: name → function(random) → samples of SECONDS. Each is made twice, by seeds of their own: as a
+reference, and as an upload.
 """
 
 import numpy as np
@@ -42,7 +42,7 @@ def metronome(beats_per_minute):
 
 
 SOUNDS = {
-    "speech": None,
+    "speech": None,  # what the attacks talk with
     "silence": lambda random: np.zeros(len(TIMES)),
     "hiss": lambda random: 1e-4 * random.standard_normal(len(TIMES)),
     "white_noise": lambda random: 0.2 * random.standard_normal(len(TIMES)),
@@ -58,8 +58,7 @@ SOUNDS = {
 
 
 def make(name, role, generator, speech):
-    """speech: some minutes. The reference is of its beginning, the upload of its end."""
     if name == "speech":
-        return speech[:len(TIMES)] if role == "distractor" else speech[-len(TIMES):]
+        return speech[:len(TIMES)]
     samples = np.asarray(SOUNDS[name](generator("artificial", name, role)), np.float32)
     return samples / max(1.0, float(np.abs(samples).max()))

@@ -131,9 +131,10 @@ class Maker:
         return [row(role, "spliced", name, family[0].family)]
 
     def artificial(self, sound):
-        """Twice, and of no family: neither is ever to be found in the other."""
+        """Twice, and of no family: neither is ever to be found in the other. Of speech there is no
+        reference: attacks talk over music with it, and would be found."""
         rows = []
-        for role in ("distractor", "impostor"):
+        for role in ("impostor",) if sound == "speech" else ("distractor", "impostor"):
             name = f"artificial-{sound}-{role}"
             probed = role == "impostor"
             if not self.is_there(name, probed):
