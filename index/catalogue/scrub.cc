@@ -49,6 +49,7 @@ std::string problem_of(Statement& items, Statement& reference, const Row& row) {
     return fits ? "" : "its items do not fit their digest";
   } catch (const DatabaseError& error) {
     items.reset();
+    reference.reset();
     return std::string("its items cannot be read: ") + error.what();
   }
 }

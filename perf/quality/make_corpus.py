@@ -6,9 +6,8 @@ usage: make_corpus.py --corpus DIR --out DIR --build DIR [--tracks N] [--attacks
 Every track is a reference, and every attack is tried on every track. Distractors are further
 references: pieces of the same music at other speeds, spliced. Impostors are uploads of the same
 kind, and so are sounds that say nothing (artificial.py). What comes from one family is never an
-impostor to each other. Everything is seeded by names:
-a run makes what the last one made, and keeps what is there. Fingerprints are made by Soundgate's own
-decoder workers.
+impostor to each other. Everything is seeded by names: a run makes what the last one made, and keeps
+what is there. Fingerprints are made by Soundgate's own decoder workers.
 
 Writes OUT/items/NAME.u32 (items, little-endian) and OUT/manifest.jsonl, a line for each:
 role (reference, distractor, impostor, upload), kind, name, family, parts[]: {reference,
@@ -33,7 +32,7 @@ import music
 from music import RATE
 
 # What files of fingerprints hold: another when they are to be made again.
-FORMAT = "items of three bands; probes by view, of all of it and the treble"
+FORMAT = "three bands, silent below 1e-4; probes by view, of all of it and the treble"
 DISTRACTORS, IMPOSTORS = 4000, 4000
 # Far from what the widest probes search (0.75 to 1.35), so that none resembles its own track.
 OTHER_SPEEDS = (0.52, 0.56, 0.60, 0.64, 1.56, 1.65, 1.75, 1.85, 1.95, 2.10)

@@ -131,6 +131,23 @@ TEST(Chroma, HearsInABandOnlyWhatIsInIt) {
   EXPECT_EQ(of_band(Band::kFull, both), at_once(both));
 }
 
+// What a window leaks of a tone into other bins is no bass, though it changes with the tone's
+// phase.
+TEST(Chroma, HearsNoBassInATone) {
+  std::vector<int16_t> samples(kSamples);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    samples[i] = static_cast<int16_t>(
+        12000 * std::sin(2 * M_PI * 440 * static_cast<double>(i) / kSampleRateHz));
+  }
+  Chroma chroma(kAllBands);
+  chroma.feed(samples);
+  std::vector<Item> bass, treble;
+  chroma.take(Band::kBass, bass);
+  chroma.take(Band::kTreble, treble);
+  EXPECT_THAT(bass, testing::Each(kSilenceItem));
+  EXPECT_THAT(treble, testing::Contains(testing::Ne(kSilenceItem)));
+}
+
 TEST(Chroma, MakesNothingOfTooLittle) {
   EXPECT_TRUE(at_once(std::vector<int16_t>(2 * kSampleRateHz)).empty());
 }

@@ -108,11 +108,11 @@ bool drop_capabilities() {
 }
 
 // A host that may not kill other users' processes has to be able to kill its workers; it has what
-// we have. In a container there may be nobody to become.
-bool become_nobody() {
-  if (!Capabilities::current().has(CAP_KILL)) return false;
-  return ::setgroups(0, nullptr) == 0 && ::setresgid(kNobody, kNobody, kNobody) == 0 &&
-         ::setresuid(kNobody, kNobody, kNobody) == 0;
+// we have. In a container there may be nobody to become: then root without capabilities has to do.
+void try_to_become_nobody() {
+  if (!Capabilities::current().has(CAP_KILL)) return;
+  if (::setgroups(0, nullptr) != 0 || ::setresgid(kNobody, kNobody, kNobody) != 0) return;
+  [[maybe_unused]] const int ignored = ::setresuid(kNobody, kNobody, kNobody);
 }
 
 }  // namespace
@@ -122,7 +122,7 @@ bool drop_privileges() {
   if (!Capabilities::current().has(CAP_SYS_ADMIN)) ::unshare(CLONE_NEWUSER);
   ::unshare(CLONE_NEWNET);
   ::unshare(CLONE_NEWIPC);
-  if (::geteuid() == 0) become_nobody();
+  if (::geteuid() == 0) try_to_become_nobody();
   return drop_capabilities();
 }
 

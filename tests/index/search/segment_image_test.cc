@@ -126,5 +126,20 @@ TEST_F(CraftedSegment, CountsFitEachOther) {
       "its quantiser is not in order", 0, [](SegmentCounts& counts) { counts.leaders = 0; });
 }
 
+// Which checksums that are right do not tell: such windows are left out when it is merged.
+TEST_F(CraftedSegment, IdsOfAnotherBandHarmNoMerge) {
+  constexpr WindowId kBandBits = 15;
+  const size_t changed = 100;
+  ASSERT_TRUE(open_crafted([](SegmentImage& image) {
+    for (WindowId& id : image.ids().first(changed)) {
+      const WindowPlace place = place_of(id);
+      id = id_of({place.slot, static_cast<Band>(kBandBits), place.item});
+    }
+  }));
+  const auto opened = test::value_of(Segment::open(scratch_.path() / "1.segment"));
+  const Segment merged(std::vector{opened}, [](Slot) { return true; });
+  EXPECT_EQ(merged.window_count(), whole_->window_count() - changed);
+}
+
 }  // namespace
 }  // namespace soundgate
