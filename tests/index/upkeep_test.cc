@@ -212,7 +212,7 @@ TEST_F(Upkeep, AVerificationNamesItemsThatAreGone) {
   EXPECT_THAT(opened.error().message, HasSubstr("the items of reference 4 are gone"));
 }
 
-// A window has so many hits at most, and among equals the oldest.
+// A window has so many hits in a segment at most, and among equals the oldest: all go into one.
 TEST_F(Upkeep, WhatIsSuppressedHidesNoCopy) {
   const auto copy = [](uint64_t i) { return "copy " + std::to_string(i); };
   for (uint64_t i = 0; i <= kHitsPerWindowMax; ++i) {
@@ -221,6 +221,7 @@ TEST_F(Upkeep, WhatIsSuppressedHidesNoCopy) {
       test::value_of(index_->suppress("spam", copy(i), {"licensed", std::nullopt}));
     }
   }
+  test::value_of(index_->merge());
   const auto matches = test::match_all(*index_, test::make_track(500, 60));
   ASSERT_EQ(matches.size(), 1U);
   EXPECT_EQ(matches[0].content_id, copy(kHitsPerWindowMax));
@@ -237,6 +238,7 @@ TEST_F(Upkeep, CopiesInAMildBankHideNoneInAStricterOne) {
   }
   EXPECT_EQ(test::match_all(*index_, test::make_track(500, 60)).at(0).bank.name, "mild");
   test::value_of(index_->enroll(test::request_of("banned", test::make_track(500, 60))));
+  test::value_of(index_->merge());
   EXPECT_EQ(test::match_all(*index_, test::make_track(500, 60)).at(0).content_id, "banned");
 }
 
