@@ -18,6 +18,19 @@ size_t pitch_class_of(size_t bin) {
   return static_cast<size_t>(kPitchClasses * (octave - std::floor(octave)));
 }
 
+// In lanes: each addition would wait for the one before it.
+float sum(std::span<const float> values) {
+  constexpr size_t kLanes = 16;
+  float sums[kLanes] = {};
+  const size_t whole = values.size() / kLanes * kLanes;
+  for (size_t i = 0; i < whole; i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) sums[lane] += values[i + lane];
+  }
+  const float rest =
+      std::accumulate(values.begin() + static_cast<ptrdiff_t>(whole), values.end(), 0.0F);
+  return std::accumulate(sums, sums + kLanes, rest);
+}
+
 }  // namespace
 
 PitchClasses::PitchClasses(double low_hz, double high_hz, double audible_share)
@@ -33,14 +46,11 @@ std::optional<PitchRow> PitchClasses::add(Spectrum::Power power) {
   PitchRow& newest = last_[count_++ % last_.size()];
   newest.fill(0);
   for (const Run& run : runs_) {
-    newest[run.pitch] =
-        std::accumulate(power.begin() + static_cast<ptrdiff_t>(run.begin),
-                        power.begin() + static_cast<ptrdiff_t>(run.end), newest[run.pitch]);
+    newest[run.pitch] += sum(power.subspan(run.begin, run.end - run.begin));
   }
   if (audible_share_ > 0) {
     const float here = std::accumulate(newest.begin(), newest.end(), 0.0F);
-    const float all = std::accumulate(power.begin(), power.end(), 0.0F);
-    if (here < audible_share_ * all) newest.fill(0);
+    if (here < audible_share_ * sum(power)) newest.fill(0);
   }
   if (count_ < last_.size()) return std::nullopt;
   PitchRow row{};

@@ -67,6 +67,7 @@ inline constexpr int kStreamsPerFileMax = 64;
 inline constexpr int kSampleRateHzMin = 1000;
 inline constexpr int kSampleRateHzMax = 768'000;
 inline constexpr int kResampledSamplesMax = 1 << 20;  // at a time: a frame may last for hours
+inline constexpr size_t kMixedSamplesMax = size_t{1} << 16;  // likewise, of the frame's own rate
 inline constexpr int kFormatChangesMax = 256;  // of one stream: each sets up the resampler anew
 
 // Supervision.

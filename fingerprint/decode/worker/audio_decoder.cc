@@ -38,6 +38,7 @@ bool AudioDecoder::open(const AVStream& track) {
   context_->pkt_timebase = track.time_base;
   context_->codec_whitelist = av_strdup(kAllowed);
   context_->thread_count = 1;
+  buffers_.serve(*context_);
   return avcodec_open2(context_.get(), codec, nullptr) >= 0;
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "fingerprint/decode/worker/frame_buffers.h"
 #include "fingerprint/decode/worker/libav_ptr.h"
 
 namespace soundgate::decode {
@@ -34,6 +35,7 @@ class AudioDecoder {
   bool receive(const OnFrame& on_frame);
   bool succeeded(int error);
 
+  FrameBuffers buffers_;
   LibavPtr<AVCodecContext> context_;
   LibavPtr<AVFrame> frame_;
   bool out_of_memory_ = false;

@@ -15,6 +15,7 @@ struct LibavFree {
   void operator()(AVFormatContext* context) const { avformat_close_input(&context); }
   void operator()(AVCodecContext* context) const { avcodec_free_context(&context); }
   void operator()(AVPacket* packet) const { av_packet_free(&packet); }
+  void operator()(AVBufferPool* pool) const { av_buffer_pool_uninit(&pool); }
   void operator()(AVFrame* frame) const { av_frame_free(&frame); }
   void operator()(SwrContext* context) const { swr_free(&context); }
   void operator()(AVIOContext* context) const {

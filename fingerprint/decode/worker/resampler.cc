@@ -26,7 +26,8 @@ bool layout_of(const AVFrame& frame, AVChannelLayout& layout) {
 Resampler::~Resampler() { av_channel_layout_uninit(&channels_); }
 
 bool Resampler::is_set_for(const AVFrame& frame) const {
-  return context_ && frame.format == sample_format_ && frame.sample_rate == sample_rate_hz_ &&
+  return (context_ || polyphase_) && frame.format == sample_format_ &&
+         frame.sample_rate == sample_rate_hz_ &&
          av_channel_layout_compare(&frame.ch_layout, &channels_) == 0;
 }
 
@@ -36,6 +37,17 @@ bool Resampler::set_up(const AVFrame& frame) {
       ++set_ups_ > kFormatChangesMax) {
     return false;
   }
+  if (ChannelMixer::can_mix(frame) && Polyphase::suits(frame.sample_rate)) {
+    polyphase_.emplace(frame.sample_rate);
+  } else if (!set_up_libswresample(frame)) {
+    return false;
+  }
+  sample_format_ = frame.format;
+  sample_rate_hz_ = frame.sample_rate;
+  return av_channel_layout_copy(&channels_, &frame.ch_layout) >= 0;
+}
+
+bool Resampler::set_up_libswresample(const AVFrame& frame) {
   AVChannelLayout input{};
   AVChannelLayout mono = AV_CHANNEL_LAYOUT_MONO;
   SwrContext* context = nullptr;
@@ -54,19 +66,32 @@ bool Resampler::set_up(const AVFrame& frame) {
     context_.reset();
     return false;
   }
-  sample_format_ = frame.format;
-  sample_rate_hz_ = frame.sample_rate;
-  return av_channel_layout_copy(&channels_, &frame.ch_layout) >= 0;
+  return true;
 }
 
 bool Resampler::convert(const AVFrame& frame) {
   if (!is_set_for(frame) && !set_up(frame)) return false;
+  if (polyphase_) {
+    convert_usual(frame);
+    return true;
+  }
   return run(const_cast<const uint8_t**>(frame.extended_data), frame.nb_samples);
+}
+
+// A frame of a crafted file may last for hours.
+void Resampler::convert_usual(const AVFrame& frame) {
+  const auto count = static_cast<size_t>(std::max(frame.nb_samples, 0));
+  for (size_t first = 0; first < count; first += kMixedSamplesMax) {
+    mixer_.mix(frame, first, polyphase_->append(std::min(count - first, kMixedSamplesMax)));
+    sink_(polyphase_->take());
+  }
 }
 
 void Resampler::flush() {
   if (context_) run(nullptr, 0);
+  if (polyphase_) sink_(polyphase_->flush());
   context_.reset();
+  polyphase_.reset();
 }
 
 bool Resampler::run(const uint8_t** input, int input_samples) {
