@@ -11,9 +11,9 @@ packages=(
   # Dataplane: DPDK with its virtual devices, and Node's HTTP/1.1 parser.
   libdpdk-dev libhttp-parser-dev
 
-  # Decoder and fingerprint: FFmpeg 5.1, xxHash, fibers, a filter of system calls.
+  # Decoder and fingerprint: FFmpeg 5.1, xxHash, fibers, a filter of system calls, a heap.
   libavcodec-dev libavformat-dev libavutil-dev libswresample-dev
-  libxxhash-dev libboost-context-dev libseccomp-dev
+  libxxhash-dev libboost-context-dev libseccomp-dev libjemalloc-dev
 
   # Index: FAISS (a static library that wants a BLAS) and the catalogue's SQLite.
   libfaiss-dev libopenblas-dev libsqlite3-dev

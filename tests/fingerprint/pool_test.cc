@@ -175,6 +175,21 @@ TEST_F(Pool, DecodesWhatIsLeftOfADamagedFile) {
   EXPECT_GT(heard->end.decoded_seconds, 10);
 }
 
+// Which a listener hardly hears, and a mix to mono hears as silence.
+TEST_F(Pool, HearsOneChannelUpsideDown) {
+  start(options_for(1));
+  const auto music = make_music(20, 3);
+  const auto with_right = [&](const char* right, const char* file) {
+    const std::string channels = std::string("-af pan='stereo|c0=c0|c1=") + right + "*c0' ";
+    return read_file(encode(music, channels + "-c:a libmp3lame -b:a 128k", file));
+  };
+  const auto upright = decode(with_right("1", "upright.mp3"));
+  const auto inverted = decode(with_right("-1", "inverted.mp3"));
+  ASSERT_TRUE(upright && inverted);
+  ASSERT_EQ(inverted->items.size(), upright->items.size());
+  EXPECT_LE(differing_bits(inverted->items, upright->items), 0.02);
+}
+
 TEST_F(Pool, CallsShortAudioShort) {
   start(options_for(1));
   EXPECT_EQ(end_of(read_file(make_music(1, 10))).outcome, DecodeOutcome::too_short);

@@ -8,9 +8,9 @@
 namespace soundgate::decode {
 namespace {
 
-constexpr double kSideEnters = 8;
-constexpr double kSideLeaves = 4;
-constexpr double kPowerSeconds = 0.25;  // over which power is looked at
+constexpr double kSideEnters = 16;
+constexpr double kSideLeaves = 8;
+constexpr double kPowerSeconds = 1;  // over which power is looked at
 
 // What a sample of full scale is multiplied with, to be one that has headroom.
 template <class Sample>

@@ -1,9 +1,8 @@
 // Mixes decoded frames of one or two channels to mono, as what is fingerprinted hears them: the
 // mean of both; or half their difference, where that is nearly all there is. (One channel turned
 // upside down sounds much the same to a listener, and is silence to a mean.)
-// Input: frames in the sample formats that libavcodec's decoders give.  Output: 16-bit samples,
-// halved: full scale is 1 << 14, and
-//   what goes beyond it has room.
+// Input: frames in the sample formats that libavcodec's decoders give.  Output: 16-bit samples
+//   with kHeadroomBits less than full scale (polyphase.h).
 // Thread: the stream's fiber.
 #pragma once
 
