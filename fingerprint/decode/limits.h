@@ -25,6 +25,9 @@ inline constexpr uint64_t kPatientBytesMax = size_t{2} << 20;
 // A sleeping worker is woken when this much of a stream is new, or when its end is known: a wake-up
 // costs as much as decoding a packet.
 inline constexpr uint64_t kWakeBytes = size_t{16} << 10;
+// Near the end of a stream whose size is known, so much: what is left after its last byte is little.
+inline constexpr uint64_t kEndingWakeBytes = size_t{2} << 10;
+inline constexpr uint64_t kEndingBytesMax = size_t{128} << 10;
 
 inline constexpr double kAudioSecondsMax = 1e6;  // that one stream may be allowed
 
@@ -55,6 +58,8 @@ inline constexpr size_t kProbesBytesMax = kSlotsPerWorker * 2 * kProbeStepMax * 
 // Worker.
 inline constexpr size_t kFiberStackBytes = size_t{512} << 10;  // behind a guard page
 inline constexpr std::chrono::microseconds kTimeSlice{2000};
+// Slices that streams at their end may have before the next one has its turn.
+inline constexpr int kEndingSlicesMax = 16;
 inline constexpr std::chrono::milliseconds kIdleWait{500};    // picks up what needed no wake-up
 inline constexpr std::chrono::milliseconds kRingWait{10};     // for room in the results ring
 inline constexpr std::chrono::milliseconds kNotifyEvery{10};  // while busy

@@ -31,7 +31,7 @@ std::optional<Share::Stream> Share::begin(uint64_t tag, int64_t size_bytes, uint
 
   LocalSlot& ours = local(slot);
   const uint32_t generation = std::max(ours.generation + 1, 1u);
-  ours = LocalSlot{.generation = generation, .live = true};
+  ours = LocalSlot{.generation = generation, .live = true, .size_bytes = size_bytes};
   worker_.control(slot).tag.store(tag, std::memory_order_relaxed);
   worker_.control(slot).consumed_bytes.store(0, std::memory_order_relaxed);
 
@@ -60,11 +60,17 @@ Append Share::append(Stream stream, std::span<const std::byte> bytes) {
   }
   if (ours->flags & Slot::kNoRoom) set_flags(stream.slot, ours->flags & ~uint32_t{Slot::kNoRoom});
   copy(stream.slot, bytes);
-  if (ours->appended_bytes - ours->woken_bytes >= kWakeBytes) {
+  if (ours->appended_bytes - ours->woken_bytes >= wake_bytes(*ours)) {
     ours->woken_bytes = ours->appended_bytes;
     worker_.wake();
   }
   return Append::kTaken;
+}
+
+uint64_t Share::wake_bytes(const LocalSlot& ours) {
+  const bool is_ending = ours.size_bytes >= 0 && ours.appended_bytes + kEndingBytesMax >=
+                                                     static_cast<uint64_t>(ours.size_bytes);
+  return is_ending ? kEndingWakeBytes : kWakeBytes;
 }
 
 void Share::copy(uint32_t slot, std::span<const std::byte> bytes) {
@@ -90,6 +96,7 @@ void Share::finish(Stream stream) {
   LocalSlot* ours = find(stream);
   if (!ours || is_closed(*ours)) return;
   set_flags(stream.slot, Slot::kFinished);
+  payload_.header().finish_sequence.fetch_add(1, std::memory_order_release);
   worker_.wake();
 }
 

@@ -39,6 +39,7 @@ class Share {
   struct LocalSlot {
     uint32_t generation = 0;
     bool live = false;            // its end has not been seen yet
+    int64_t size_bytes = -1;      // as announced; -1: unknown
     uint64_t appended_bytes = 0;  // as in the shared slot
     uint64_t woken_bytes = 0;     // appended when the worker was last woken for it
     uint64_t evicted_end = kHeaderBlocks;
@@ -51,6 +52,7 @@ class Share {
   bool is_closed(const LocalSlot& ours) const;  // to more bytes
   void collect_ended();
   void release_blocks(uint32_t slot);
+  static uint64_t wake_bytes(const LocalSlot& ours);
   void copy(uint32_t slot, std::span<const std::byte> bytes);
   enum class Room : uint8_t { kThere, kLater, kNone };
   Room make_room(uint32_t slot, uint64_t blocks);

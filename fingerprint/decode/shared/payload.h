@@ -39,6 +39,7 @@ struct PayloadHeader {
   uint64_t spool_bytes_max;
   double audio_seconds_max;
   alignas(64) std::atomic<uint32_t> wake_sequence;  // futex: changes when there is something new
+  std::atomic<uint32_t> finish_sequence;            // changes when a stream is finished
   alignas(
       64) std::atomic<uint64_t> results_read;  // entries of the results ring that are free again
 };

@@ -1,5 +1,6 @@
 #include "fingerprint/decode/worker/scheduler.h"
 
+#include <optional>
 #include <utility>
 
 #include "fingerprint/decode/shared/futex.h"
@@ -23,21 +24,52 @@ bool Scheduler::round() {
   return got_on;
 }
 
-bool Scheduler::visit(uint32_t slot) {
+StreamTask* Scheduler::task_in(uint32_t slot) {
   std::unique_ptr<StreamTask>& task = tasks_[slot];
   if (!task) {
     const Slot& shared = payload_.slot(slot);
     const uint32_t generation = shared.generation.load(std::memory_order_acquire);
     if (generation == shared.closed_generation.load(std::memory_order_acquire) ||
         generation == begun_generation_[slot]) {
-      return false;
+      return nullptr;
     }
     begun_generation_[slot] = generation;
     task = std::make_unique<StreamTask>(payload_, results_, slot, generation, body_);
   }
-  if (!task->can_run()) return false;
-  if (!task->run()) task.reset();
+  return task->can_run() ? task.get() : nullptr;
+}
+
+void Scheduler::run(uint32_t slot) {
+  if (!tasks_[slot]->run()) tasks_[slot].reset();
+}
+
+bool Scheduler::visit(uint32_t slot) {
+  if (!task_in(slot)) return false;
+  run_endings();
+  if (task_in(slot)) run(slot);
   return true;
+}
+
+// Somebody waits for what these find: those with the least left go first, and all others behind
+// them; but for a while only, so that many short streams do not keep long ones from getting on.
+void Scheduler::run_endings() {
+  const auto& finishes = payload_.header().finish_sequence;
+  for (int slices = 0; slices < kEndingSlicesMax; ++slices) {
+    const uint32_t sequence = finishes.load(std::memory_order_acquire);
+    if (sequence == finish_sequence_) return;
+    std::optional<uint32_t> first;
+    bool none_is_finished = true;
+    for (uint32_t slot = 0; slot < payload_.geometry().slot_count; ++slot) {
+      const StreamTask* task = task_in(slot);
+      if (!task || !task->is_finished()) continue;
+      none_is_finished = false;
+      if (!task->is_ending()) continue;
+      if (!first || task->rest_bytes() < tasks_[*first]->rest_bytes()) first = slot;
+    }
+    if (none_is_finished) finish_sequence_ = sequence;
+    if (!first) return;
+    run(*first);
+  }
 }
 
 // Whoever changes something does so before changing the sequence: either we see the change in our

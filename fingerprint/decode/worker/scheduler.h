@@ -25,6 +25,9 @@ class Scheduler {
  private:
   bool round();  // whether any stream got on
   bool visit(uint32_t slot);
+  void run_endings();
+  StreamTask* task_in(uint32_t slot);  // null: there is none that can run
+  void run(uint32_t slot);
   void sleep();
 
   PayloadView payload_;
@@ -32,6 +35,7 @@ class Scheduler {
   StreamBody body_;
   std::array<std::unique_ptr<StreamTask>, kSlotsPerWorker> tasks_;
   std::array<uint32_t, kSlotsPerWorker> begun_generation_{};
+  uint32_t finish_sequence_ = 0;  // when no stream was finished
 };
 
 }  // namespace soundgate::decode

@@ -44,11 +44,16 @@ bool StreamTask::run() {
   waiting_ = false;
   wants_room_ = false;
   slice_end_ = std::chrono::steady_clock::now() + kTimeSlice;
+  finish_sequence_ = payload_.header().finish_sequence.load(std::memory_order_relaxed);
   results_.beat();
   results_.set_running(running_mark(slot_, generation_));
   fiber_ = std::move(fiber_).resume();
   results_.set_running(0);
   return static_cast<bool>(fiber_);
+}
+
+uint64_t StreamTask::rest_bytes() const {
+  return source_.appended_bytes() - std::min(read_to_, source_.appended_bytes());
 }
 
 void StreamTask::wait_at(uint64_t position) {
@@ -68,14 +73,18 @@ ByteSource::Result StreamTask::read(uint64_t position, std::span<uint8_t> to) {
   checkpoint();
   for (;;) {
     const ByteSource::Result result = source_.read(position, to);
+    read_to_ = position + result.bytes;
     if (!must_wait(result.state)) return result;
     wait_at(position);
   }
 }
 
+// A stream that has just been finished goes first.
 void StreamTask::checkpoint() {
   results_.beat();
-  if (std::chrono::steady_clock::now() < slice_end_) return;
+  const uint32_t finish_sequence =
+      payload_.header().finish_sequence.load(std::memory_order_relaxed);
+  if (finish_sequence == finish_sequence_ && std::chrono::steady_clock::now() < slice_end_) return;
   scheduler_ = std::move(scheduler_).resume();
 }
 

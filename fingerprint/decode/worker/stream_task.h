@@ -46,13 +46,16 @@ class StreamTask : private StreamContext {
              const StreamBody& body);
 
   bool can_run();
+  // No more bytes follow; and there are few that it has not read yet.
+  bool is_finished() const override { return source_.is_finished(); }
+  bool is_ending() const { return is_finished() && rest_bytes() <= kEndingBytesMax; }
+  uint64_t rest_bytes() const;
   bool run();  // until it has to wait or its slice is over; false: it has ended
 
  private:
   ByteSource::Result read(uint64_t position, std::span<uint8_t> to) override;
   uint64_t next_kept() const override { return source_.next_kept(); }
   int64_t size_bytes() const override { return source_.size_bytes(); }
-  bool is_finished() const override { return source_.is_finished(); }
   uint64_t appended_bytes() const override { return source_.appended_bytes(); }
   void consumed(uint64_t position) override;
   void checkpoint() override;
@@ -73,6 +76,7 @@ class StreamTask : private StreamContext {
   ByteSource source_;
   uint32_t slot_;
   uint32_t generation_;
+  uint64_t read_to_ = 0;
   uint64_t needed_from_ = 0;
   uint64_t consumed_ = 0;  // of what has come, what lies before needed_from_
   uint64_t reported_ = 0;  // of consumed_
@@ -80,6 +84,7 @@ class StreamTask : private StreamContext {
   uint64_t wanted_ = 0;      // while waiting
   bool wants_room_ = false;  // for probe items; others may go on meanwhile
   std::chrono::steady_clock::time_point slice_end_{};
+  uint32_t finish_sequence_ = 0;  // when the slice began
   boost::context::fiber scheduler_;
   boost::context::fiber fiber_;
 };
