@@ -6,7 +6,9 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "fingerprint/decode/host/share.h"
@@ -90,6 +92,54 @@ TEST_F(SchedulerTest, ProbesThatWaitForRoomKeepNoOtherStreamWaiting) {
   worker_.wake();
   worker.join();
   EXPECT_EQ(written(), kEntries + 2u);
+}
+
+// Three streams that always have something to do, and one after another that is finished while one
+// of them is at work. All on one thread, the producer too.
+TEST_F(SchedulerTest, AStreamAtItsEndWaitsForNoOther) {
+  constexpr int kEndings = 20;
+  constexpr uint64_t kNobody = kSlots;
+  uint64_t last_at_work = kNobody;
+  int turns = 0, turns_before = 0, turns_meanwhile = 0, begun = 0, waiting = 0, ended = 0;
+  std::optional<Share::Stream> ending;
+  const auto begin_and_finish = [&] {
+    if (!ending) {
+      ending = share_.begin(kSlots, -1, pack_probes({}));
+      begun += ending.has_value();
+    } else if (ended == begun) {  // what the collector would do
+      worker_.payload().slot(kSlots - 1).closed_generation.store(ending->generation);
+      worker_.ended_of_slot(kSlots - 1).push(kSlots - 1);
+      ending.reset();
+    } else if (waiting == begun && turns_before == 0) {
+      turns_before = turns;
+      share_.finish(*ending);
+    }
+  };
+  const auto body = [&](StreamContext& stream) -> ResultEnd {
+    if (stream.size_bytes() < 0) {
+      ++waiting;
+      uint8_t byte;
+      EXPECT_EQ(stream.read(0, {&byte, 1}).state, ByteSource::State::kEnd);
+      turns_meanwhile += turns - std::exchange(turns_before, 0);
+      ++ended;
+      return {};
+    }
+    while (ended < kEndings) {
+      const auto me = static_cast<uint64_t>(stream.size_bytes());
+      if (std::exchange(last_at_work, me) != me) ++turns;
+      begin_and_finish();
+      stream.checkpoint();
+    }
+    return {};
+  };
+  for (int64_t size = 0; size + 1 < kSlots; ++size) {
+    ASSERT_TRUE(share_.begin(1, size, pack_probes({})));
+  }
+  Scheduler(worker_.memory().data(), results(), worker_socket_.get(), body).run([&] {
+    return ended < kEndings;
+  });
+  EXPECT_EQ(ended, kEndings);
+  EXPECT_EQ(turns_meanwhile, 0);  // in turns it would be up to three each
 }
 
 }  // namespace
