@@ -55,7 +55,7 @@ Result<void> Daemon::start_decoders() {
       Recorder::Settings{config_.fail_policy, config_.policy_version, config_.decisions});
   matcher_ = std::make_unique<UploadMatcher>(
       *index_, config_.fail_policy, channels_, config_.early_verdict,
-      [this](uint64_t tag) { recorder_->verdict_ready(tag); });
+      [this](uint64_t tag) { recorder_->verdict_ready(tag); }, closer_looks());
   if (lcore_count > 0) {
     matcher_threads_ = std::make_unique<MatcherThreads>(*matcher_, static_cast<size_t>(lcore_count),
                                                         config_.match_threads);
@@ -74,8 +74,16 @@ Result<void> Daemon::start_decoders() {
   decoders_ = std::move(*pool);
   files_->attach(*decoders_, lcore_count, kControlStreams);
   probes_->attach(*decoders_);
+  decoders_->set_coverage(config_.coverage);
   recorder_->start();
   return {};
+}
+
+// Where not all of an upload is decoded, what has something in it that is known is heard from
+// there.
+UploadMatcher::OnRecognised Daemon::closer_looks() {
+  if (config_.coverage.share >= 1) return nullptr;
+  return [this](uint64_t tag) { decoders_->look_closer(tag); };
 }
 
 Result<void> Daemon::start_packets() {

@@ -31,6 +31,7 @@ class Daemon {
   explicit Daemon(const Config& config) : config_(config) {}
   Result<void> open_store();
   Result<void> start_decoders();
+  UploadMatcher::OnRecognised closer_looks();
   Result<void> start_packets();
   void serve();
 

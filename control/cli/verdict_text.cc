@@ -45,6 +45,9 @@ std::string named_reason(const std::string& reason) {
 
 // Why not all of it was heard. The verdict's own reason may be a match all the same.
 std::string unheard_reason(const Json& verdict) {
+  if (field(child(verdict, "coverage"), "mode") == "sparse") {
+    return "a share of each stretch is decoded: decoder.coverage_share";
+  }
   const std::string reason = field(verdict, "reason");
   if (reason != "match" && reason != "no_match") return named_reason(reason);
   const std::string outcome = field(child(verdict, "decode"), "outcome");

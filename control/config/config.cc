@@ -247,6 +247,9 @@ class Reader {
     int64_t stall_max_ms = config_.decoder.stall_max.count();
     int64_t audio_seconds_max = static_cast<int64_t>(config_.decoder.audio_seconds_max);
     s.integer("workers", config_.decoder.worker_count, 1, 64);
+    s.real("coverage_share", config_.coverage.share, CoverageSettings::kShareMin, 1);
+    s.real("coverage_period_seconds", config_.coverage.period_seconds, CoverageSettings::kPeriodMin,
+           CoverageSettings::kPeriodMax);
     s.integer("payload_mib", payload_mib, 8, 65536);
     s.integer("spool_mib", spool_mib, 0, 65536);
     s.integer("stall_max_ms", stall_max_ms, kStallMsMin, kHoldMsMax);

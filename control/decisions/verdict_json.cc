@@ -74,16 +74,25 @@ Json stopped_coverage_json(const EarlyVerdict& early) {
   return {{"mode", "full"},
           {"decoded_seconds", rounded(early.heard_seconds)},
           {"gap_seconds", 0},
+          {"skipped_seconds", 0},
           {"share", 0}};
 }
 
 Json coverage_json(const std::optional<DecodeEnd>& end) {
-  if (!end) return {{"mode", "none"}, {"decoded_seconds", 0}, {"gap_seconds", 0}, {"share", 0}};
-  const double whole = std::max(end->duration_seconds, end->decoded_seconds + end->gap_seconds);
+  if (!end)
+    return {{"mode", "none"},
+            {"decoded_seconds", 0},
+            {"gap_seconds", 0},
+            {"skipped_seconds", 0},
+            {"share", 0}};
+  const double whole = std::max(end->duration_seconds,
+                                end->decoded_seconds + end->gap_seconds + end->skipped_seconds);
   const double share = whole > 0 ? std::min(1.0, end->decoded_seconds / whole) : 0;
-  return {{"mode", end->decoded_seconds > 0 ? "full" : "none"},
+  const char* mode = end->skipped_seconds > 0 ? "sparse" : "full";
+  return {{"mode", end->decoded_seconds > 0 ? mode : "none"},
           {"decoded_seconds", rounded(end->decoded_seconds)},
           {"gap_seconds", rounded(end->gap_seconds)},
+          {"skipped_seconds", rounded(end->skipped_seconds)},
           {"share", rounded(share)}};
 }
 

@@ -7,12 +7,13 @@ namespace soundgate {
 
 UploadMatcher::UploadMatcher(const Index& index, const FailPolicy& policy,
                              std::span<const std::unique_ptr<UploadChannel>> channels, bool early,
-                             OnVerdict on_verdict)
+                             OnVerdict on_verdict, OnRecognised on_recognised)
     : index_(index),
       policy_(policy),
       channels_(channels),
       early_(early),
-      on_verdict_(std::move(on_verdict)) {}
+      on_verdict_(std::move(on_verdict)),
+      on_recognised_(std::move(on_recognised)) {}
 
 UploadSlot* UploadMatcher::slot_of_tag(uint64_t tag) const {
   if (lcore_of(tag) >= channels_.size() || slot_of(tag) >= kUploadSlotsPerLcore) return nullptr;
@@ -25,7 +26,7 @@ UploadMatcher::Work UploadMatcher::take(UploadSlot& slot, uint64_t tag) const {
     const std::lock_guard lock(slot.mutex);
     const bool over = slot.tag.load(std::memory_order_acquire) != tag || slot.finding.has_value();
     if (over) return {};
-    work = {std::move(slot.recognition), slot.early, slot.mode};
+    work = {std::move(slot.recognition), slot.early, slot.mode, slot.recognised};
   }
   if (!work.recognition) work.recognition = std::make_unique<Recognition>(index_.match());
   return work;
@@ -36,6 +37,7 @@ void UploadMatcher::give_back(UploadSlot& slot, uint64_t tag, Work work) const {
   if (slot.tag.load(std::memory_order_acquire) != tag) return;  // over meanwhile
   slot.recognition = std::move(work.recognition);
   slot.early = work.early;
+  slot.recognised = work.recognised;
 }
 
 void UploadMatcher::on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) {
@@ -53,7 +55,7 @@ void UploadMatcher::on_view_items(uint64_t tag, int view, uint32_t first_item,
   } else {
     work.recognition->append_view(view, first_item, items);
   }
-  if (auto finding = look(work, *slot)) {
+  if (auto finding = look(work, *slot, tag)) {
     publish(*slot, tag, std::move(*finding));
   } else {
     give_back(*slot, tag, std::move(work));
@@ -61,10 +63,16 @@ void UploadMatcher::on_view_items(uint64_t tag, int view, uint32_t first_item,
 }
 
 // What is enough to stop the upload now. Where nothing is stopped, it is noted that it would be.
-std::optional<Finding> UploadMatcher::look(Work& work, const UploadSlot& slot) const {
-  if (!early_ || work.early) return {};
-  std::vector<Match> certain = work.recognition->decisive(Action::kBlock);
+std::optional<Finding> UploadMatcher::look(Work& work, const UploadSlot& slot, uint64_t tag) const {
+  const bool may_stop = early_ && !work.early;
+  const bool may_recognise = on_recognised_ && !work.recognised;
+  if (!may_stop && !may_recognise) return {};
+  std::vector<Match> certain =
+      work.recognition->decisive(may_recognise ? Action::kAllow : Action::kBlock);
   if (certain.empty()) return {};
+  if (may_recognise) on_recognised_(tag);
+  work.recognised = true;
+  if (!may_stop) return {};
   auto verdict = judge_early(certain);
   if (!verdict) return {};
   work.early = EarlyVerdict{.at = std::chrono::system_clock::now(),

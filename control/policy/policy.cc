@@ -87,6 +87,7 @@ Verdict judge(std::vector<Match> matches, const DecodeEnd& end, const FailPolicy
   const DecodeOutcome cause = cause_of(end);
   Verdict by_failure = failed(policy.of(cause), outcome_name(cause), checked_of(cause));
   if (cause == DecodeOutcome::decoded) by_failure.reason = kReasonNoMatch;
+  if (end.skipped_seconds > 0) by_failure.checked = std::max(by_failure.checked, Checked::kPartial);
 
   Verdict verdict = std::move(by_failure);
   verdict.matches = judge_matches(std::move(matches));

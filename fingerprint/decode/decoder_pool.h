@@ -34,6 +34,7 @@ struct DecodeEnd {
   DecodeOutcome outcome = DecodeOutcome::decoded;
   double decoded_seconds = 0;   // audio that became items
   double gap_seconds = 0;       // audio between first and last item that is not in them
+  double skipped_seconds = 0;   // audio that was left out, as CoverageSettings ask for
   double duration_seconds = 0;  // of the stream as its headers say, or as decoded
   char format[16] = {};         // "mp3", "mov", …; empty where nothing was recognised
   char codec[16] = {};
@@ -65,7 +66,7 @@ class StreamProducer {
   // tag comes back with everything the listener hears of this stream. size_bytes: -1 if unknown.
   // Error: decoder_overload, when every worker is full; on_end is then not called.
   virtual tl::expected<StreamHandle, DecodeOutcome> begin(uint64_t tag, int64_t size_bytes) = 0;
-  // The same without probes, whatever is set: for those who only want the fingerprint.
+  // The same whole and without probes, whatever is set: for those who want the fingerprint.
   virtual tl::expected<StreamHandle, DecodeOutcome> begin_unprobed(uint64_t tag,
                                                                    int64_t size_bytes) = 0;
 
@@ -85,6 +86,13 @@ struct ProbeSettings {
   int step_max = 0;  // steps ±1 … ±step_max; 0: none
   static constexpr double kCpuShareMax = 4;
   double cpu_share = 0.15;  // of what decoding costs, in the long run; 0: none
+};
+
+// How much of a stream is decoded: the first `share` of each period, in seconds of audio.
+struct CoverageSettings {
+  static constexpr double kShareMin = 0.05, kPeriodMin = 10, kPeriodMax = 3600;
+  double share = 1;  // 1: all of it
+  double period_seconds = 60;
 };
 
 class DecoderPool {
@@ -116,6 +124,11 @@ class DecoderPool {
   // Of streams that begin from now on; none at first. Values out of range are brought into it.
   // Thread: any.
   virtual void set_probes(const ProbeSettings& settings) = 0;
+  // Likewise; all at first.
+  virtual void set_coverage(const CoverageSettings& settings) = 0;
+  // All that follows of this stream is decoded, whatever the coverage: something was found in what
+  // it has decoded. Thread: any.
+  virtual void look_closer(uint64_t tag) = 0;
 
   struct Worker {
     int pid;

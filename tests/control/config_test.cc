@@ -58,6 +58,10 @@ TEST_F(ConfigTest, SaysFileLineKeyAndWhat) {
             ":1: key dataplane.origin_port: is missing: which DPDK device is it?");
   EXPECT_EQ(error_of("[decoder]\nstall_max_ms = 500\n"),
             ":2: key decoder.stall_max_ms: must be 600..600000, is 500");
+  EXPECT_EQ(error_of("[decoder]\ncoverage_share = 0\n"),
+            ":2: key decoder.coverage_share: must be a number, 0.05..1, is 0");
+  EXPECT_EQ(error_of("[decoder]\ncoverage_share = 0.25\ncoverage_period_seconds = 40\n"),
+            "accepted");
   EXPECT_EQ(error_of("[match]\nearly_verdict = \"no\"\n"),
             ":2: key match.early_verdict: must be true or false");
   EXPECT_EQ(error_of("[match]\nearly_verdict = false\nthreads = 3\n"), "accepted");

@@ -91,6 +91,8 @@ class FakePool : public DecoderPool {
 
   StreamProducer& producer(int) override { std::abort(); }
   void set_probes(const ProbeSettings& settings) override { probes = settings; }
+  void set_coverage(const CoverageSettings&) override {}
+  void look_closer(uint64_t) override {}
   Status status() const override { return {}; }
 };
 

@@ -245,6 +245,20 @@ TEST_F(InspectionTest, WhereEarlyVerdictsAreOffNothingIsStopped) {
   EXPECT_TRUE(row()["early"].is_null());
 }
 
+TEST_F(InspectionTest, WhatIsRecognisedIsSaidOnce) {
+  expect_certain_block();
+  index_.decisive[0].bank.action = Action::kTrack;
+  std::vector<uint64_t> recognised;
+  matcher_ = std::make_unique<UploadMatcher>(
+      index_, policy_, channels_, false, [this](uint64_t tag) { recorder_->verdict_ready(tag); },
+      [&](uint64_t tag) { recognised.push_back(tag); });
+  begin(1);
+  append(1);
+  items();
+  items();
+  EXPECT_EQ(recognised, std::vector{producer_.last().tag});
+}
+
 TEST_F(InspectionTest, ProbesReachTheMatchesAndAreNotKept) {
   begin(1);
   append(1);

@@ -162,6 +162,19 @@ TEST(Policy, AGapMakesItPartial) {
   EXPECT_EQ(judge({match_of(Action::kBlock, 20)}, end, {}).reason, "match");
 }
 
+TEST(Policy, WhatWasSkippedOnPurposeMakesItPartialAndIsNoFailure) {
+  DecodeEnd end = end_of(DecodeOutcome::decoded);
+  end.skipped_seconds = 30;
+  const Verdict passed = judge({}, end, {});
+  EXPECT_EQ(passed.checked, Checked::kPartial);
+  EXPECT_EQ(passed.verdict, VerdictKind::kPass);
+  EXPECT_EQ(passed.reason, "no_match");
+  EXPECT_EQ(judge({match_of(Action::kBlock, 20)}, end, {}).verdict, VerdictKind::kBlock);
+  DecodeEnd lost = end_of(DecodeOutcome::not_audio);
+  lost.skipped_seconds = 30;
+  EXPECT_EQ(judge({}, lost, {}).checked, Checked::kNone);
+}
+
 TEST(Policy, UnaskedFollowsTheDataplanesReason) {
   const Verdict deadline = judge_unasked(DataplaneReason::hold_deadline, {});
   EXPECT_EQ(deadline.verdict, VerdictKind::kFlag);

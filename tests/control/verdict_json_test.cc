@@ -101,6 +101,16 @@ TEST(VerdictJson, AnUploadNobodyDecoded) {
   EXPECT_EQ(json["coverage"]["mode"], "none");
 }
 
+TEST(VerdictJson, AnUploadOfWhichAShareWasDecoded) {
+  Decision decision = sample();
+  decision.decode->decoded_seconds = 10;
+  decision.decode->skipped_seconds = 30;
+  decision.decode->duration_seconds = 40;
+  const Json json = verdict_json(decision);
+  EXPECT_EQ(json["coverage"], Json::parse(R"({"mode":"sparse","decoded_seconds":10.0,
+      "gap_seconds":0.0,"skipped_seconds":30.0,"share":0.25})"));
+}
+
 TEST(VerdictJson, AnUploadThatWasStopped) {
   Decision decision = sample();
   decision.early =

@@ -182,7 +182,7 @@ TEST(ItemStream, KeepsToItsGridBehindAGap) {
   const size_t gap_begin = 12 * kSampleRateHz + 77;
   const size_t gap_end = 20 * kSampleRateHz + 123;
   stream.feed(std::span(samples).first(gap_begin));
-  stream.jump_to(gap_end);
+  stream.jump_to(gap_end, decode::ItemStream::Jump::kMissing);
   stream.feed(std::span(samples).subspan(gap_end));
 
   stream.finish();

@@ -201,6 +201,17 @@ TEST(ResultCheck, KnowsTimes) {
   }
 }
 
+TEST(ResultCheck, LetsAWorkerSkipOnlyWhereItMay) {
+  ResultEntry ended = entry(ResultKind::kEnded);
+  ended.end.skipped_seconds = 30;
+  EXPECT_EQ(fault_of(ended), ResultFault::kSeconds);
+  StreamProgress sparse = stream();
+  sparse.is_sparse = true;
+  EXPECT_TRUE(check_result(ended, sparse));
+  ended.end.skipped_seconds = -1;
+  EXPECT_FALSE(check_result(ended, sparse));
+}
+
 TEST(ResultCheck, TakesNamesOnlyAsFarAsTheyAreNames) {
   ResultEntry ended = entry(ResultKind::kEnded);
   std::memcpy(ended.end.format, "mp3\x1b[2J", 8);

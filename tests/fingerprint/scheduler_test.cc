@@ -56,8 +56,8 @@ class SchedulerTest : public testing::Test {
 // One stream makes more probe items than a host takes that is busy elsewhere.
 TEST_F(SchedulerTest, ProbesThatWaitForRoomKeepNoOtherStreamWaiting) {
   constexpr int kEntries = 3 * kProbeEntriesMax;
-  ASSERT_TRUE(share_.begin(1, -1, pack_probes({.step_max = 1})));
-  ASSERT_TRUE(share_.begin(2, -1, pack_probes({})));
+  ASSERT_TRUE(share_.begin(1, -1, {.probes = pack_probes({.step_max = 1})}));
+  ASSERT_TRUE(share_.begin(2, -1));
   std::atomic<bool> probed = false, other_ended = false, over = false;
   const auto body = [&](StreamContext& stream) -> ResultEnd {
     if (stream.probes().step_max > 0) {
@@ -104,7 +104,7 @@ TEST_F(SchedulerTest, AStreamAtItsEndWaitsForNoOther) {
   std::optional<Share::Stream> ending;
   const auto begin_and_finish = [&] {
     if (!ending) {
-      ending = share_.begin(kSlots, -1, pack_probes({}));
+      ending = share_.begin(kSlots, -1);
       begun += ending.has_value();
     } else if (ended == begun) {  // what the collector would do
       worker_.payload().slot(kSlots - 1).closed_generation.store(ending->generation);
@@ -133,7 +133,7 @@ TEST_F(SchedulerTest, AStreamAtItsEndWaitsForNoOther) {
     return {};
   };
   for (int64_t size = 0; size + 1 < kSlots; ++size) {
-    ASSERT_TRUE(share_.begin(1, size, pack_probes({})));
+    ASSERT_TRUE(share_.begin(1, size));
   }
   Scheduler(worker_.memory().data(), results(), worker_socket_.get(), body).run([&] {
     return ended < kEndings;

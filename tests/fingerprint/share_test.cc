@@ -172,8 +172,8 @@ TEST(ProducerTest, GivesStreamsToWorkersThatAreAtWork) {
         std::vector<Partition>{{0, kSlots, 0, kBlocks, false}}, 0, 1000));
   }
   PoolCounters counters;
-  const std::atomic<uint64_t> probes{0};
-  Producer producer(workers, 0, counters, probes);
+  const PoolSettings settings;
+  Producer producer(workers, 0, counters, settings);
   workers[1]->at_work = true;
   for (uint32_t i = 0; i < kSlots; ++i) ASSERT_TRUE(producer.begin(i, -1));
   EXPECT_EQ(workers[1]->streams, static_cast<int>(kSlots));

@@ -99,7 +99,7 @@ class Pool : public DecoderPool {
           std::make_unique<WorkerHost>(*memories_.back(), listener, counters_, items_max));
     }
     for (uint32_t i = 0; i < partitions.size(); ++i) {
-      producers_.push_back(std::make_unique<Producer>(memories_, i, counters_, probes_));
+      producers_.push_back(std::make_unique<Producer>(memories_, i, counters_, settings_));
     }
     const std::string path =
         options.worker_path.empty() ? default_worker_path() : options.worker_path;
@@ -112,7 +112,15 @@ class Pool : public DecoderPool {
     return *producers_.at(static_cast<size_t>(index));
   }
 
-  void set_probes(const ProbeSettings& settings) override { probes_ = pack_probes(settings); }
+  void set_probes(const ProbeSettings& settings) override {
+    settings_.probes = pack_probes(settings);
+  }
+  void set_coverage(const CoverageSettings& settings) override {
+    settings_.coverage = pack_coverage(settings);
+  }
+  void look_closer(uint64_t tag) override {
+    for (const auto& memory : memories_) memory->look_closer(tag);
+  }
 
   Status status() const override {
     Status status{};
@@ -131,7 +139,7 @@ class Pool : public DecoderPool {
 
  private:
   PoolCounters counters_;
-  std::atomic<uint64_t> probes_{0};  // none
+  PoolSettings settings_;
   std::vector<std::unique_ptr<WorkerMemory>> memories_;
   std::vector<std::unique_ptr<Producer>> producers_;
   std::unique_ptr<Collector> collector_;

@@ -1,7 +1,5 @@
 #include "fingerprint/decode/host/producer.h"
 
-#include "fingerprint/decode/shared/probe_word.h"
-
 namespace soundgate::decode {
 namespace {
 
@@ -18,26 +16,26 @@ Share::Stream stream_of(StreamHandle handle) {
 }  // namespace
 
 Producer::Producer(const std::vector<std::unique_ptr<WorkerMemory>>& workers, uint32_t index,
-                   PoolCounters& counters, const std::atomic<uint64_t>& probes)
-    : counters_(counters), probes_(probes) {
+                   PoolCounters& counters, const PoolSettings& settings)
+    : counters_(counters), settings_(settings) {
   for (const auto& worker : workers) shares_.emplace_back(*worker, index);
 }
 
 tl::expected<StreamHandle, DecodeOutcome> Producer::begin(uint64_t tag, int64_t size_bytes) {
-  return begin_stream(tag, size_bytes, probes_.load(std::memory_order_relaxed));
+  return begin_stream(tag, size_bytes, settings_.current());
 }
 
 tl::expected<StreamHandle, DecodeOutcome> Producer::begin_unprobed(uint64_t tag,
                                                                    int64_t size_bytes) {
-  return begin_stream(tag, size_bytes, pack_probes({}));
+  return begin_stream(tag, size_bytes, {});
 }
 
 tl::expected<StreamHandle, DecodeOutcome> Producer::begin_stream(uint64_t tag, int64_t size_bytes,
-                                                                 uint64_t probes) {
+                                                                 const StreamSettings& settings) {
   const size_t first = least_loaded();
   for (size_t i = 0; i < shares_.size(); ++i) {
     const size_t worker = (first + i) % shares_.size();
-    if (const auto stream = shares_[worker].begin(tag, size_bytes, probes)) {
+    if (const auto stream = shares_[worker].begin(tag, size_bytes, settings)) {
       next_worker_ = (worker + 1) % shares_.size();
       counters_.begun.fetch_add(1, std::memory_order_relaxed);
       return make_handle(worker, *stream);

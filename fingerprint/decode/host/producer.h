@@ -12,11 +12,20 @@
 
 namespace soundgate::decode {
 
+// What streams that begin are to have: any thread may change it, a word at a time.
+struct PoolSettings {
+  std::atomic<uint64_t> probes{StreamSettings().probes};
+  std::atomic<uint64_t> coverage{StreamSettings().coverage};
+
+  StreamSettings current() const {
+    return {probes.load(std::memory_order_relaxed), coverage.load(std::memory_order_relaxed)};
+  }
+};
+
 class Producer : public StreamProducer {
  public:
-  // probes: pack_probes() of what streams that begin are to have.
   Producer(const std::vector<std::unique_ptr<WorkerMemory>>& workers, uint32_t index,
-           PoolCounters& counters, const std::atomic<uint64_t>& probes);
+           PoolCounters& counters, const PoolSettings& settings);
 
   tl::expected<StreamHandle, DecodeOutcome> begin(uint64_t tag, int64_t size_bytes) override;
   tl::expected<StreamHandle, DecodeOutcome> begin_unprobed(uint64_t tag,
@@ -27,14 +36,14 @@ class Producer : public StreamProducer {
 
  private:
   tl::expected<StreamHandle, DecodeOutcome> begin_stream(uint64_t tag, int64_t size_bytes,
-                                                         uint64_t probes);
+                                                         const StreamSettings& settings);
   size_t least_loaded() const;
   Share& share_of(StreamHandle stream);
 
   std::deque<Share> shares_;  // one per worker
   size_t next_worker_ = 0;    // where to look first: equals take turns
   PoolCounters& counters_;
-  const std::atomic<uint64_t>& probes_;
+  const PoolSettings& settings_;
 };
 
 }  // namespace soundgate::decode

@@ -47,17 +47,20 @@ tl::expected<CheckedResult, ResultFault> check_items(const ResultEntry& entry,
   return ItemsResult{view, entry.first_item, {entry.items, entry.item_count}};
 }
 
-tl::expected<CheckedResult, ResultFault> check_end(const ResultEnd& said) {
+tl::expected<CheckedResult, ResultFault> check_end(const ResultEnd& said,
+                                                   const StreamProgress& stream) {
   if (said.outcome >= kOutcomeCount) return tl::unexpected(ResultFault::kOutcome);
   DecodeEnd end;
   end.outcome = static_cast<DecodeOutcome>(said.outcome);
   if (!is_workers_to_say(end.outcome)) return tl::unexpected(ResultFault::kOutcome);
   if (!is_time(said.decoded_seconds) || !is_time(said.gap_seconds) ||
-      !is_time(said.duration_seconds)) {
+      !is_time(said.duration_seconds) || !is_time(said.skipped_seconds) ||
+      (said.skipped_seconds > 0 && !stream.is_sparse)) {
     return tl::unexpected(ResultFault::kSeconds);
   }
   end.decoded_seconds = said.decoded_seconds;
   end.gap_seconds = said.gap_seconds;
+  end.skipped_seconds = said.skipped_seconds;
   end.duration_seconds = said.duration_seconds;
   copy_name(said.format, end.format);
   copy_name(said.codec, end.codec);
@@ -82,7 +85,7 @@ tl::expected<CheckedResult, ResultFault> check_result(const ResultEntry& entry,
       if (entry.consumed_bytes > stream.consumed_bytes) return ProgressResult{};
       return tl::unexpected(ResultFault::kConsumed);
     case ResultKind::kEnded:
-      return check_end(entry.end);
+      return check_end(entry.end, stream);
   }
   return tl::unexpected(ResultFault::kKind);
 }

@@ -46,6 +46,7 @@ class PerView {
 struct StreamProgress {
   uint32_t generation = 0;  // 0: no live stream
   int probe_step_max = 0;
+  bool is_sparse = false;  // parts of it may be skipped
   PerView<uint32_t> next_item{};
   uint32_t items_max = 0;  // plain ones
   uint64_t appended_bytes = 0;

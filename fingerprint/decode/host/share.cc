@@ -23,7 +23,8 @@ Share::Share(WorkerMemory& worker, uint32_t producer)
   free_blocks_.reserve(fresh_end_ - fresh_block_);
 }
 
-std::optional<Share::Stream> Share::begin(uint64_t tag, int64_t size_bytes, uint64_t probes) {
+std::optional<Share::Stream> Share::begin(uint64_t tag, int64_t size_bytes,
+                                          const StreamSettings& settings) {
   collect_ended();
   if (free_slots_.empty()) return std::nullopt;
   const uint32_t slot = free_slots_.back();
@@ -40,7 +41,8 @@ std::optional<Share::Stream> Share::begin(uint64_t tag, int64_t size_bytes, uint
   shared.appended_bytes.store(0, std::memory_order_relaxed);
   shared.evicted_end.store(kHeaderBlocks, std::memory_order_relaxed);
   shared.size_bytes.store(size_bytes, std::memory_order_relaxed);
-  shared.probes.store(probes, std::memory_order_relaxed);
+  shared.probes.store(settings.probes, std::memory_order_relaxed);
+  shared.coverage.store(settings.coverage, std::memory_order_relaxed);
   worker_.streams.fetch_add(1, std::memory_order_relaxed);
   shared.generation.store(generation, std::memory_order_release);
   return Stream{slot, generation};

@@ -12,8 +12,16 @@
 
 #include "fingerprint/decode/decoder_pool.h"
 #include "fingerprint/decode/host/worker_memory.h"
+#include "fingerprint/decode/shared/coverage_word.h"
+#include "fingerprint/decode/shared/probe_word.h"
 
 namespace soundgate::decode {
+
+// What of a stream is decoded, and how.
+struct StreamSettings {
+  uint64_t probes = pack_probes({});
+  uint64_t coverage = pack_coverage({});
+};
 
 class Share {
  public:
@@ -23,8 +31,9 @@ class Share {
     uint32_t slot;
     uint32_t generation;
   };
-  // Nothing: no slot is free. probes: pack_probes().
-  std::optional<Stream> begin(uint64_t tag, int64_t size_bytes, uint64_t probes = 0);
+  // Nothing: no slot is free.
+  std::optional<Stream> begin(uint64_t tag, int64_t size_bytes,
+                              const StreamSettings& settings = {});
   StreamProducer::Append append(Stream stream, std::span<const std::byte> bytes);
   void finish(Stream stream);
   void cancel(Stream stream);

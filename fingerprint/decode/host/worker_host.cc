@@ -4,6 +4,7 @@
 #include <system_error>
 #include <utility>
 
+#include "fingerprint/decode/shared/coverage_word.h"
 #include "fingerprint/decode/shared/probe_word.h"
 
 namespace soundgate::decode {
@@ -88,9 +89,12 @@ WorkerHost::Stream& WorkerHost::look_up(uint32_t slot) {
   if (generation == shared.closed_generation.load(std::memory_order_relaxed)) {
     stream.progress.generation = 0;
   } else if (generation != stream.progress.generation) {
+    const CoverageSettings coverage =
+        unpack_coverage(shared.coverage.load(std::memory_order_relaxed));
     const ProbeSettings probes = unpack_probes(shared.probes.load(std::memory_order_relaxed));
     stream = Stream{.progress = {.generation = generation,
                                  .probe_step_max = probes.step_max,
+                                 .is_sparse = coverage.share < 1,
                                  .items_max = items_max_}};
   }
   stream.progress.appended_bytes = shared.appended_bytes.load(std::memory_order_acquire);
@@ -130,6 +134,8 @@ bool WorkerHost::is_cancelled(uint32_t slot) const {
 // A worker that took over knows neither what the one before it had delivered, nor what of that it
 // could not read any more.
 void WorkerHost::end_as_said(uint32_t slot, const Stream& stream, DecodeEnd how) {
+  // Where parts were skipped, items that are not there do not say why.
+  if (how.skipped_seconds > 0) return end(slot, how);
   const double audio_seconds = how.decoded_seconds + how.gap_seconds;
   double missing_seconds = stream.gap_items * kItemSeconds;
   if (how.gap_seconds > 0) {  // it may be so near to the end that no item follows it

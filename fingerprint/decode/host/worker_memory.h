@@ -58,6 +58,17 @@ class WorkerMemory {
     futex_wake(payload_.header().wake_sequence);
   }
 
+  // Whatever becomes of the stream meanwhile, at worst its successor is not looked at more closely.
+  void look_closer(uint64_t tag) const {
+    for (uint32_t slot = 0; slot < payload_.geometry().slot_count; ++slot) {
+      Slot& shared = payload_.slot(slot);
+      const uint32_t generation = shared.generation.load(std::memory_order_acquire);
+      if (control(slot).tag.load(std::memory_order_relaxed) == tag) {
+        shared.closer_generation.store(generation, std::memory_order_relaxed);
+      }
+    }
+  }
+
   // Slots whose stream has ended, from the collector to the producer they belong to.
   using EndedRing = SpscRing<uint32_t, kSlotsPerWorker>;
   EndedRing& ended(uint32_t producer) const { return ended_[producer]; }

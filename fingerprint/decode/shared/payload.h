@@ -7,7 +7,8 @@
 // names: entry b for the kHeaderBlocks first ones, which are never evicted, and a circular part for
 // the rest, of which the blocks before evicted_end are gone.
 //
-// Thread: each slot is written by the producer that owns it (closed_generation: by the collector);
+// Thread: each slot is written by the producer that owns it (closed_generation: by the collector,
+//   closer_generation: by the pool);
 //   the worker reads. appended_bytes and generation are stored with release, last.
 #pragma once
 
@@ -53,10 +54,12 @@ struct alignas(64) Slot {
   std::atomic<uint32_t> generation;         // one more for each stream; 0: none yet
   std::atomic<uint32_t> closed_generation;  // the last stream of this slot that has ended
   std::atomic<uint32_t> flags;
+  std::atomic<uint32_t> closer_generation;  // of the stream that all that follows is wanted of
   std::atomic<uint64_t> appended_bytes;
   std::atomic<uint64_t> evicted_end;  // stream blocks kHeaderBlocks..evicted_end are gone
   std::atomic<int64_t> size_bytes;    // as announced; -1 unknown
   std::atomic<uint64_t> probes;       // pack_probes()
+  std::atomic<uint64_t> coverage;     // pack_coverage()
 };
 static_assert(sizeof(Slot) == 64);
 static_assert(std::atomic<uint64_t>::is_always_lock_free);

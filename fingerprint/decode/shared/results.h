@@ -34,6 +34,7 @@ struct ResultEnd {
   uint32_t reserved;
   double decoded_seconds;
   double gap_seconds;
+  double skipped_seconds;
   double duration_seconds;
   char format[16];
   char codec[16];

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 
+#include "fingerprint/decode/shared/coverage_word.h"
 #include "fingerprint/decode/shared/payload.h"
 #include "fingerprint/decode/shared/probe_word.h"
 
@@ -40,6 +41,10 @@ class ByteSource {
     return slot_.flags.load(std::memory_order_acquire) & Slot::kFinished;
   }
   int64_t size_bytes() const { return slot_.size_bytes.load(std::memory_order_relaxed); }
+  CoverageSettings coverage() const {
+    if (slot_.closer_generation.load(std::memory_order_relaxed) == generation_) return {};
+    return unpack_coverage(slot_.coverage.load(std::memory_order_relaxed));
+  }
   ProbeSettings probes() const {
     return unpack_probes(slot_.probes.load(std::memory_order_relaxed));
   }

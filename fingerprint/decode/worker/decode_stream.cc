@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "fingerprint/decode/worker/audio_decoder.h"
+#include "fingerprint/decode/worker/coverage_schedule.h"
 #include "fingerprint/decode/worker/demuxer.h"
 #include "fingerprint/decode/worker/item_stream.h"
 #include "fingerprint/decode/worker/prober.h"
@@ -24,6 +25,9 @@ constexpr double kTruncatedShareMin = 0.01;
 
 constexpr uint64_t kPacketsToGetGoing = 8;  // that may fail behind a gap
 
+// Decoded before a stretch, and thrown away: what MP3 borrows bits of, what others overlap with.
+constexpr double kWarmUpSeconds = 0.3;
+
 // Where a frame lies in the audio. Frames say so themselves where the format has timestamps; where
 // it has none, what is missing is reckoned from the bytes that are.
 class FrameClock {
@@ -33,9 +37,15 @@ class FrameClock {
   void see(const AVFrame& frame) {
     if (!first_pts_ && frame.pts != AV_NOPTS_VALUE) first_pts_ = frame.pts;
   }
-  std::optional<double> seconds(const AVFrame& frame) const {
-    if (!first_pts_ || frame.pts == AV_NOPTS_VALUE || frame.pts < *first_pts_) return std::nullopt;
-    return static_cast<double>(frame.pts - *first_pts_) * seconds_per_tick_;
+  // Frames count on from this one, which lies there.
+  void set(const AVFrame& frame, double seconds) { first_pts_ = frame.pts - ticks(seconds); }
+  std::optional<double> seconds(int64_t pts) const {
+    if (!first_pts_ || pts == AV_NOPTS_VALUE || pts < *first_pts_) return std::nullopt;
+    return static_cast<double>(pts - *first_pts_) * seconds_per_tick_;
+  }
+  int64_t ticks(double seconds) const { return std::llround(seconds / seconds_per_tick_); }
+  double duration(const AVPacket& packet) const {
+    return static_cast<double>(packet.duration) * seconds_per_tick_;
   }
 
  private:
@@ -77,12 +87,15 @@ class StreamDecoder {
     packet_.reset(av_packet_alloc());
     if (!packet_) throw std::bad_alloc();
     read_to_end();
-    decode(nullptr);
-    resampler_.flush();
-    items_.finish();
-    prober_.finish();
+    end_stretch();
+    if (awaited_ == Awaited::kBehindSkipped) {
+      items_.jump_to(samples_at(skipped_to_), ItemStream::Jump::kSkipped);
+    }
     return outcome();
   }
+
+  // The first frame behind what was left out, to say where that is.
+  enum class Awaited : uint8_t { kNothing, kBehindGap, kBehindSkipped };
 
   void read_to_end() {
     for (;;) {
@@ -90,7 +103,8 @@ class StreamDecoder {
       if (stumbles()) continue;
       if (read_error_ < 0 || too_long_ || decoder_.out_of_memory()) return;
       if (first_packet_at_ < 0) first_packet_at_ = packet_->pos;
-      if (is_whole(*packet_)) {
+      date(*packet_);
+      if (is_whole(*packet_) && is_wanted(*packet_)) {
         ++packets_;
         decode(packet_.get());
       }
@@ -119,38 +133,88 @@ class StreamDecoder {
   bool is_whole(const AVPacket& packet) {
     if (!io_.gap() || behind_gap_ || packet.pos + packet.size <= io_.gap()->begin) return true;
     if (packet.pos < io_.gap()->end) return false;
+    pause(Awaited::kBehindGap);
+    behind_gap_ = true;
+    return true;
+  }
+
+  // Packets of ADTS do not say where they lie, but are as long as each other.
+  void date(AVPacket& packet) {
+    undated_seconds_ += frame_seconds_;  // of the packet before
+    if (packet.pts == AV_NOPTS_VALUE) packet.pts = clock_->ticks(undated_seconds_);
+    if (packet.duration == 0) packet.duration = clock_->ticks(frame_seconds_);
+  }
+
+  // What the coverage asks for, and a little before it.
+  bool is_wanted(const AVPacket& packet) {
+    const auto begin = clock_->seconds(packet.pts);
+    if (!begin) return awaited_ != Awaited::kBehindSkipped;
+    const double wanted = CoverageSchedule(stream_.coverage()).next_wanted(*begin);
+    const double end = *begin + clock_->duration(packet);
+    if (end + kWarmUpSeconds < wanted) {
+      if (awaited_ == Awaited::kNothing) pause(Awaited::kBehindSkipped);
+      skipped_to_ = end;
+      stretch_begin_.reset();
+      return false;
+    }
+    if (awaited_ == Awaited::kBehindSkipped && !stretch_begin_) {
+      stretch_begin_ = *begin + kWarmUpSeconds;
+      packets_before_gap_ = packets_;
+    }
+    return true;
+  }
+
+  void end_stretch() {
     decode(nullptr);
-    decoder_.forget();
     resampler_.flush();
     items_.finish();
     prober_.finish();
-    behind_gap_ = awaits_frame_ = true;
+  }
+
+  // What comes next does not follow what was before.
+  void pause(Awaited what) {
+    end_stretch();
+    decoder_.forget();
+    awaited_ = what;
     packets_before_gap_ = packets_;
-    return true;
+  }
+
+  static uint64_t samples_at(double seconds) {
+    return static_cast<uint64_t>(std::llround(seconds * kSampleRateHz));
   }
 
   void decode(const AVPacket* packet) {
     const bool whole = decoder_.decode(packet, [this](const AVFrame& frame) {
+      frame_seconds_ = static_cast<double>(frame.nb_samples) / std::max(frame.sample_rate, 1);
       clock_->see(frame);
-      if (awaits_frame_) end_gap(frame);
+      if (awaited_ == Awaited::kBehindSkipped && is_warm_up(frame)) return;
+      if (awaited_ != Awaited::kNothing) end_gap(frame);
       unconvertible_ |= !resampler_.convert(frame);
     });
-    const bool gets_going = behind_gap_ && packets_ <= packets_before_gap_ + kPacketsToGetGoing;
+    const bool gets_going =
+        packets_before_gap_ > 0 && packets_ <= packets_before_gap_ + kPacketsToGetGoing;
     if (whole || gets_going) return;
     ++bad_packets_;
     last_bad_packet_ = packets_;
   }
 
+  bool is_warm_up(const AVFrame& frame) const {
+    const auto begin = clock_->seconds(frame.pts);
+    return begin && stretch_begin_ && *begin + frame_seconds_ <= *stretch_begin_;
+  }
+
   void end_gap(const AVFrame& frame) {
     const double before = static_cast<double>(items_.position()) / kSampleRateHz;
+    const bool skipped = awaited_ == Awaited::kBehindSkipped;
     std::optional<double> here;
-    if (demuxer_.has_timestamps()) here = clock_->seconds(frame);
-    if (!here) here = before + reckoned_gap_seconds(before);
-    awaits_frame_ = false;
+    if (skipped || demuxer_.has_timestamps()) here = clock_->seconds(frame.pts);
+    if (!here) here = before + (skipped ? 0 : reckoned_gap_seconds(before));
+    awaited_ = Awaited::kNothing;
     too_long_ |= *here > stream_.audio_seconds_max();
     const double there = std::clamp(*here, before, std::max(stream_.audio_seconds_max(), before));
-    const auto position = static_cast<uint64_t>(std::llround(there * kSampleRateHz));
-    items_.jump_to(position);
+    clock_->set(frame, there);
+    const uint64_t position = resampler_.begin_at(frame, there);
+    items_.jump_to(position, skipped ? ItemStream::Jump::kSkipped : ItemStream::Jump::kMissing);
     prober_.jump_to(position);
   }
 
@@ -170,7 +234,8 @@ class StreamDecoder {
     if (decoder_.out_of_memory()) return DecodeOutcome::decoder_memory;
     if (io_.stop()) return *io_.stop();
     if (too_long_) return DecodeOutcome::too_long;
-    if (io_.gap() && (!behind_gap_ || awaits_frame_)) return DecodeOutcome::decoder_lost;
+    if (io_.gap() && (!behind_gap_ || awaited_ == Awaited::kBehindGap))
+      return DecodeOutcome::decoder_lost;
     if (items_.decoded_seconds() == 0) return DecodeOutcome::undecodable;
     if (is_damaged()) return DecodeOutcome::damaged;
     if (is_truncated()) return DecodeOutcome::truncated;
@@ -186,11 +251,15 @@ class StreamDecoder {
 
   bool is_truncated() const {
     const double promised = demuxer_.promised_seconds();
-    const double missing = promised - items_.decoded_seconds() - items_.gap_seconds();
+    const double missing = promised - audio_seconds();
     const int64_t promised_bytes = stream_.size_bytes();
     return missing > std::max(kTruncatedSecondsMin, kTruncatedShareMin * promised) ||
            (stream_.is_finished() && promised_bytes >= 0 &&
             stream_.appended_bytes() < static_cast<uint64_t>(promised_bytes));
+  }
+
+  double audio_seconds() const {
+    return items_.decoded_seconds() + items_.gap_seconds() + items_.skipped_seconds();
   }
 
   ResultEnd describe(DecodeOutcome outcome) const {
@@ -198,7 +267,8 @@ class StreamDecoder {
     end.outcome = static_cast<uint32_t>(outcome);
     end.decoded_seconds = items_.decoded_seconds();
     end.gap_seconds = items_.gap_seconds();
-    end.duration_seconds = end.decoded_seconds + end.gap_seconds;
+    end.skipped_seconds = items_.skipped_seconds();
+    end.duration_seconds = audio_seconds();
     copy_name(demuxer_.format(), end.format);
     if (packet_) {  // there is a track, and a decoder for it
       end.duration_seconds =
@@ -226,7 +296,11 @@ class StreamDecoder {
   std::optional<FrameClock> clock_;
   int64_t first_packet_at_ = -1;  // byte position
   bool behind_gap_ = false;
-  bool awaits_frame_ = false;  // the first one behind the gap, to say where that is
+  Awaited awaited_ = Awaited::kNothing;
+  double frame_seconds_ = 0;             // of the last one
+  double undated_seconds_ = 0;           // where a packet lies that does not say so
+  double skipped_to_ = 0;                // in seconds of audio
+  std::optional<double> stretch_begin_;  // likewise; frames before it warm up
   uint64_t packets_before_gap_ = 0;
   uint64_t stumbles_ = 0;
   uint64_t packets_ = 0;

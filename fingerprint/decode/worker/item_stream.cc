@@ -19,10 +19,11 @@ void ItemStream::feed(std::span<const int16_t> samples) {
   if (chroma_.ready() >= kItemsPerEntry) finish();
 }
 
-void ItemStream::jump_to(uint64_t position) {
+void ItemStream::jump_to(uint64_t position, Jump why) {
   finish();
   chroma_.restart();
-  if (position > position_) missing_ += position - position_;
+  uint64_t& left_out = why == Jump::kMissing ? missing_ : skipped_;
+  left_out += position - std::min(position, position_);
   position_ = position;
   next_item_ =
       std::max(next_item_, static_cast<uint32_t>((position + kHopSamples - 1) / kHopSamples));

@@ -21,14 +21,17 @@ class ItemStream {
   explicit ItemStream(Sink sink) : sink_(std::move(sink)) {}
 
   void feed(std::span<const int16_t> samples);
-  // The next sample fed is the one at this position of the audio, not the one after the last.
-  void jump_to(uint64_t position);
+  // The next sample fed is the one at this position of the audio, not the one after the last: those
+  // between are missing, or were skipped on purpose.
+  enum class Jump : uint8_t { kMissing, kSkipped };
+  void jump_to(uint64_t position, Jump why);
   void finish();  // hands over what is held back, so that entries are full: 2 s at most
 
   uint64_t position() const { return position_; }
   uint32_t next_item() const { return next_item_; }
   double decoded_seconds() const { return static_cast<double>(fed_) / kSampleRateHz; }
   double gap_seconds() const { return static_cast<double>(missing_) / kSampleRateHz; }
+  double skipped_seconds() const { return static_cast<double>(skipped_) / kSampleRateHz; }
 
  private:
   Sink sink_;
@@ -39,6 +42,7 @@ class ItemStream {
   uint64_t skip_until_ = 0;  // the next position on the grid, after a gap
   uint64_t fed_ = 0;         // samples
   uint64_t missing_ = 0;     // samples
+  uint64_t skipped_ = 0;     // samples
 };
 
 }  // namespace soundgate::decode

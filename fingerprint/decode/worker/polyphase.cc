@@ -127,8 +127,15 @@ bool Polyphase::suits(int sample_rate_hz) {
          kSampleRateHz / divisor_of(sample_rate_hz) <= kPlacesMax;
 }
 
-Polyphase::Polyphase(int sample_rate_hz)
-    : filters_(PolyphaseFilters::of(sample_rate_hz)), input_(filters_->before()) {}
+Polyphase::Polyphase(int sample_rate_hz, uint64_t first_sample)
+    : filters_(PolyphaseFilters::of(sample_rate_hz)),
+      input_(filters_->before()),
+      first_made_((first_sample * filters_->places() + filters_->advance() - 1) /
+                  filters_->advance()) {
+  const uint64_t ahead = first_made_ * filters_->advance() - first_sample * filters_->places();
+  next_ = ahead / filters_->places();
+  place_ = ahead % filters_->places();
+}
 
 std::span<int16_t> Polyphase::append(size_t count) {
   const size_t used = std::min(next_, input_.size());

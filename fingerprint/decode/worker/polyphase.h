@@ -27,7 +27,11 @@ class Polyphase {
   // Rates that have few places between two samples: all that are usual.
   static bool suits(int sample_rate_hz);
 
-  explicit Polyphase(int sample_rate_hz);
+  // first_sample: of the input, counted from the begin of the audio. What is made lies where it
+  // would if all before had been there, too.
+  Polyphase(int sample_rate_hz, uint64_t first_sample);
+
+  uint64_t first_made() const { return first_made_; }  // of the samples made, counted likewise
 
   // Room for so many samples, to be written before the next call.
   std::span<int16_t> append(size_t count);
@@ -39,8 +43,9 @@ class Polyphase {
  private:
   std::shared_ptr<const PolyphaseFilters> filters_;
   std::vector<int16_t> input_;  // the part of it that is still needed
-  size_t next_ = 0;             // where in input_ the next filter begins
-  size_t place_ = 0;            // which filter that is
+  uint64_t first_made_;
+  size_t next_ = 0;   // where in input_ the next filter begins
+  size_t place_ = 0;  // which filter that is
   std::vector<int16_t> output_;
 };
 

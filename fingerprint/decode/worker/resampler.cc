@@ -5,6 +5,7 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <cmath>
 
 #include "fingerprint/decode/limits.h"
 #include "fingerprint/fingerprint.h"
@@ -26,19 +27,22 @@ bool layout_of(const AVFrame& frame, AVChannelLayout& layout) {
 Resampler::~Resampler() { av_channel_layout_uninit(&channels_); }
 
 bool Resampler::is_set_for(const AVFrame& frame) const {
-  return (context_ || polyphase_) && frame.format == sample_format_ &&
-         frame.sample_rate == sample_rate_hz_ &&
+  return (context_ || polyphase_) && is_like_the_last(frame);
+}
+
+bool Resampler::is_like_the_last(const AVFrame& frame) const {
+  return frame.format == sample_format_ && frame.sample_rate == sample_rate_hz_ &&
          av_channel_layout_compare(&frame.ch_layout, &channels_) == 0;
 }
 
-bool Resampler::set_up(const AVFrame& frame) {
+bool Resampler::set_up(const AVFrame& frame, uint64_t first_sample) {
   flush();
   if (frame.sample_rate < kSampleRateHzMin || frame.sample_rate > kSampleRateHzMax ||
-      ++set_ups_ > kFormatChangesMax) {
+      (!is_like_the_last(frame) && ++set_ups_ > kFormatChangesMax)) {
     return false;
   }
   if (ChannelMixer::can_mix(frame) && Polyphase::suits(frame.sample_rate)) {
-    polyphase_.emplace(frame.sample_rate);
+    polyphase_.emplace(frame.sample_rate, first_sample);
   } else if (!set_up_libswresample(frame)) {
     return false;
   }
@@ -69,8 +73,16 @@ bool Resampler::set_up_libswresample(const AVFrame& frame) {
   return true;
 }
 
+uint64_t Resampler::begin_at(const AVFrame& frame, double seconds) {
+  const double first_sample = std::round(seconds * frame.sample_rate);
+  if (set_up(frame, static_cast<uint64_t>(first_sample)) && polyphase_) {
+    return polyphase_->first_made();
+  }
+  return static_cast<uint64_t>(std::llround(seconds * kSampleRateHz));
+}
+
 bool Resampler::convert(const AVFrame& frame) {
-  if (!is_set_for(frame) && !set_up(frame)) return false;
+  if (!is_set_for(frame) && !set_up(frame, 0)) return false;
   if (polyphase_) {
     convert_usual(frame);
     return true;

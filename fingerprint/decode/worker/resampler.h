@@ -25,11 +25,15 @@ class Resampler {
   ~Resampler();
 
   bool convert(const AVFrame& frame);
+  // The next frame is this one, and lies there in the audio. Returns which sample the first one is
+  // that it makes, counted from the begin of the audio.
+  uint64_t begin_at(const AVFrame& frame, double seconds);
   void flush();  // what the filter still holds back; the next frame does not follow the last
 
  private:
   bool is_set_for(const AVFrame& frame) const;
-  bool set_up(const AVFrame& frame);
+  bool is_like_the_last(const AVFrame& frame) const;
+  bool set_up(const AVFrame& frame, uint64_t first_sample);
   bool set_up_libswresample(const AVFrame& frame);
   void convert_usual(const AVFrame& frame);
   bool run(const uint8_t** input, int input_samples);
