@@ -205,7 +205,7 @@ TEST(ResultCheck, LetsAWorkerSkipOnlyWhereItMay) {
   ResultEntry ended = entry(ResultKind::kEnded);
   ended.end.skipped_seconds = 30;
   EXPECT_EQ(fault_of(ended), ResultFault::kSeconds);
-  StreamProgress sparse = stream();
+  StreamProgress sparse = kStream;
   sparse.is_sparse = true;
   EXPECT_TRUE(check_result(ended, sparse));
   ended.end.skipped_seconds = -1;
