@@ -58,6 +58,9 @@ inline constexpr size_t kProbesBytesMax = kSlotsPerWorker * 2 * kProbeStepMax * 
 // Worker.
 inline constexpr size_t kFiberStackBytes = size_t{512} << 10;  // behind a guard page
 inline constexpr std::chrono::microseconds kTimeSlice{2000};
+// Where more streams than these have something to do, slices are so much shorter that all of them
+// have their turn as often.
+inline constexpr int kStreamsWithWholeSlices = 50;
 // Slices that streams at their end may have before the next one has its turn.
 inline constexpr int kEndingSlicesMax = 16;
 inline constexpr std::chrono::milliseconds kIdleWait{500};    // picks up what needed no wake-up

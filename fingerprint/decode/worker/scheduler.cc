@@ -1,5 +1,6 @@
 #include "fingerprint/decode/worker/scheduler.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -19,9 +20,10 @@ void Scheduler::run(const std::function<bool()>& host_is_alive) {
 
 bool Scheduler::round() {
   results_.beat();
-  bool got_on = false;
-  for (uint32_t slot = 0; slot < payload_.geometry().slot_count; ++slot) got_on |= visit(slot);
-  return got_on;
+  int got_on = 0;
+  for (uint32_t slot = 0; slot < payload_.geometry().slot_count; ++slot) got_on += visit(slot);
+  slice_ = kTimeSlice * kStreamsWithWholeSlices / std::max(got_on, kStreamsWithWholeSlices);
+  return got_on > 0;
 }
 
 StreamTask* Scheduler::task_in(uint32_t slot) {
@@ -40,7 +42,7 @@ StreamTask* Scheduler::task_in(uint32_t slot) {
 }
 
 void Scheduler::run(uint32_t slot) {
-  if (!tasks_[slot]->run()) tasks_[slot].reset();
+  if (!tasks_[slot]->run(slice_)) tasks_[slot].reset();
 }
 
 bool Scheduler::visit(uint32_t slot) {

@@ -35,6 +35,7 @@ class Scheduler {
   StreamBody body_;
   std::array<std::unique_ptr<StreamTask>, kSlotsPerWorker> tasks_;
   std::array<uint32_t, kSlotsPerWorker> begun_generation_{};
+  std::chrono::microseconds slice_ = kTimeSlice;
   uint32_t finish_sequence_ = 0;  // when no stream was finished
 };
 

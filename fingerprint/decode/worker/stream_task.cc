@@ -40,10 +40,10 @@ bool StreamTask::must_wait(ByteSource::State state) const {
           needed_from_ + kBlockBytes >= source_.appended_bytes());
 }
 
-bool StreamTask::run() {
+bool StreamTask::run(std::chrono::microseconds slice) {
   waiting_ = false;
   wants_room_ = false;
-  slice_end_ = std::chrono::steady_clock::now() + kTimeSlice;
+  slice_end_ = std::chrono::steady_clock::now() + slice;
   finish_sequence_ = payload_.header().finish_sequence.load(std::memory_order_relaxed);
   results_.beat();
   results_.set_running(running_mark(slot_, generation_));

@@ -51,7 +51,8 @@ class StreamTask : private StreamContext {
   bool is_finished() const override { return source_.is_finished(); }
   bool is_ending() const { return is_finished() && rest_bytes() <= kEndingBytesMax; }
   uint64_t rest_bytes() const;
-  bool run();  // until it has to wait or its slice is over; false: it has ended
+  // Until it has to wait or its slice is over; false: it has ended.
+  bool run(std::chrono::microseconds slice);
 
  private:
   ByteSource::Result read(uint64_t position, std::span<uint8_t> to) override;
