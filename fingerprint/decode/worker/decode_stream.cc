@@ -41,7 +41,8 @@ class FrameClock {
   void set(const AVFrame& frame, double seconds) { first_pts_ = frame.pts - ticks(seconds); }
   std::optional<double> seconds(int64_t pts) const {
     if (!first_pts_ || pts == AV_NOPTS_VALUE || pts < *first_pts_) return std::nullopt;
-    return static_cast<double>(pts - *first_pts_) * seconds_per_tick_;
+    const uint64_t since = static_cast<uint64_t>(pts) - static_cast<uint64_t>(*first_pts_);
+    return static_cast<double>(since) * seconds_per_tick_;
   }
   int64_t ticks(double seconds) const { return std::llround(seconds / seconds_per_tick_); }
   double duration(const AVPacket& packet) const {
@@ -89,7 +90,7 @@ class StreamDecoder {
     read_to_end();
     end_stretch();
     if (awaited_ == Awaited::kBehindSkipped) {
-      items_.jump_to(samples_at(skipped_to_), ItemStream::Jump::kSkipped);
+      items_.jump_to(samples_at(within_reason(skipped_to_)), ItemStream::Jump::kSkipped);
     }
     return outcome();
   }
@@ -198,20 +199,28 @@ class StreamDecoder {
     last_bad_packet_ = packets_;
   }
 
+  double position_seconds() const { return static_cast<double>(items_.position()) / kSampleRateHz; }
+
+  // What a file says of its times may be anything.
+  double within_reason(double seconds) const {
+    const double before = position_seconds();
+    return std::clamp(seconds, before, std::max(stream_.audio_seconds_max(), before));
+  }
+
   bool is_warm_up(const AVFrame& frame) const {
     const auto begin = clock_->seconds(frame.pts);
     return begin && stretch_begin_ && *begin + frame_seconds_ <= *stretch_begin_;
   }
 
   void end_gap(const AVFrame& frame) {
-    const double before = static_cast<double>(items_.position()) / kSampleRateHz;
+    const double before = position_seconds();
     const bool skipped = awaited_ == Awaited::kBehindSkipped;
     std::optional<double> here;
     if (skipped || demuxer_.has_timestamps()) here = clock_->seconds(frame.pts);
     if (!here) here = before + (skipped ? 0 : reckoned_gap_seconds(before));
     awaited_ = Awaited::kNothing;
     too_long_ |= *here > stream_.audio_seconds_max();
-    const double there = std::clamp(*here, before, std::max(stream_.audio_seconds_max(), before));
+    const double there = within_reason(*here);
     clock_->set(frame, there);
     const uint64_t position = resampler_.begin_at(frame, there);
     items_.jump_to(position, skipped ? ItemStream::Jump::kSkipped : ItemStream::Jump::kMissing);
