@@ -114,6 +114,8 @@ class DecoderPool {
     static constexpr std::chrono::milliseconds kStallMin{600};
     std::chrono::milliseconds stall_max{5000};  // one step of one stream, then timeout
     double audio_seconds_max = 6 * 3600.0;      // of one stream, then too_long
+    // CPU that one stream may take before it delivers more, then decoder_cpu (shared/cpu_budget.h).
+    std::chrono::milliseconds cpu_allowance{2000};
   };
   static tl::expected<std::unique_ptr<DecoderPool>, std::string> start(const Options& options,
                                                                        DecodeListener& listener);

@@ -29,6 +29,7 @@ inline constexpr uint64_t kWakeBytes = size_t{16} << 10;
 inline constexpr uint64_t kEndingWakeBytes = size_t{2} << 10;
 inline constexpr uint64_t kEndingBytesMax = size_t{128} << 10;
 
+inline constexpr int64_t kSpoolBytesMax = kPayloadBytesMax;  // that one stream may be allowed
 inline constexpr double kAudioSecondsMax = 1e6;  // that one stream may be allowed
 
 // Results: what a worker writes and the host checks.
@@ -48,8 +49,8 @@ inline constexpr double kProbeStretchSeconds = 40;  // of upload, that are probe
 inline constexpr double kProbeCost = 0.12;
 inline constexpr double kProbePeriodSecondsMax = 1e7;
 static_assert(kProbePeriodSecondsMax > kAudioSecondsMax, "beyond, there is no second stretch");
-// So much at a time: what the resampler hands over may be half a minute, and each probe has room for
-// what it makes of it.
+// So much at a time: what the resampler hands over may be half a minute, and each probe has room
+// for what it makes of it.
 inline constexpr size_t kProbePieceSamples = 4096;
 // More than a fingerprinter takes; each stream that is in a stretch has one for each step.
 inline constexpr size_t kProbeBytes = size_t{288} << 10;
@@ -77,6 +78,17 @@ inline constexpr int kSampleRateHzMax = 768'000;
 inline constexpr int kResampledSamplesMax = 1 << 20;  // at a time: a frame may last for hours
 inline constexpr size_t kMixedSamplesMax = size_t{1} << 16;  // likewise, of the frame's own rate
 inline constexpr int kFormatChangesMax = 256;  // of one stream: each sets up the resampler anew
+inline constexpr int kChannelsMax = 24;        // 22.2, the most that has a layout of its own
+// No codec makes a larger one; one frame of it may last for hours.
+inline constexpr int kPacketBytesMax = 16 << 20;
+static_assert(kPacketBytesMax < kAllocationBytesMax, "or libav would not make one");
+
+// CPU that a stream earns by what it delivers. The dearest codec (Opus) takes a tenth of it for an
+// item, and all formats less than a quarter of it for a byte.
+inline constexpr std::chrono::nanoseconds kCpuPerItem{2'500'000};  // 20 ms for a second of audio
+inline constexpr std::chrono::nanoseconds kCpuPerByte{50};
+// What a worker may use in each kTick for what is no stream's: looking at its slots, waking up.
+inline constexpr std::chrono::nanoseconds kCpuPerTick{2'500'000};
 
 // Supervision.
 // So many times as long may go by with no word of a stream whose bytes are all there. 256 streams

@@ -107,6 +107,7 @@ TEST(Policy, OutcomesFollowTheFailPolicy) {
       {DecodeOutcome::too_short, VerdictKind::kPass, Checked::kNone},
       {DecodeOutcome::truncated, VerdictKind::kPass, Checked::kPartial},
       {DecodeOutcome::decoder_crash, VerdictKind::kFlag, Checked::kNone},
+      {DecodeOutcome::decoder_cpu, VerdictKind::kFlag, Checked::kPartial},
       {DecodeOutcome::decoder_lost, VerdictKind::kFlag, Checked::kPartial},
   };
   for (const OutcomeRow& row : rows) {

@@ -7,11 +7,17 @@
 #include <algorithm>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
+#include "fingerprint/decode/limits.h"
 #include "tests/fingerprint/test_audio.h"
 
 namespace soundgate::test {
 namespace {
+
+using decode::kChannelsMax;
+using decode::kFormatChangesMax;
+using decode::kPacketBytesMax;
 
 uint32_t get32(const Bytes& bytes, size_t at) {
   uint32_t value = 0;
@@ -46,6 +52,23 @@ class Mp4 {
     }
     put32(bytes_, media_ - 8, get32(bytes_, media_ - 8) + static_cast<uint32_t>(count));
     bytes_.insert(bytes_.begin() + static_cast<ptrdiff_t>(media_), count, std::byte{0});
+    return bytes_;
+  }
+
+  // All of the audio, and zeros after it, are packets of one byte.
+  Bytes with_packets_of_one_byte(uint32_t count) {
+    bytes_.resize(media_ + count);
+    put32(bytes_, media_ - 8, count + 8);
+    const auto fill_in = [this](std::string_view box, std::initializer_list<uint32_t> words) {
+      size_t at = find_word(bytes_, box) + 8;
+      for (const uint32_t word : words) put32(bytes_, std::exchange(at, at + 4), word);
+    };
+    fill_in("stsz", {1, count});        // size, count
+    fill_in("stsc", {1, 1, count, 1});  // entries; first chunk, packets in it, description
+    fill_in("stco", {1});               // chunks
+    fill_in("stts", {1, count, 1024});  // entries; packets, their duration
+    const size_t edits = find_word(bytes_, "edts");
+    std::memcpy(&bytes_[edits], "free", 4);
     return bytes_;
   }
 
@@ -134,6 +157,87 @@ TEST_F(Crafted, ASampleRateMayBeAbsurd) {
     std::memcpy(&wav[kSampleRateAt], &rate_hz, sizeof rate_hz);
     EXPECT_EQ(decode(wav).end.outcome, DecodeOutcome::undecodable) << rate_hz;
   }
+  expect_worker_unharmed();
+}
+
+// With a mask that says where each of them stands, libav would mix them.
+TEST_F(Crafted, ThereMayBeMoreChannelsThanAnybodyMixes) {
+  start();
+  const auto with_channels = [](uint16_t channels) {
+    Bytes wav = music("-c:a pcm_u8 -ac 1 -bitexact -rf64 never", "a8.wav", 90);
+    constexpr size_t kFormatAt = 20, kExtraBytes = 24;
+    struct [[gnu::packed]] {
+      uint16_t tag = 0xfffe, channels;
+      uint32_t rate_hz = 44100, rate_bytes = 44100;
+      uint16_t frame_bytes, sample_bits = 8, extra_bytes = 22, valid_bits = 8;
+      uint32_t mask;
+      uint8_t kind[16] = {1, 0, 0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71};
+    } format;
+    format.channels = format.frame_bytes = channels;
+    format.mask = (uint32_t{1} << channels) - 1;
+    wav.insert(wav.begin() + kFormatAt + 16, kExtraBytes, std::byte{0});
+    wav[kFormatAt - 4] = std::byte{sizeof format};
+    std::memcpy(&wav[kFormatAt], &format, sizeof format);
+    return wav;
+  };
+  EXPECT_EQ(decode(with_channels(kChannelsMax)).end.outcome, DecodeOutcome::decoded);
+  EXPECT_EQ(decode(with_channels(kChannelsMax + 1)).end.outcome, DecodeOutcome::undecodable);
+  expect_worker_unharmed();
+}
+
+TEST_F(Crafted, APacketMayBeLargerThanAnyCodecMakesThem) {
+  start();
+  // 8 s and 9 s of 8 channels: 16 bytes for each of so many samples.
+  const auto in_one_packet = [](int samples) {
+    return music(
+        ("-c:a pcm_s16le -af aresample=131072,aformat=channel_layouts=7.1,asetnsamples=p=0:n=" +
+         std::to_string(samples))
+            .c_str(),
+        ("packet" + std::to_string(samples) + ".mka").c_str(), 8.5);
+  };
+  constexpr int kSamplesMax = kPacketBytesMax / 16;
+  EXPECT_EQ(decode(in_one_packet(kSamplesMax)).end.outcome, DecodeOutcome::decoded);
+  EXPECT_EQ(decode(in_one_packet(kSamplesMax + 1)).end.outcome, DecodeOutcome::damaged);
+  expect_worker_unharmed();
+}
+
+// Each change sets up a resampler.
+TEST_F(Crafted, TheFormatMayChangeAllTheTime) {
+  start();
+  const Bytes pieces[] = {music("-c:a aac -ar 44100", "high.aac", 0.15),
+                          music("-c:a aac -ar 22050", "low.aac", 0.15)};
+  const auto changing = [&](int changes) {
+    Bytes bytes;
+    for (int i = 0; i <= changes; ++i) {
+      bytes.insert(bytes.end(), pieces[i % 2].begin(), pieces[i % 2].end());
+    }
+    return bytes;
+  };
+  const Heard some = decode(changing(kFormatChangesMax / 2));
+  EXPECT_EQ(some.end.outcome, DecodeOutcome::decoded) << name(some.end.outcome);
+  const Heard many = decode(changing(kFormatChangesMax + 10));
+  EXPECT_EQ(many.end.outcome, DecodeOutcome::damaged) << name(many.end.outcome);
+  EXPECT_FALSE(many.items.empty());
+  expect_worker_unharmed();
+}
+
+// A million packets, none of which makes a sample: each is a sign of life, and hardly a byte.
+TEST_F(Crafted, CpuIsForStreamsThatDeliver) {
+  options_.cpu_allowance = std::chrono::milliseconds(100);
+  start();
+  const Bytes plain = music("-c:a aac -movflags +faststart", "first.m4a");
+  StreamProducer& producer = pool_->producer(0);
+  const StreamHandle neighbour = producer.begin(1, std::ssize(plain)).value();
+  const auto half = std::span(plain).first(plain.size() / 2);
+  ASSERT_EQ(producer.append(neighbour, half), StreamProducer::Append::kTaken);
+
+  const Heard heard = decode(Mp4(plain).with_packets_of_one_byte(1'000'000));
+  EXPECT_EQ(heard.end.outcome, DecodeOutcome::decoder_cpu) << name(heard.end.outcome);
+
+  ASSERT_TRUE(feed_whole(producer, neighbour, std::span(plain).subspan(half.size())));
+  const auto unharmed = recorder_.wait_for_end(1);
+  ASSERT_TRUE(unharmed);
+  EXPECT_EQ(unharmed->end.outcome, DecodeOutcome::decoded) << name(unharmed->end.outcome);
   expect_worker_unharmed();
 }
 

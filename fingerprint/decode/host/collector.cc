@@ -81,7 +81,8 @@ void Collector::work() {
       for (const auto& worker : workers_) {
         if (!worker->has_process()) continue;
         worker->check_stall(now, stall_max_);
-        worker->check_silence(now, kSilenceStalls * stall_max_);
+        worker->check_silence(now, kSilenceStalls * stall_max_);  // it looks at every stream
+        worker->check_cpu();
       }
       next_tick_ = now + kTick;
     }

@@ -75,10 +75,13 @@ std::string check(const DecoderPool::Options& options) {
   }
   if (streams > kSlotsPerWorker) return "256 streams at most on each worker";
   if (bytes > kPayloadBytesMax) return "64 GiB of payload at most on each worker";
-  if (options.spool_bytes_max < 0) return "a spool of 0 bytes or more";
+  if (options.spool_bytes_max < 0 || options.spool_bytes_max > kSpoolBytesMax) {
+    return "a spool of 0 bytes to 64 GiB";
+  }
   const bool seconds_are_good =
       options.audio_seconds_max >= 0 && options.audio_seconds_max <= kAudioSecondsMax;
   if (!seconds_are_good) return "audio of 0 to 1,000,000 seconds";
+  if (options.cpu_allowance.count() < 1) return "1 ms at least of CPU for each stream";
   if (options.stall_max < DecoderPool::Options::kStallMin)
     return "to wait 0.6 s at least for a sign of life";
   return {};
@@ -94,7 +97,7 @@ class Pool : public DecoderPool {
     for (int i = 0; i < options.worker_count; ++i) {
       memories_.push_back(std::make_unique<WorkerMemory>(
           geometry, partitions, static_cast<uint64_t>(options.spool_bytes_max),
-          options.audio_seconds_max));
+          options.audio_seconds_max, options.cpu_allowance));
       hosts.push_back(
           std::make_unique<WorkerHost>(*memories_.back(), listener, counters_, items_max));
     }

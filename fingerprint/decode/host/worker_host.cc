@@ -39,6 +39,8 @@ void WorkerHost::attach(WorkerProcess process, Clock::time_point now) {
   trust_ = Trust::kFull;
   suspect_ = 0;
   heartbeat_ = 0;
+  cpu_ = CpuBudget((live_streams_ + 1) * cpu_allowance());
+  cpu_used_ = process_->cpu_used();
   attached_at_ = last_sign_ = now;
 }
 
@@ -73,9 +75,12 @@ bool WorkerHost::take(const ResultEntry& entry) {
     return false;
   }
   stream.heard = true;
+  const auto* items = std::get_if<ItemsResult>(&*result);
+  cpu_.earn(entry.consumed_bytes - stream.progress.consumed_bytes,
+            items && items->view == kPlainView ? items->items.size() : 0);
   stream.progress.consumed_bytes = entry.consumed_bytes;
   memory_.control(entry.slot).consumed_bytes.store(entry.consumed_bytes, std::memory_order_release);
-  if (const auto* items = std::get_if<ItemsResult>(&*result)) deliver(entry.slot, stream, *items);
+  if (items) deliver(entry.slot, stream, *items);
   if (const auto* ended = std::get_if<DecodeEnd>(&*result)) end_as_said(entry.slot, stream, *ended);
   return true;
 }
@@ -96,6 +101,8 @@ WorkerHost::Stream& WorkerHost::look_up(uint32_t slot) {
                                  .probe_step_max = probes.step_max,
                                  .is_sparse = coverage.share < 1,
                                  .items_max = items_max_}};
+    ++live_streams_;
+    cpu_.add_stream(cpu_allowance());
   }
   stream.progress.appended_bytes = shared.appended_bytes.load(std::memory_order_acquire);
   return stream;
@@ -154,6 +161,8 @@ void WorkerHost::end(uint32_t slot, const DecodeEnd& how) {
   memory_.payload().slot(slot).closed_generation.store(stream.progress.generation,
                                                        std::memory_order_release);
   stream.progress.generation = 0;
+  --live_streams_;
+  cpu_.remove_stream(cpu_allowance());
   memory_.streams.fetch_sub(1, std::memory_order_relaxed);
   memory_.ended_of_slot(slot).push(slot);
   counters_.ended.fetch_add(1, std::memory_order_relaxed);
@@ -191,13 +200,27 @@ void WorkerHost::check_silence(Clock::time_point now, std::chrono::milliseconds 
   }
 }
 
+CpuTime WorkerHost::cpu_allowance() const {
+  return CpuTime(memory_.payload().header().cpu_allowance_nanoseconds);
+}
+
+// An honest worker ends a stream that has had its CPU. This one is broken, or has been taken over
+// and goes on beating its heart.
+void WorkerHost::check_cpu() {
+  const CpuTime used = process_->cpu_used();
+  cpu_.use(used - cpu_used_);
+  cpu_.earn(kCpuPerTick);
+  cpu_used_ = used;
+  if (!cpu_.is_left()) condemn(Trust::kGreedy);
+}
+
 std::string WorkerHost::bury() {
   const std::string death = process_->reap();
   process_.reset();
   memory_.at_work.store(false, std::memory_order_relaxed);
   pid_.store(0, std::memory_order_relaxed);
   if (trust_ != Trust::kBroken) take_waiting();  // what it said before it died
-  const bool stalled = trust_ == Trust::kStalled;
+  const bool stalled = trust_ == Trust::kStalled || trust_ == Trust::kGreedy;
   (stalled ? counters_.timeouts : counters_.crashes).fetch_add(1, std::memory_order_relaxed);
   // Those are the suspects, and must not be tried again.
   end_suspect(results_header(results_->data()).running.load(std::memory_order_relaxed));
@@ -214,9 +237,13 @@ void WorkerHost::end_suspect(uint64_t mark) {
     return;
   }
   DecodeEnd how = stream.partial;
-  how.outcome =
-      trust_ == Trust::kStalled ? DecodeOutcome::decoder_timeout : DecodeOutcome::decoder_crash;
+  how.outcome = outcome_of_suspect();
   end(slot, how);
+}
+
+DecodeOutcome WorkerHost::outcome_of_suspect() const {
+  if (trust_ == Trust::kStalled) return DecodeOutcome::decoder_timeout;
+  return trust_ == Trust::kGreedy ? DecodeOutcome::decoder_cpu : DecodeOutcome::decoder_crash;
 }
 
 void WorkerHost::restart_streams() {

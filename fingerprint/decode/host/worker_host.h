@@ -39,6 +39,8 @@ class WorkerHost {
   void check_stall(Clock::time_point now, std::chrono::milliseconds stall_max);
   // Kills a worker that has said nothing for silence_max of a stream that it has all bytes of.
   void check_silence(Clock::time_point now, std::chrono::milliseconds silence_max);
+  // Kills a worker that has used more CPU than its streams together may; at each kTick.
+  void check_cpu();
   // Its process is dead: settles its streams. Returns how it died.
   std::string bury();
   Clock::time_point attached_at() const { return attached_at_; }
@@ -48,7 +50,7 @@ class WorkerHost {
   int streams() const { return memory_.streams.load(std::memory_order_relaxed); }
 
  private:
-  enum class Trust : uint8_t { kFull, kStalled, kBroken };
+  enum class Trust : uint8_t { kFull, kStalled, kGreedy, kBroken };
   struct Stream {
     StreamProgress progress{};            // of the process at work
     PerView<uint32_t> delivered_items{};  // up to there, to the listener, by all processes
@@ -68,14 +70,17 @@ class WorkerHost {
   void end(uint32_t slot, const DecodeEnd& end);
   Stream& look_up(uint32_t slot);
   void end_suspect(uint64_t mark);
+  DecodeOutcome outcome_of_suspect() const;
   void restart_streams();
   bool is_cancelled(uint32_t slot) const;
+  CpuTime cpu_allowance() const;  // of each stream
 
   WorkerMemory& memory_;
   DecodeListener& listener_;
   PoolCounters& counters_;
   uint32_t items_max_;
   std::vector<Stream> streams_;  // one per slot
+  int live_streams_ = 0;         // that have been seen, of those
 
   std::optional<SharedMemory> results_;
   std::optional<ResultsReader> reader_;
@@ -84,6 +89,8 @@ class WorkerHost {
   Trust trust_ = Trust::kFull;
   uint64_t suspect_ = 0;  // running_mark() of the stream that it was condemned for
   uint64_t heartbeat_ = 0;
+  CpuBudget cpu_{CpuTime::zero()};  // of all streams, and one allowance to spare
+  CpuTime cpu_used_{};
   Clock::time_point last_sign_{};
   Clock::time_point attached_at_{};
   std::atomic<int> pid_{0};

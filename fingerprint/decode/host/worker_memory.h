@@ -8,9 +8,11 @@
 #include <memory>
 #include <vector>
 
+#include "fingerprint/decode/decoder_pool.h"
 #include "fingerprint/decode/host/shared_memory.h"
 #include "fingerprint/decode/host/spsc_ring.h"
 #include "fingerprint/decode/limits.h"
+#include "fingerprint/decode/shared/cpu_budget.h"
 #include "fingerprint/decode/shared/futex.h"
 #include "fingerprint/decode/shared/payload.h"
 
@@ -34,7 +36,8 @@ struct Partition {
 class WorkerMemory {
  public:
   WorkerMemory(const Geometry& geometry, const std::vector<Partition>& partitions,
-               uint64_t spool_bytes_max, double audio_seconds_max)
+               uint64_t spool_bytes_max, double audio_seconds_max,
+               CpuTime cpu_allowance = DecoderPool::Options().cpu_allowance)
       : memory_("soundgate-payload", PayloadLayout(geometry).total_bytes,
                 SharedMemory::Others::kRead),
         payload_(memory_.data(), geometry),
@@ -44,6 +47,7 @@ class WorkerMemory {
     payload_.header().geometry = geometry;
     payload_.header().spool_bytes_max = spool_bytes_max;
     payload_.header().audio_seconds_max = audio_seconds_max;
+    payload_.header().cpu_allowance_nanoseconds = cpu_allowance.count();
     for (uint32_t producer = 0; producer < partitions.size(); ++producer) {
       owners_.insert(owners_.end(), partitions[producer].slot_count, producer);
     }

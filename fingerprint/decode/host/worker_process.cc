@@ -116,6 +116,12 @@ bool WorkerProcess::hand_over(int payload, int results) {
 
 bool WorkerProcess::take_calls() { return decode::take_calls(socket_.get()); }
 
+// By the kernel's clock of that process: what it says of itself is not asked for.
+CpuTime WorkerProcess::cpu_used() const {
+  clockid_t clock;
+  return ::clock_getcpuclockid(pid_, &clock) == 0 ? cpu_time(clock) : CpuTime::zero();
+}
+
 void WorkerProcess::kill() {
   if (pidfd_) ::syscall(SYS_pidfd_send_signal, pidfd(), SIGKILL, nullptr, 0);
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <tl/expected.hpp>
 
+#include "fingerprint/decode/shared/cpu_budget.h"
 #include "fingerprint/decode/shared/unique_fd.h"
 
 namespace soundgate::decode {
@@ -27,6 +28,7 @@ class WorkerProcess {
   bool hand_over(int payload, int results);
   int socket() const { return socket_.get(); }  // readable when it calls
   bool take_calls();                            // false: it will never call again
+  CpuTime cpu_used() const;                     // by all its threads, since its start
   void kill();
   std::string reap();  // waits for its death; says how it died
 

@@ -39,6 +39,7 @@ struct PayloadHeader {
   Geometry geometry;
   uint64_t spool_bytes_max;
   double audio_seconds_max;
+  int64_t cpu_allowance_nanoseconds;
   alignas(64) std::atomic<uint32_t> wake_sequence;  // futex: changes when there is something new
   std::atomic<uint32_t> finish_sequence;            // changes when a stream is finished
   alignas(

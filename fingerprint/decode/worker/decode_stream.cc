@@ -111,6 +111,8 @@ class StreamDecoder {
       }
       av_packet_unref(packet_.get());
       stream_.checkpoint();
+      // (What stopped the reading only leaves packets that have been read.)
+      if (!stream_.has_cpu_left() && !io_.may_go_on()) return;
     }
   }
 
@@ -185,6 +187,10 @@ class StreamDecoder {
   }
 
   void decode(const AVPacket* packet) {
+    if (packet && packet->size > kPacketBytesMax) {
+      unconvertible_ = true;  // also where one that cannot be decoded would be forgiven
+      return;
+    }
     const bool whole = decoder_.decode(packet, [this](const AVFrame& frame) {
       frame_seconds_ = static_cast<double>(frame.nb_samples) / std::max(frame.sample_rate, 1);
       clock_->see(frame);

@@ -38,6 +38,7 @@ bool Resampler::is_like_the_last(const AVFrame& frame) const {
 bool Resampler::set_up(const AVFrame& frame, uint64_t first_sample) {
   flush();
   if (frame.sample_rate < kSampleRateHzMin || frame.sample_rate > kSampleRateHzMax ||
+      frame.ch_layout.nb_channels > kChannelsMax ||
       (!is_like_the_last(frame) && ++set_ups_ > kFormatChangesMax)) {
     return false;
   }

@@ -40,12 +40,17 @@ std::vector<uint8_t> StreamIo::peek(size_t bytes_min) {
   return bytes;
 }
 
+bool StreamIo::may_go_on() {
+  if (!stop_ && !stream_.has_cpu_left()) stop_ = DecodeOutcome::decoder_cpu;
+  return !stop_;
+}
+
 int StreamIo::read(std::span<uint8_t> to) {
   if (!seekable() || forward_only_) stream_.consumed(position_);
   if (seekable() && !forward_only_ && position_ > stream_.spool_bytes_max()) {
     stop_ = DecodeOutcome::spool_limit;
   }
-  if (stop_) return AVERROR_EXIT;
+  if (!may_go_on()) return AVERROR_EXIT;
   const ByteSource::Result result = stream_.read(position_, to);
   switch (result.state) {
     case ByteSource::State::kBytes:

@@ -39,6 +39,8 @@ class StreamIo {
   };
   const std::optional<Gap>& gap() const { return gap_; }
 
+  // Whether the stream may go on: nothing has stopped it, and it has CPU left.
+  bool may_go_on();
   // Why no more bytes came, where that was not the end of the stream.
   std::optional<DecodeOutcome> stop() const { return stop_; }
 

@@ -15,6 +15,7 @@ StreamTask::StreamTask(const PayloadView& payload, ResultsWriter& results, uint3
       source_(payload, slot, generation),
       slot_(slot),
       generation_(generation),
+      cpu_(CpuTime(payload.header().cpu_allowance_nanoseconds)),
       fiber_(std::allocator_arg, boost::context::protected_fixedsize_stack(kFiberStackBytes),
              [this, &body](boost::context::fiber&& scheduler) {
                scheduler_ = std::move(scheduler);
@@ -47,7 +48,9 @@ bool StreamTask::run(std::chrono::microseconds slice) {
   finish_sequence_ = payload_.header().finish_sequence.load(std::memory_order_relaxed);
   results_.beat();
   results_.set_running(running_mark(slot_, generation_));
+  const CpuTime before = cpu_time(CLOCK_THREAD_CPUTIME_ID);
   fiber_ = std::move(fiber_).resume();
+  cpu_.use(cpu_time(CLOCK_THREAD_CPUTIME_ID) - before);
   results_.set_running(0);
   return static_cast<bool>(fiber_);
 }
@@ -96,7 +99,12 @@ void StreamTask::consumed(uint64_t position) {
 void StreamTask::report_consumed() {
   consumed_ = std::min(needed_from_, source_.appended_bytes());
   if (consumed_ - reported_ < kBlockBytes) return;
-  results_.push(entry(ResultKind::kProgress));
+  report(entry(ResultKind::kProgress), 0);
+}
+
+void StreamTask::report(const ResultEntry& entry, uint32_t plain_items) {
+  cpu_.earn(consumed_ - reported_, plain_items);
+  results_.push(entry);
   reported_ = consumed_;
 }
 
@@ -109,8 +117,7 @@ void StreamTask::emit(int view, uint32_t first_item, std::span<const Item> items
     next.item_count = static_cast<uint32_t>(count);
     std::copy_n(items.begin(), count, next.items);
     if (is_probe(view)) wait_for_room();
-    results_.push(next);
-    reported_ = consumed_;
+    report(next, view == kPlainView ? next.item_count : 0);
     first_item += static_cast<uint32_t>(count);
     items = items.subspan(count);
   }

@@ -11,6 +11,7 @@
 #include <functional>
 #include <span>
 
+#include "fingerprint/decode/shared/cpu_budget.h"
 #include "fingerprint/decode/worker/byte_source.h"
 #include "fingerprint/decode/worker/results_writer.h"
 
@@ -29,7 +30,8 @@ class StreamContext {
   virtual uint64_t appended_bytes() const = 0;  // so far
   // What lies before is not needed any more, and what of it has not come yet never will be.
   virtual void consumed(uint64_t position) = 0;
-  virtual void checkpoint() = 0;  // call it often: others want to work, too
+  virtual void checkpoint() = 0;          // call it often: others want to work, too
+  virtual bool has_cpu_left() const = 0;  // or else it must end
   // view: fingerprint.h.
   virtual void emit(int view, uint32_t first_item, std::span<const Item> items) = 0;
   virtual ProbeSettings probes() const = 0;
@@ -61,6 +63,7 @@ class StreamTask : private StreamContext {
   uint64_t appended_bytes() const override { return source_.appended_bytes(); }
   void consumed(uint64_t position) override;
   void checkpoint() override;
+  bool has_cpu_left() const override { return cpu_.is_left(); }
   void emit(int view, uint32_t first_item, std::span<const Item> items) override;
   ProbeSettings probes() const override { return source_.probes(); }
   CoverageSettings coverage() const override { return source_.coverage(); }
@@ -71,6 +74,7 @@ class StreamTask : private StreamContext {
   void wait_at(uint64_t position);
   void wait_for_room();
   void report_consumed();
+  void report(const ResultEntry& entry, uint32_t plain_items);
   ResultEntry entry(ResultKind kind) const;
   void push_end(const ResultEnd& end);
 
@@ -80,6 +84,7 @@ class StreamTask : private StreamContext {
   uint32_t slot_;
   uint32_t generation_;
   uint64_t read_to_ = 0;
+  CpuBudget cpu_;  // as it was before this slice
   uint64_t needed_from_ = 0;
   uint64_t consumed_ = 0;  // of what has come, what lies before needed_from_
   uint64_t reported_ = 0;  // of consumed_
