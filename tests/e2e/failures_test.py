@@ -65,9 +65,10 @@ class BlockingDeadline(e2e.TestbedCase):
                          ("block", "hold_deadline"))
 
 
-class Decoders(e2e.TestbedCase):
-    references = e2e.tracks(2, ("wesnoth",))
-    others = e2e.tracks(4, ("btanks",))
+class DecoderCase(e2e.TestbedCase):
+    """Uploads of references and others, and what becomes of them when a decoder dies."""
+
+    references = others = ()
 
     @classmethod
     def enroll(cls):
@@ -82,18 +83,6 @@ class Decoders(e2e.TestbedCase):
             time.sleep(UPLOAD_SECONDS / 2)
             happening()
             return [upload.result() for upload in uploads]
-
-    def test_a_decoder_killed_mid_upload_is_replaced_and_costs_no_reasonless_pass(self):
-        for how in (signal.SIGKILL, signal.SIGSEGV):
-            with self.subTest(how.name):
-                before = self.gate.appliance.decoder_pids()
-                outcomes = self.upload_all_while(lambda: os.kill(before[0], how))
-                self.assert_each_accounted_for(outcomes)
-                self.assert_replaced(before)
-                self.assert_expected([
-                    self.gate.upload(Case("clean", self.others[0].path, PASS)),
-                    self.gate.upload(Case("reference", self.references[0].path, BLOCK,
-                                          self.references[0].title))])
 
     def assert_each_accounted_for(self, outcomes):
         """Checked whole with the right verdict, or through with a reason."""
@@ -116,6 +105,48 @@ class Decoders(e2e.TestbedCase):
             time.sleep(0.1)
         self.assertEqual(len(now), len(before))
         self.assertEqual(now[1:], before[1:], "the other decoder was touched")
+
+
+class Decoders(DecoderCase):
+    references = e2e.tracks(2, ("wesnoth",))
+    others = e2e.tracks(4, ("btanks",))
+
+    def test_a_decoder_killed_mid_upload_is_replaced_and_costs_no_reasonless_pass(self):
+        for how in (signal.SIGKILL, signal.SIGSEGV):
+            with self.subTest(how.name):
+                before = self.gate.appliance.decoder_pids()
+                outcomes = self.upload_all_while(lambda: os.kill(before[0], how))
+                self.assert_each_accounted_for(outcomes)
+                self.assert_replaced(before)
+                self.assert_expected([
+                    self.gate.upload(Case("clean", self.others[0].path, PASS)),
+                    self.gate.upload(Case("reference", self.references[0].path, BLOCK,
+                                          self.references[0].title))])
+
+
+class Neighbours(DecoderCase):
+    """Fifty known uploads share the decoders, and none is certain before its end."""
+
+    options = {"settings": {**e2e.PATIENT, "match": {"early_verdict": False}}}
+    references = e2e.tracks(50, ("wesnoth", "warzone2100", "colobot", "ardentryst"),
+                            seconds_min=40, seconds_max=600)
+
+    def test_fifty_known_uploads_are_blocked_though_a_decoder_crashes(self):
+        before = self.gate.appliance.decoder_pids()
+        streams = []
+
+        def crash():
+            streams.extend(worker["streams"] for worker in
+                           self.gate.appliance.status()["decoders"]["workers"])
+            os.kill(before[0], signal.SIGSEGV)
+
+        outcomes = self.upload_all_while(crash)
+        self.assertEqual(sum(streams), 50, "all were under way")
+        self.assertGreaterEqual(streams[0], 20, "that one had its share of them")
+        self.assert_each_accounted_for(outcomes)
+        self.assert_replaced(before)
+        print(f"{sum(outcome.verdict['verdict'] == 'block' for outcome in outcomes)} of 50 blocked,"
+              f" of which {streams[0]} in the decoder that crashed")
 
 
 class Restart(e2e.TestbedCase):

@@ -3,16 +3,25 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <string>
 #include <string_view>
 #include <thread>
 
+#include "fingerprint/decode/limits.h"
+#include "fingerprint/decode/shared/unique_fd.h"
 #include "tests/fingerprint/test_audio.h"
 
 namespace soundgate::test {
@@ -42,13 +51,13 @@ class Supervision : public testing::Test {
  protected:
   static constexpr uint64_t kNeighbours = 12;
 
+  Supervision() { options_.worker_path = SOUNDGATE_FAULTY_DECODER; }
+
   void start(int worker_count, milliseconds stall_max = milliseconds(5000)) {
-    DecoderPool::Options options;
-    options.worker_path = SOUNDGATE_FAULTY_DECODER;
-    options.worker_count = worker_count;
-    options.stall_max = stall_max;
-    options.payload_bytes_per_worker = size_t{64} << 20;
-    auto started = DecoderPool::start(options, recorder_);
+    options_.worker_count = worker_count;
+    options_.stall_max = stall_max;
+    options_.payload_bytes_per_worker = size_t{64} << 20;
+    auto started = DecoderPool::start(options_, recorder_);
     ASSERT_TRUE(started) << started.error();
     pool_ = std::move(*started);
     music_ = read_file(encode(make_music(20, 20), "-c:a libmp3lame -b:a 128k", "a.mp3"));
@@ -103,6 +112,7 @@ class Supervision : public testing::Test {
   }
 
   PoolRecorder recorder_;
+  DecoderPool::Options options_;
   std::unique_ptr<DecoderPool> pool_;
   Bytes music_;
   std::vector<Item> expected_;
@@ -118,6 +128,73 @@ TEST_F(Supervision, ACrashCostsTheStreamThatCausedItAndNoOther) {
   EXPECT_EQ(pool_->status().crashes, 1u);
   EXPECT_EQ(pool_->status().resumed, kNeighbours);
   EXPECT_EQ(pool_->status().workers[0].restarts, 1u);
+}
+
+TEST_F(Supervision, AllOfFiftyNeighboursAreResumed) {
+  start(1);
+  begin_neighbours(50);
+  EXPECT_EQ(outcome_of(faulty("SEGFAULT")), DecodeOutcome::decoder_crash);
+  finish_neighbours();
+  EXPECT_EQ(count_disturbed(), 0);
+  EXPECT_EQ(pool_->status().resumed, 50u);
+  const Heard undisturbed = *test::decode(*pool_, recorder_, music_);
+  for (uint64_t tag = 0; tag < 50; ++tag) {
+    EXPECT_EQ(recorder_.heard(tag).bands, undisturbed.bands) << tag;
+  }
+}
+
+// How many processes this one has started.
+int count_children() {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::string field;
+    std::ifstream status(entry.path() / "status");
+    while (status >> field && field != "PPid:") {
+    }
+    int parent = 0;
+    count += status >> parent && parent == ::getpid() ? 1 : 0;
+  }
+  return count;
+}
+
+// Kills it, and returns when it is dead: the kernel takes its time to take it apart.
+void kill_and_watch(int pid) {
+  const decode::UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  ASSERT_EQ(::kill(pid, SIGKILL), 0);
+  pollfd death{process.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&death, 1, 5000), 1);
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kIsSanitized = true;  // which takes its time to start and to map
+#else
+constexpr bool kIsSanitized = false;
+#endif
+
+// From the death of a worker to the first item that its replacement makes. The middle one of five
+// deaths: a machine that is busy otherwise makes any of them late.
+TEST_F(Supervision, AWarmSpareIsAtWorkWithinFiftyMilliseconds) {
+  options_.worker_path = SOUNDGATE_DECODER;
+  start(1);
+  std::vector<double> times_ms;
+  for (uint64_t tag = 0; tag < 5; ++tag) {
+    // A spare, and a worker whose death is not one of many.
+    ASSERT_TRUE(eventually([] { return count_children() == 2; }));
+    std::this_thread::sleep_for(milliseconds(1100));
+    const StreamHandle stream = pool_->producer(0).begin(tag, -1).value();
+    kill_and_watch(pool_->status().workers[0].pid);
+    const auto died_at = steady_clock::now();
+    append(stream, music_);
+    ASSERT_TRUE(recorder_.wait_for_items(tag, 1));
+    const std::chrono::duration<double, std::milli> took = steady_clock::now() - died_at;
+    times_ms.push_back(took.count());
+    pool_->producer(0).cancel(stream);
+  }
+  std::ranges::sort(times_ms);
+  std::printf("a replacement's first item after %.1f ms, the longest of five %.1f ms\n",
+              times_ms[2], times_ms[4]);
+  EXPECT_LT(times_ms[2], kIsSanitized ? 500 : 50);
+  EXPECT_EQ(pool_->status().workers[0].restarts, 5u);
 }
 
 TEST_F(Supervision, AProbeThatNobodyAskedForIsNonsense) {
@@ -223,6 +300,140 @@ TEST_F(Supervision, AWorkerThatHangsUpIsKilled) {
   finish_neighbours();
   EXPECT_LE(count_disturbed(), 1);
 }
+
+// What a worker does that has been taken over, while it has seven streams, and another worker six.
+struct Hostility {
+  const char* word;
+  DecodeOutcome outcome;  // of the stream it is done to
+  bool costs_the_worker = true;
+  milliseconds time_max{4000};
+};
+void PrintTo(const Hostility& hostility, std::ostream* out) { *out << hostility.word; }
+
+constexpr DecodeOutcome kCrash = DecodeOutcome::decoder_crash;
+constexpr DecodeOutcome kTimeout = DecodeOutcome::decoder_timeout;
+constexpr DecodeOutcome kCpu = DecodeOutcome::decoder_cpu;
+constexpr milliseconds kSlow{25'000};  // silence of 24 stalls; CPU that a busy machine has not
+
+const Hostility kHostilities[] = {
+    {"SEGFAULT", kCrash},
+    {"LEAVEEND", kCrash},
+    {"CHILDREN", kCrash},
+    {"STANDING", kTimeout},
+    {"FREEZING", kTimeout},
+    {"PRETENDS", kTimeout, true, kSlow},
+    {"BURNFUEL", kCpu, true, kSlow},
+    {"FLOODING", kCpu, true, kSlow},
+    {"CHATTERS", kCrash},
+    {"OVERRUNS", kCrash},
+    {"TURNBACK", kCrash},
+    {"FLIPFLOP", kCrash},
+    {"BLOCKING", DecodeOutcome::not_audio, false},
+    {"TRUNCATE", DecodeOutcome::not_audio, false},
+    {"LIES...0", kCrash},
+    {"LIES...1", kCrash},
+    {"LIES...2", kCrash},
+    {"LIES...3", kCrash},
+    {"LIES...4", kCrash},
+    {"LIES...5", kCrash},
+    {"LIES...6", kCrash},
+    {"LIES...7", kCrash},
+    {"LIES...8", kCrash},
+    {"LIES...9", kCrash},
+    {"LIES...A", kCrash},
+    {"LIES...B", kCrash},
+    {"LIES...C", kCrash},
+    {"LIES...D", kCrash},
+    {"LIES...E", kCrash},
+};
+
+class HostileWorker : public Supervision, public testing::WithParamInterface<Hostility> {};
+
+TEST_P(HostileWorker, HarmsNobodyElse) {
+  const Hostility& hostility = GetParam();
+  options_.cpu_allowance = milliseconds(200);
+  // Who burns CPU gets little of it on a busy machine, and must not be taken for one that stalls.
+  start(2, milliseconds(hostility.outcome == kCpu ? 5000 : 600));
+  begin_neighbours();
+  constexpr uint64_t kTag = 99;
+  const Bytes bytes = faulty(hostility.word);
+  const auto began_at = steady_clock::now();
+  const StreamHandle hostile = pool_->producer(0).begin(kTag, std::ssize(bytes)).value();
+  append(hostile, bytes);
+  pool_->producer(0).finish(hostile);
+
+  // The other worker, which has fewer streams, gets those that come meanwhile.
+  while (recorder_.heard(kTag).ends == 0 && steady_clock::now() - began_at < hostility.time_max) {
+    const auto meanwhile_at = steady_clock::now();
+    EXPECT_EQ(outcome_of(music_), DecodeOutcome::decoded);
+    EXPECT_LT(steady_clock::now() - meanwhile_at, milliseconds(2000));
+  }
+  const Heard heard = recorder_.heard(kTag);
+  ASSERT_EQ(heard.ends, 1) << "it went on for " << hostility.time_max.count() << " ms";
+  EXPECT_EQ(heard.end.outcome, hostility.outcome) << name(heard.end.outcome);
+
+  finish_neighbours();
+  EXPECT_EQ(count_disturbed(), 0);
+  const auto workers = pool_->status().workers;
+  EXPECT_EQ(workers[0].restarts + workers[1].restarts, hostility.costs_the_worker ? 1u : 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, HostileWorker, testing::ValuesIn(kHostilities),
+                         [](const auto& tested) {
+                           std::string word = tested.param.word;
+                           std::erase(word, '.');
+                           return word;
+                         });
+
+// It could as well make up what it says of them: it costs those it has been given, and no other's.
+TEST_F(Supervision, AWorkerThatBlamesOthersComesToAnEnd) {
+  start(2);
+  begin_neighbours();
+  EXPECT_EQ(outcome_of(faulty("BLAMEOTH")), DecodeOutcome::decoder_lost);
+  finish_neighbours();
+  uint64_t lost = 0;
+  for (uint64_t tag = 0; tag < kNeighbours; ++tag) {
+    const auto heard = recorder_.wait_for_end(tag);
+    ASSERT_TRUE(heard);
+    lost += heard->end.outcome == DecodeOutcome::decoded ? 0 : 1;
+  }
+  EXPECT_EQ(lost, kNeighbours / 2);
+  const auto workers = pool_->status().workers;
+  EXPECT_EQ(std::min(workers[0].restarts, workers[1].restarts), 0u);
+  EXPECT_LE(std::max(workers[0].restarts, workers[1].restarts), decode::kResumesMax + 1);
+}
+
+// The moments at which a replacement may end before it has done anything.
+class HandOver : public Supervision, public testing::WithParamInterface<const char*> {
+ protected:
+  static constexpr int kDeaths = 3;
+};
+
+TEST_P(HandOver, MayFailAgainAndAgain) {
+  const auto folder = scratch_folder() / GetParam();
+  std::filesystem::create_directory(folder);
+  options_.worker_path = folder / "decoder";
+  std::filesystem::create_symlink(SOUNDGATE_FAULTY_DECODER, options_.worker_path);
+  start(2);
+  begin_neighbours();
+  for (uint64_t tag = 0; tag < kNeighbours; ++tag) ASSERT_TRUE(recorder_.wait_for_items(tag, 1));
+  const auto order = folder / (std::string("FAULT.") + GetParam());
+  std::ofstream(order) << "end here";
+  ASSERT_EQ(::kill(pool_->status().workers[0].pid, SIGKILL), 0);
+  ASSERT_TRUE(eventually([&] { return std::ssize(recorder_.troubles()) >= kDeaths; }));
+  std::filesystem::remove(order);
+  EXPECT_EQ(outcome_of(music_), DecodeOutcome::decoded);
+  EXPECT_TRUE(eventually([&] { return pool_->status().workers[0].pid != 0; }));
+  finish_neighbours();
+  // Those that a worker was at work on when it died: one that is mute may have begun, too.
+  const bool begins_work =
+      GetParam() == std::string_view("stream") || GetParam() == std::string_view("socket");
+  EXPECT_LE(count_disturbed(), begins_work ? kDeaths : 1);
+  EXPECT_EQ(pool_->status().workers[1].restarts, 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Moments, HandOver,
+                         testing::Values("start", "handover", "socket", "stream"));
 
 // Sets how many descriptors this process may have, for as long as it lives.
 class DescriptorLimit {
