@@ -13,7 +13,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace {
 
-constexpr int kChangesPerInput = 20'000;
+#ifndef SOUNDGATE_CHANGES_PER_INPUT
+#define SOUNDGATE_CHANGES_PER_INPUT 20'000
+#endif
+constexpr int kChangesPerInput = SOUNDGATE_CHANGES_PER_INPUT;
 
 void replay(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);

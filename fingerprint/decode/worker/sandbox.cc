@@ -37,7 +37,7 @@ bool allow(const Filter& filter, int call, std::initializer_list<scmp_arg_cmp> w
 }
 
 scmp_arg_cmp equals(unsigned argument, int value) {
-  return SCMP_CMP32(argument, SCMP_CMP_EQ, static_cast<uint32_t>(value));
+  return SCMP_CMP32(argument, SCMP_CMP_EQ, static_cast<uint32_t>(value), 0);
 }
 
 scmp_arg_cmp has(unsigned argument, int bits) {
@@ -70,7 +70,7 @@ bool allow_waiting(const Filter& filter) {
 bool allow_calls(const Filter& filter, int socket) {
   return allow(filter, SCMP_SYS(sendto),
                {equals(0, socket), equals(2, 1), equals(3, MSG_NOSIGNAL | MSG_DONTWAIT),
-                SCMP_CMP64(4, SCMP_CMP_EQ, 0)});
+                SCMP_CMP64(4, SCMP_CMP_EQ, 0, 0)});
 }
 
 // abort(), what a fault does, and what glibc says of a damaged heap to /dev/null first: so that the

@@ -21,9 +21,10 @@ class Scheduler {
 
   // Until host_is_alive says no, which it is asked when there is nothing to do.
   void run(const std::function<bool()>& host_is_alive);
+  // What run() repeats: a slice for each stream that can go on. Returns whether there was one.
+  bool round();
 
  private:
-  bool round();  // whether any stream got on
   bool visit(uint32_t slot);
   void run_endings();
   StreamTask* task_in(uint32_t slot);  // null: there is none that can run
