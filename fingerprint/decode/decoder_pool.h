@@ -38,6 +38,7 @@ struct DecodeEnd {
   double duration_seconds = 0;  // of the stream as its headers say, or as decoded
   char format[16] = {};         // "mp3", "mov", …; empty where nothing was recognised
   char codec[16] = {};
+  bool exact = false;  // not decoded: these are the items of an earlier upload of the same bytes
 };
 
 class DecodeListener {
@@ -116,6 +117,9 @@ class DecoderPool {
     double audio_seconds_max = 6 * 3600.0;      // of one stream, then too_long
     // CPU that one stream may take before it delivers more, then decoder_cpu (shared/cpu_budget.h).
     std::chrono::milliseconds cpu_allowance{2000};
+    // For the items of what was decoded whole, so that the same bytes need no decoding: 0: none
+    // are remembered. Streams are told by keyed digests of their bytes and of their probes.
+    size_t known_bytes_max = 0;
   };
   static tl::expected<std::unique_ptr<DecoderPool>, std::string> start(const Options& options,
                                                                        DecodeListener& listener);
@@ -142,6 +146,11 @@ class DecoderPool {
     uint64_t streams_begun, streams_ended, crashes, timeouts, resumed;
     double decoded_seconds;
     uint64_t probe_items;
+    uint64_t recognised;          // streams whose bytes were known: nothing more was decoded
+    uint64_t put_off, caught_up;  // decoding put off, and had to be done after all
+    uint64_t confirmed;           // known ones that were decoded again, with the same items
+    uint64_t contradicted;        // with others: forgotten
+    uint64_t known, known_bytes;  // uploads that are remembered now
   };
   virtual Status status() const = 0;  // any thread
 };

@@ -22,6 +22,9 @@ inline constexpr uint64_t kKeptBlocksMax = (size_t{8} << 20) / kBlockBytes;
 // Of one stream of a producer that can wait, so much may wait to be consumed before it has to.
 inline constexpr uint64_t kPatientBytesMax = size_t{2} << 20;
 
+// Of one stream whose decoding is put off, so much may wait; then it is decoded after all.
+inline constexpr uint64_t kPutOffBytesMax = size_t{64} << 20;
+
 // A sleeping worker is woken when this much of a stream is new, or when its end is known: a wake-up
 // costs as much as decoding a packet.
 inline constexpr uint64_t kWakeBytes = size_t{16} << 10;

@@ -142,5 +142,102 @@ TEST_F(SchedulerTest, AStreamAtItsEndWaitsForNoOther) {
   EXPECT_EQ(turns_meanwhile, 0);  // in turns it would be up to three each
 }
 
+// What a decoder makes of the end of a body it makes of no body that goes on.
+TEST_F(SchedulerTest, SaysWhatItemsRestOn) {
+  const std::vector<std::byte> bytes(kBlockBytes + 1);
+  const Share::Stream stream = share_.begin(1, -1).value();
+  share_.append(stream, bytes);
+  share_.finish(stream);
+  std::atomic<bool> over = false;
+  const auto body = [&](StreamContext& context) -> ResultEnd {
+    std::vector<uint8_t> to(kBlockBytes);
+    const std::array<Item, 1> item{};
+    uint32_t next = 0;
+    context.read(0, to);
+    context.emit(0, next++, item);
+    context.read(kBlockBytes, to);
+    context.read(0, to);  // once more
+    context.emit(0, next++, item);
+    context.read(kBlockBytes + 1, to);  // where it ends
+    context.emit(0, next++, item);
+    return {};
+  };
+  std::thread worker([&] {
+    Scheduler scheduler(worker_.memory().data(), results(), worker_socket_.get(), body);
+    scheduler.run([&] { return !over; });
+  });
+  worker_.wake();
+  for (int tries = 0; tries < 400 && written() < 4; ++tries) std::this_thread::sleep_for(5ms);
+  over = true;
+  worker_.wake();
+  worker.join();
+  ASSERT_EQ(written(), 4u);
+  EXPECT_EQ(result_entry(results(), 0).read_blocks, 1);
+  EXPECT_EQ(result_entry(results(), 1).read_blocks, 2);
+  EXPECT_EQ(result_entry(results(), 2).read_blocks, kReadAll);
+}
+
+TEST_F(SchedulerTest, PutsDownWhatIsPutOffWhenItWasBegun) {
+  const std::vector<std::byte> bytes(100);
+  const Share::Stream stream = share_.begin(1, -1).value();
+  share_.append(stream, bytes);
+  std::atomic<uint64_t> position = 0;
+  std::atomic<bool> over = false;
+  const auto body = [&](StreamContext& context) -> ResultEnd {
+    std::array<uint8_t, 100> to;
+    while (position < 200) position += context.read(position, to).bytes;
+    return {};
+  };
+  std::thread worker([&] {
+    Scheduler scheduler(worker_.memory().data(), results(), worker_socket_.get(), body);
+    scheduler.run([&] { return !over; });
+  });
+  worker_.wake();
+  for (int tries = 0; tries < 400 && position < 100; ++tries) std::this_thread::sleep_for(5ms);
+  worker_.payload().slot(stream.slot).flags = Slot::kPutOff;
+  share_.append(stream, bytes);
+  worker_.wake();
+  std::this_thread::sleep_for(50ms);
+  EXPECT_EQ(position, 100u);
+  worker_.payload().slot(stream.slot).catch_up_generation = stream.generation;
+  worker_.wake();
+  for (int tries = 0; tries < 400 && position < 200; ++tries) std::this_thread::sleep_for(5ms);
+  EXPECT_EQ(position, 200u);
+  over = true;
+  worker_.wake();
+  worker.join();
+}
+
+TEST_F(SchedulerTest, LeavesAloneWhatIsPutOffUntilItIsToBeDecodedOrDropped) {
+  const Share::Stream decoded = share_.begin(1, -1).value();
+  const Share::Stream dropped = share_.begin(2, -1).value();
+  for (const Share::Stream& stream : {decoded, dropped}) {
+    worker_.payload().slot(stream.slot).flags = Slot::kPutOff;
+  }
+  std::atomic<uint32_t> begun = 0;
+  std::atomic<bool> over = false;
+  const auto body = [&](StreamContext&) -> ResultEnd {
+    ++begun;
+    return {};
+  };
+  std::thread worker([&] {
+    Scheduler scheduler(worker_.memory().data(), results(), worker_socket_.get(), body);
+    scheduler.run([&] { return !over; });
+  });
+  worker_.wake();
+  std::this_thread::sleep_for(50ms);
+  EXPECT_EQ(begun, 0u);
+  EXPECT_EQ(written(), 0u);
+  worker_.payload().slot(decoded.slot).catch_up_generation = decoded.generation;
+  worker_.payload().slot(dropped.slot).settled_generation = dropped.generation;
+  worker_.wake();
+  for (int tries = 0; tries < 400 && written() < 2; ++tries) std::this_thread::sleep_for(5ms);
+  EXPECT_EQ(begun, 1u);
+  EXPECT_EQ(written(), 2u);  // an end of each
+  over = true;
+  worker_.wake();
+  worker.join();
+}
+
 }  // namespace
 }  // namespace soundgate::decode

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "fingerprint/decode/host/producer.h"
+#include "fingerprint/decode/host/worker_host.h"
 #include "fingerprint/decode/worker/byte_source.h"
 
 namespace soundgate::decode {
@@ -198,6 +199,182 @@ TEST(SharedMemoryTest, NobodyElseCanWriteToWhatIsForReading) {
   EXPECT_EQ(*static_cast<std::byte*>(readable), std::byte{7});
   EXPECT_NE(::mprotect(readable, 4096, PROT_READ | PROT_WRITE), 0);
   ::munmap(readable, 4096);
+}
+
+class NoListener : public DecodeListener {
+  void on_items(uint64_t, uint32_t, std::span<const Item>) override {}
+  void on_end(uint64_t, const DecodeEnd&) override {}
+};
+
+// A body is known that is one block over and over.
+class ShareKnownTest : public ShareTest {
+ protected:
+  static constexpr uint64_t kKnownBlocks = 8;
+
+  void know(double duration_seconds = 10, uint64_t blocks = kKnownBlocks) {
+    exact::BodyDigests digests;
+    exact::BodyDigester digester;
+    digester.begin(uploads_.key(), 0);
+    for (uint64_t at = 0; at < blocks * kBlockBytes;) {
+      const uint64_t count =
+          std::min(digester.bytes_to_checkpoint(), kBlockBytes - at % kBlockBytes);
+      const auto prefix = digester.update(std::span(block_).subspan(at % kBlockBytes, count));
+      if (prefix) digests.prefixes[digests.prefix_count++] = *prefix;
+      at += count;
+    }
+    digests.whole = whole_ = digester.digest();
+    exact::Recording recording;
+    recording.end.duration_seconds = duration_seconds;
+    uploads_.remember(digests, recording, 1, {});
+  }
+  Append append_known(Share::Stream stream, uint64_t from_block, uint64_t to_block) {
+    Append last = Append::kTaken;
+    for (uint64_t block = from_block; block < to_block; ++block) {
+      last = knowing_.append(stream, block_);
+    }
+    return last;
+  }
+  Share::Stream begin_knowing() { return knowing_.begin(1, -1).value(); }
+  bool put_off(Share::Stream stream) {
+    return is_put_off(worker_.payload().slot(stream.slot), stream.generation);
+  }
+
+  const std::vector<std::byte> block_ = bytes(kBlockBytes, 7);
+  exact::KnownUploads uploads_{size_t{1} << 20};
+  exact::Digest whole_;
+  PoolCounters counters_;
+  Share knowing_{worker_, 0, Share::Known{uploads_, counters_}};
+};
+
+TEST_F(ShareKnownTest, PutsOffWhatBeginsLikeAKnownOneUntilItDoesNot) {
+  know();
+  const Share::Stream stream = begin_knowing();
+  knowing_.append(stream, std::span(block_).first(4095));
+  EXPECT_FALSE(put_off(stream));
+  knowing_.append(stream, std::span(block_).subspan(4095));
+  EXPECT_TRUE(put_off(stream));
+  append_known(stream, 1, 4);
+  consumed(stream, 2);  // or too much would wait
+  for (int i = 0; i < 3; ++i) knowing_.append(stream, bytes(kBlockBytes, 77));
+  EXPECT_TRUE(put_off(stream));
+  knowing_.append(stream, bytes(kBlockBytes, 77));
+  EXPECT_FALSE(put_off(stream));
+  EXPECT_EQ(counters_.put_off, 1u);
+  EXPECT_EQ(counters_.caught_up, 1u);
+}
+
+TEST_F(ShareKnownTest, AsksAtItsCheckpointsAndAtItsEnd) {
+  know();
+  const Share::Stream stream = begin_knowing();
+  append_known(stream, 0, 4);
+  consumed(stream, 4);
+  append_known(stream, 4, kKnownBlocks);
+  for (uint32_t checkpoint = 0; checkpoint < 8; ++checkpoint) {
+    const auto question = worker_.questions(0).pop();
+    ASSERT_TRUE(question);
+    EXPECT_EQ(question->generation, stream.generation);
+    EXPECT_EQ(question->checkpoint, checkpoint);
+    EXPECT_NE(uploads_.find_prefix(question->digest, {}), nullptr);
+  }
+  knowing_.finish(stream);
+  const auto question = worker_.questions(0).pop();
+  ASSERT_TRUE(question);
+  EXPECT_FALSE(question->checkpoint);
+  EXPECT_EQ(question->digest, whole_);
+  EXPECT_TRUE(put_off(stream));
+  const Slot& slot = worker_.payload().slot(stream.slot);
+  EXPECT_EQ(slot.flags, Slot::kFinished | Slot::kPutOff);
+  worker_.payload().slot(stream.slot).catch_up_generation = stream.generation;
+  EXPECT_FALSE(put_off(stream));
+}
+
+TEST_F(ShareKnownTest, WhatWaitsIsBounded) {
+  know();
+  const Share::Stream stream = begin_knowing();
+  append_known(stream, 0, 6);  // half of what its table can name
+  EXPECT_TRUE(put_off(stream));
+  append_known(stream, 6, 7);
+  EXPECT_FALSE(put_off(stream));
+}
+
+TEST_F(ShareKnownTest, WhatWaitsIsBoundedWhereThereIsRoom) {
+  constexpr uint32_t kMost = kPutOffBytesMax / kBlockBytes, kMany = 3 * kMost;
+  WorkerMemory worker({.slot_count = 2, .block_count = kMany, .circular_entries = kMany},
+                      {{0, 2, 0, kMany, false}}, 0, 1000);
+  Share share(worker, 0, Share::Known{uploads_, counters_});
+  know(10, 2 * kMost);
+  const auto waits = [&](Share::Stream stream) {
+    return is_put_off(worker.payload().slot(stream.slot), stream.generation);
+  };
+  const Share::Stream announced = share.begin(1, int64_t{kPutOffBytesMax} + 1).value();
+  share.append(announced, block_);
+  EXPECT_FALSE(waits(announced));
+  const Share::Stream stream = share.begin(1, -1).value();
+  for (uint32_t block = 0; block < kMost; ++block) share.append(stream, block_);
+  EXPECT_TRUE(waits(stream));
+  share.append(stream, block_);
+  EXPECT_FALSE(waits(stream));
+}
+
+TEST_F(ShareKnownTest, WhatWaitsMakesRoomForOthers) {
+  know();
+  const Share::Stream waits = begin_knowing();
+  append_known(waits, 0, 4);
+  EXPECT_TRUE(put_off(waits));
+  const Share::Stream other = begin_knowing();
+  while (knowing_.append(other, bytes(kBlockBytes, 99)) == Append::kTaken) {
+  }
+  EXPECT_FALSE(put_off(waits));
+}
+
+TEST_F(ShareKnownTest, NothingWaitsWhereRoomIsScarce) {
+  know();
+  const Share::Stream other = begin_knowing();
+  for (int i = 0; i < 9; ++i) knowing_.append(other, bytes(kBlockBytes, 99));
+  const Share::Stream stream = begin_knowing();
+  append_known(stream, 0, 1);
+  EXPECT_FALSE(put_off(stream));
+}
+
+TEST_F(ShareKnownTest, NobodyIsMadeToWaitForWhatTakesLong) {
+  know(exact::kLongSeconds + 1);
+  const Share::Stream stream = begin_knowing();
+  append_known(stream, 0, 1);
+  EXPECT_FALSE(put_off(stream));
+}
+
+// What seemed known, and is not when the collector looks.
+TEST_F(ShareKnownTest, WhatIsNotKnownAfterAllIsDecoded) {
+  know();
+  const Share::Stream stream = begin_knowing();
+  append_known(stream, 0, 4);
+  consumed(stream, 4);
+  append_known(stream, 4, kKnownBlocks);
+  knowing_.finish(stream);
+  EXPECT_TRUE(put_off(stream));
+  NoListener listener;
+  exact::KnownUploads nothing(size_t{1} << 20);
+  WorkerHost host(worker_, listener, counters_, 1000, &nothing);
+  host.answer_questions({});
+  EXPECT_FALSE(put_off(stream));
+  EXPECT_EQ(worker_.payload().header().finish_sequence, 1u);  // somebody waits for it
+  EXPECT_EQ(source(stream).state_at(0), ByteSource::State::kBytes);
+  EXPECT_EQ(counters_.caught_up, 1u);
+  EXPECT_EQ(counters_.recognised, 0u);
+}
+
+TEST_F(ShareKnownTest, WhoCanWaitDoesNotWaitForWhatIsPutOff) {
+  constexpr uint32_t kMany = 128;
+  WorkerMemory worker({.slot_count = 1, .block_count = kMany, .circular_entries = kMany},
+                      {{0, 1, 0, kMany, true}}, 0, 1000);
+  Share share(worker, 0, Share::Known{uploads_, counters_});
+  know(10, 2 * kPatientBytesMax / kBlockBytes);
+  const Share::Stream stream = share.begin(1, -1).value();
+  for (unsigned block = 0; block < kPatientBytesMax / kBlockBytes + 8; ++block) {
+    ASSERT_EQ(share.append(stream, block_), Append::kTaken) << block;
+    worker.control(stream.slot).consumed_bytes = 1;  // before it was put off
+  }
+  EXPECT_TRUE(is_put_off(worker.payload().slot(stream.slot), stream.generation));
 }
 
 }  // namespace

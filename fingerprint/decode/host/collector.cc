@@ -93,6 +93,7 @@ void Collector::work() {
 bool Collector::wait() {
   std::vector<pollfd> watched = {{stop_event_.get(), POLLIN, 0}};
   for (const auto& worker : workers_) {
+    watched.push_back({worker->doorbell().fd(), POLLIN, 0});
     if (!worker->has_process()) continue;
     watched.push_back({worker->pidfd(), POLLIN, 0});
     watched.push_back({worker->socket(), POLLIN, 0});
@@ -114,6 +115,7 @@ Collector::Clock::duration Collector::time_to_next_step(Clock::time_point now) c
 }
 
 void Collector::serve(WorkerHost& worker, Clock::time_point now) {
+  worker.answer_questions(now);
   if (worker.has_process() && is_readable(worker.pidfd())) {
     const bool lived_long = now - worker.attached_at() > kHealthyLife;
     listener_.on_trouble("a decoder died: " + worker.bury());

@@ -93,16 +93,18 @@ class Pool : public DecoderPool {
     const std::vector<Partition> partitions = make_partitions(options);
     const Geometry geometry = make_geometry(options, partitions);
     const auto items_max = static_cast<uint32_t>(options.audio_seconds_max / kItemSeconds) + 64;
+    if (options.known_bytes_max > 0) known_.emplace(options.known_bytes_max);
+    exact::KnownUploads* known = known_ ? &*known_ : nullptr;
     std::vector<std::unique_ptr<WorkerHost>> hosts;
     for (int i = 0; i < options.worker_count; ++i) {
       memories_.push_back(std::make_unique<WorkerMemory>(
           geometry, partitions, static_cast<uint64_t>(options.spool_bytes_max),
           options.audio_seconds_max, options.cpu_allowance));
       hosts.push_back(
-          std::make_unique<WorkerHost>(*memories_.back(), listener, counters_, items_max));
+          std::make_unique<WorkerHost>(*memories_.back(), listener, counters_, items_max, known));
     }
     for (uint32_t i = 0; i < partitions.size(); ++i) {
-      producers_.push_back(std::make_unique<Producer>(memories_, i, counters_, settings_));
+      producers_.push_back(std::make_unique<Producer>(memories_, i, counters_, settings_, known));
     }
     const std::string path =
         options.worker_path.empty() ? default_worker_path() : options.worker_path;
@@ -137,12 +139,20 @@ class Pool : public DecoderPool {
     status.resumed = counters_.resumed;
     status.decoded_seconds = static_cast<double>(counters_.decoded_milliseconds) / 1000;
     status.probe_items = counters_.probe_items;
+    status.recognised = counters_.recognised;
+    status.put_off = counters_.put_off;
+    status.caught_up = counters_.caught_up;
+    status.confirmed = counters_.confirmed;
+    status.contradicted = counters_.contradicted;
+    status.known = known_ ? known_->count() : 0;
+    status.known_bytes = known_ ? known_->bytes() : 0;
     return status;
   }
 
  private:
   PoolCounters counters_;
   PoolSettings settings_;
+  std::optional<exact::KnownUploads> known_;
   std::vector<std::unique_ptr<WorkerMemory>> memories_;
   std::vector<std::unique_ptr<Producer>> producers_;
   std::unique_ptr<Collector> collector_;

@@ -14,6 +14,11 @@ struct PoolCounters {
   std::atomic<uint64_t> resumed{0};
   std::atomic<uint64_t> decoded_milliseconds{0};
   std::atomic<uint64_t> probe_items{0};
+  std::atomic<uint64_t> recognised{0};
+  std::atomic<uint64_t> put_off{0};
+  std::atomic<uint64_t> caught_up{0};
+  std::atomic<uint64_t> confirmed{0};
+  std::atomic<uint64_t> contradicted{0};
 };
 
 }  // namespace soundgate::decode

@@ -16,9 +16,12 @@ Share::Stream stream_of(StreamHandle handle) {
 }  // namespace
 
 Producer::Producer(const std::vector<std::unique_ptr<WorkerMemory>>& workers, uint32_t index,
-                   PoolCounters& counters, const PoolSettings& settings)
+                   PoolCounters& counters, const PoolSettings& settings,
+                   const exact::KnownUploads* known)
     : counters_(counters), settings_(settings) {
-  for (const auto& worker : workers) shares_.emplace_back(*worker, index);
+  std::optional<Share::Known> what_is_known;
+  if (known) what_is_known.emplace(Share::Known{*known, counters});
+  for (const auto& worker : workers) shares_.emplace_back(*worker, index, what_is_known);
 }
 
 tl::expected<StreamHandle, DecodeOutcome> Producer::begin(uint64_t tag, int64_t size_bytes) {

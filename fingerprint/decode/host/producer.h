@@ -24,8 +24,10 @@ struct PoolSettings {
 
 class Producer : public StreamProducer {
  public:
+  // known: null where nothing is remembered.
   Producer(const std::vector<std::unique_ptr<WorkerMemory>>& workers, uint32_t index,
-           PoolCounters& counters, const PoolSettings& settings);
+           PoolCounters& counters, const PoolSettings& settings,
+           const exact::KnownUploads* known = nullptr);
 
   tl::expected<StreamHandle, DecodeOutcome> begin(uint64_t tag, int64_t size_bytes) override;
   tl::expected<StreamHandle, DecodeOutcome> begin_unprobed(uint64_t tag,

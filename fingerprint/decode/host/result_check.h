@@ -57,6 +57,7 @@ struct ItemsResult {
   int view;
   uint32_t first_item;
   std::span<const Item> items;  // of the entry that was checked
+  uint16_t read_blocks;         // of which nothing can be checked
 };
 struct ProgressResult {};
 using CheckedResult = std::variant<ItemsResult, ProgressResult, DecodeEnd>;

@@ -9,15 +9,19 @@ namespace soundgate::decode {
 
 using Append = StreamProducer::Append;
 
-Share::Share(WorkerMemory& worker, uint32_t producer)
+Share::Share(WorkerMemory& worker, uint32_t producer, std::optional<Known> known)
     : worker_(worker),
       payload_(worker.payload()),
       ended_(worker.ended(producer)),
+      questions_(worker.questions(producer)),
       first_slot_(worker.partition(producer).first_slot),
       slots_(worker.partition(producer).slot_count),
+      block_count_(worker.partition(producer).block_count),
       fresh_block_(worker.partition(producer).first_block),
-      fresh_end_(fresh_block_ + worker.partition(producer).block_count),
-      can_wait_(worker.partition(producer).can_wait) {
+      fresh_end_(fresh_block_ + block_count_),
+      can_wait_(worker.partition(producer).can_wait),
+      known_(known),
+      digesters_(known ? slots_.size() : 0) {
   free_slots_.reserve(slots_.size());
   for (uint32_t slot = slots_end(); slot-- > first_slot_;) free_slots_.push_back(slot);
   free_blocks_.reserve(fresh_end_ - fresh_block_);
@@ -33,6 +37,10 @@ std::optional<Share::Stream> Share::begin(uint64_t tag, int64_t size_bytes,
   LocalSlot& ours = local(slot);
   const uint32_t generation = std::max(ours.generation + 1, 1u);
   ours = LocalSlot{.generation = generation, .live = true, .size_bytes = size_bytes};
+  if (known_) {
+    digesters_[slot - first_slot_].begin(known_->uploads.key(), settings.probes);
+    worker_.control(slot).digests.prefix_count = 0;
+  }
   worker_.control(slot).tag.store(tag, std::memory_order_relaxed);
   worker_.control(slot).consumed_bytes.store(0, std::memory_order_relaxed);
 
@@ -55,13 +63,18 @@ Append Share::append(Stream stream, std::span<const std::byte> bytes) {
   const uint64_t blocks_after =
       (ours->appended_bytes + bytes.size() + kBlockBytes - 1) / kBlockBytes;
   const Room room = make_room(stream.slot, blocks_after - ours->block_count());
-  if (room == Room::kNone) refuse(stream.slot);
+  if (room == Room::kNone) {
+    catch_up_all();
+    refuse(stream.slot);
+  }
   if (room != Room::kThere) {
     worker_.wake();
     return Append::kFull;
   }
   if (ours->flags & Slot::kNoRoom) set_flags(stream.slot, ours->flags & ~uint32_t{Slot::kNoRoom});
   copy(stream.slot, bytes);
+  if ((ours->flags & Slot::kPutOff) && backlog_is_full(stream.slot)) catch_up(stream.slot);
+  if (ours->flags & Slot::kPutOff) return Append::kTaken;  // nobody waits for it
   if (ours->appended_bytes - ours->woken_bytes >= wake_bytes(*ours)) {
     ours->woken_bytes = ours->appended_bytes;
     worker_.wake();
@@ -85,18 +98,98 @@ void Share::copy(uint32_t slot, std::span<const std::byte> bytes) {
       block = free_blocks_.back();
       free_blocks_.pop_back();
     }
-    const size_t count = std::min(bytes.size(), kBlockBytes - offset);
+    size_t count = std::min(bytes.size(), kBlockBytes - offset);
+    if (known_) count = std::min(count, digesters_[slot - first_slot_].bytes_to_checkpoint());
     std::memcpy(payload_.pool_block(block) + offset, bytes.data(), count);
     ours.appended_bytes += count;
+    if (known_) digest(slot, bytes.first(count));
     bytes = bytes.subspan(count);
   }
   payload_.slot(slot).appended_bytes.store(ours.appended_bytes, std::memory_order_release);
+}
+
+// Each checkpoint is looked at for itself: a stream that is decoded already may turn out to be
+// known.
+void Share::digest(uint32_t slot, std::span<const std::byte> bytes) {
+  const auto prefix = digesters_[slot - first_slot_].update(bytes);
+  if (!prefix) return;
+  exact::BodyDigests& digests = worker_.control(slot).digests;
+  digests.prefixes[digests.prefix_count++] = *prefix;
+  if (may_put_off(slot, known_->uploads.prefixes().find(*prefix))) {
+    put_off(slot);
+    // Who can wait for the end has no use for what would be heard so far.
+    if (!can_wait_) ask(slot, *prefix, digests.prefix_count - 1);
+  } else {
+    catch_up(slot);
+  }
+}
+
+// Its backlog must neither take the room of others nor, where somebody waits for the end, be long
+// to catch up with.
+bool Share::may_put_off(uint32_t slot, exact::PrefixTable::Known prefix) const {
+  using Prefix = exact::PrefixTable::Known;
+  const LocalSlot& ours = local(slot);
+  if (prefix == Prefix::kNo || (prefix == Prefix::kLong && !can_wait_)) return false;
+  if (ours.size_bytes > static_cast<int64_t>(kPutOffBytesMax) || backlog_is_full(slot))
+    return false;
+  return available_blocks() * 2 >= block_count_;
+}
+
+bool Share::backlog_is_full(uint32_t slot) const {
+  const uint64_t consumed = worker_.control(slot).consumed_bytes.load(std::memory_order_acquire);
+  const uint64_t bytes = local(slot).appended_bytes - consumed;
+  return bytes > kPutOffBytesMax || bytes / kBlockBytes * 2 > payload_.geometry().circular_entries;
+}
+
+void Share::put_off(uint32_t slot) {
+  if (local(slot).flags & Slot::kPutOff) return;
+  ++put_off_count_;
+  known_->counters.put_off.fetch_add(1, std::memory_order_relaxed);
+  set_flags(slot, local(slot).flags | Slot::kPutOff);
+}
+
+void Share::catch_up(uint32_t slot) {
+  if (!(local(slot).flags & Slot::kPutOff)) return;
+  --put_off_count_;
+  known_->counters.caught_up.fetch_add(1, std::memory_order_relaxed);
+  set_flags(slot, local(slot).flags & ~uint32_t{Slot::kPutOff});
+}
+
+// Others need the room of what waits.
+void Share::catch_up_all() {
+  if (put_off_count_ == 0) return;
+  for (uint32_t slot = first_slot_; slot < slots_end(); ++slot) catch_up(slot);
+  worker_.wake();
+}
+
+// If it seems so it is put off until the collector has looked, however much of it is decoded.
+bool Share::ask_whether_known(uint32_t slot) {
+  if (!known_) return false;
+  const exact::Digest whole = digesters_[slot - first_slot_].digest();
+  worker_.control(slot).digests.whole = whole;
+  const LocalSlot& ours = local(slot);
+  const bool is_whole =
+      ours.size_bytes < 0 || static_cast<uint64_t>(ours.size_bytes) == ours.appended_bytes;
+  if (!is_whole || known_->uploads.prefixes().find(whole) == exact::PrefixTable::Known::kNo) {
+    return false;
+  }
+  put_off(slot);
+  set_flags(slot, Slot::kFinished | Slot::kPutOff);
+  return ask(slot, whole, std::nullopt);
+}
+
+bool Share::ask(uint32_t slot, const exact::Digest& digest, std::optional<uint32_t> checkpoint) {
+  if (!questions_.push({slot, local(slot).generation, digest, checkpoint})) return false;
+  worker_.doorbell().ring();
+  return true;
 }
 
 void Share::finish(Stream stream) {
   collect_ended();
   LocalSlot* ours = find(stream);
   if (!ours || is_closed(*ours)) return;
+  if (ask_whether_known(stream.slot)) return;
+  catch_up(stream.slot);
   set_flags(stream.slot, Slot::kFinished);
   payload_.header().finish_sequence.fetch_add(1, std::memory_order_release);
   worker_.wake();
@@ -125,6 +218,8 @@ bool Share::is_closed(const LocalSlot& ours) const {
 void Share::collect_ended() {
   while (const std::optional<uint32_t> slot = ended_.pop()) {
     release_blocks(*slot);
+    put_off_count_ -= local(*slot).flags & Slot::kPutOff ? 1 : 0;
+    local(*slot).flags = 0;
     local(*slot).live = false;
     free_slots_.push_back(*slot);
   }
@@ -170,6 +265,7 @@ Share::Room Share::find_free_blocks(uint32_t slot) {
 bool Share::must_wait(uint32_t slot) const {
   const uint64_t consumed = worker_.control(slot).consumed_bytes.load(std::memory_order_acquire);
   // What has consumed nothing may be a format that needs its end first.
+  if (local(slot).flags & Slot::kPutOff) return false;  // it would wait for itself
   return can_wait_ && consumed > 0 && local(slot).appended_bytes - consumed >= kPatientBytesMax;
 }
 
@@ -183,17 +279,25 @@ bool Share::touch_fresh_block() {
 
 bool Share::evict_from_any() {
   uint32_t victim = first_slot_;
-  uint64_t most = 0;
+  uint64_t most = 0, all = 0;
   for (uint32_t slot = first_slot_; slot < slots_end(); ++slot) {
     const uint64_t evictable = evictable_blocks(slot);
+    all += evictable;
     if (evictable > most) {
       most = evictable;
       victim = slot;
     }
   }
+  if (all * 4 < block_count_) catch_up_all();  // before nothing is left
   if (most == 0) return false;
   evict(victim, std::min<uint64_t>(most, kEvictBlocksMax));
   return true;
+}
+
+uint64_t Share::available_blocks() const {
+  uint64_t blocks = free_blocks_.size() + (fresh_end_ - fresh_block_);
+  for (uint32_t slot = first_slot_; slot < slots_end(); ++slot) blocks += evictable_blocks(slot);
+  return blocks;
 }
 
 uint64_t Share::evictable_blocks(uint32_t slot) const {

@@ -1,7 +1,8 @@
 // One producer's part of one worker: its slots, its blocks, and the bytes it puts there.
 // Blocks stay where they are after the worker has consumed them, for a format that wants to go back
 // and for a worker that starts afresh; they are taken away from a stream only when no other is
-// free. Thread: the producer's. Nothing blocks, locks or allocates after construction.
+// free. While the bytes of a stream are those of a known upload, its decoding is put off.
+// Thread: the producer's. Nothing blocks, locks or allocates after construction.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +12,12 @@
 #include <vector>
 
 #include "fingerprint/decode/decoder_pool.h"
+#include "fingerprint/decode/host/pool_counters.h"
 #include "fingerprint/decode/host/worker_memory.h"
 #include "fingerprint/decode/shared/coverage_word.h"
 #include "fingerprint/decode/shared/probe_word.h"
+#include "fingerprint/exact/body_digests.h"
+#include "fingerprint/exact/known_uploads.h"
 
 namespace soundgate::decode {
 
@@ -25,7 +29,13 @@ struct StreamSettings {
 
 class Share {
  public:
-  Share(WorkerMemory& worker, uint32_t producer);
+  // What is known already, and who counts what comes of it.
+  struct Known {
+    const exact::KnownUploads& uploads;
+    PoolCounters& counters;
+  };
+  // known: nothing where nothing is remembered.
+  Share(WorkerMemory& worker, uint32_t producer, std::optional<Known> known = {});
 
   struct Stream {
     uint32_t slot;
@@ -63,12 +73,21 @@ class Share {
   void release_blocks(uint32_t slot);
   static uint64_t wake_bytes(const LocalSlot& ours);
   void copy(uint32_t slot, std::span<const std::byte> bytes);
+  void digest(uint32_t slot, std::span<const std::byte> bytes);
+  bool may_put_off(uint32_t slot, exact::PrefixTable::Known prefix) const;
+  bool backlog_is_full(uint32_t slot) const;
+  bool ask_whether_known(uint32_t slot);
+  bool ask(uint32_t slot, const exact::Digest& digest, std::optional<uint32_t> checkpoint);
+  void put_off(uint32_t slot);
+  void catch_up(uint32_t slot);
+  void catch_up_all();
   enum class Room : uint8_t { kThere, kLater, kNone };
   Room make_room(uint32_t slot, uint64_t blocks);
   Room find_free_blocks(uint32_t slot);
   bool touch_fresh_block();
   bool must_wait(uint32_t slot) const;
   bool evict_from_any();
+  uint64_t available_blocks() const;
   uint64_t evictable_blocks(uint32_t slot) const;
   void evict(uint32_t slot, uint64_t blocks);
   void refuse(uint32_t slot);
@@ -82,13 +101,18 @@ class Share {
   WorkerMemory& worker_;
   const PayloadEditor& payload_;
   WorkerMemory::EndedRing& ended_;
+  WorkerMemory::QuestionRing& questions_;
   uint32_t first_slot_;
   std::vector<LocalSlot> slots_;
   std::vector<uint32_t> free_slots_;   // last in, first out: few are touched
   std::vector<uint32_t> free_blocks_;  // that have been used before
-  uint32_t fresh_block_;               // and up to fresh_end_: never used yet
+  uint32_t block_count_;
+  uint32_t fresh_block_;  // and up to fresh_end_: never used yet
   uint32_t fresh_end_;
   bool can_wait_;
+  std::optional<Known> known_;
+  std::vector<exact::BodyDigester> digesters_;  // one per slot, where something is known
+  uint32_t put_off_count_ = 0;                  // streams
 };
 
 }  // namespace soundgate::decode

@@ -10,11 +10,12 @@
 namespace soundgate::decode {
 
 WorkerHost::WorkerHost(WorkerMemory& memory, DecodeListener& listener, PoolCounters& counters,
-                       uint32_t items_max)
+                       uint32_t items_max, exact::KnownUploads* known)
     : memory_(memory),
       listener_(listener),
       counters_(counters),
       items_max_(items_max),
+      known_(known),
       streams_(memory.payload().geometry().slot_count) {}
 
 tl::expected<void, std::string> WorkerHost::prepare() {
@@ -41,6 +42,7 @@ void WorkerHost::attach(WorkerProcess process, Clock::time_point now) {
   heartbeat_ = 0;
   cpu_ = CpuBudget((live_streams_ + 1) * cpu_allowance());
   cpu_used_ = process_->cpu_used();
+  if (known_) maker_ = known_->new_maker();
   attached_at_ = last_sign_ = now;
 }
 
@@ -109,22 +111,116 @@ WorkerHost::Stream& WorkerHost::look_up(uint32_t slot) {
 }
 
 void WorkerHost::deliver(uint32_t slot, Stream& stream, const ItemsResult& result) {
-  const uint32_t end = result.first_item + static_cast<uint32_t>(result.items.size());
-  stream.progress.next_item[result.view] = end;
-  // A worker that starts a stream again makes the same items again.
-  uint32_t& delivered_items = stream.delivered_items[result.view];
-  const uint32_t first_new = std::max(delivered_items, result.first_item);
-  if (first_new >= end) return;
-  if (result.view == kPlainView) count(stream, first_new, end);
+  stream.progress.next_item[result.view] =
+      result.first_item + static_cast<uint32_t>(result.items.size());
+  if (known_) record(stream, result);
+  const size_t told = tell(slot, stream, result.view, result.first_item, result.items);
+  if (is_probe(result.view)) counters_.probe_items.fetch_add(told, std::memory_order_relaxed);
+}
+
+// What of it is new: a worker that starts a stream again makes the same items again.
+size_t WorkerHost::tell(uint32_t slot, Stream& stream, int view, uint32_t first_item,
+                        std::span<const Item> items) {
+  const uint32_t end = first_item + static_cast<uint32_t>(items.size());
+  uint32_t& delivered_items = stream.delivered_items[view];
+  const uint32_t first_new = std::max(delivered_items, first_item);
+  if (first_new >= end) return 0;
+  if (view == kPlainView) count(stream, first_new, end);
   delivered_items = end;
-  if (is_cancelled(slot)) return;
+  if (is_unwanted(slot)) return 0;
   const uint64_t tag = memory_.control(slot).tag.load(std::memory_order_relaxed);
-  const auto items = result.items.subspan(first_new - result.first_item);
-  if (result.view == kPlainView) return listener_.on_items(tag, first_new, items);
-  if (is_probe(result.view)) {
-    counters_.probe_items.fetch_add(items.size(), std::memory_order_relaxed);
+  const auto fresh = items.subspan(first_new - first_item);
+  if (view == kPlainView) {
+    listener_.on_items(tag, first_new, fresh);
+  } else {
+    listener_.on_view_items(tag, view, first_new, fresh);
   }
-  listener_.on_view_items(tag, result.view, first_new, items);
+  return fresh.size();
+}
+
+void WorkerHost::answer_questions(Clock::time_point now) {
+  memory_.doorbell().answer();
+  for (uint32_t producer = 0; producer < memory_.producer_count(); ++producer) {
+    while (const auto question = memory_.questions(producer).pop()) answer(*question, now);
+  }
+}
+
+void WorkerHost::answer(const Question& question, Clock::time_point now) {
+  const uint32_t slot = question.slot;
+  Stream& stream = look_up(slot);
+  if (stream.progress.generation != question.generation) return;  // it has ended meanwhile
+  if (is_unwanted(slot)) return;
+  if (question.checkpoint) {
+    const auto* recording = known_->find_prefix(question.digest, now);
+    const uint64_t blocks = exact::checkpoint_bytes(*question.checkpoint) / kBlockBytes;
+    if (recording) tell_known(slot, stream, *recording, blocks);
+    return;
+  }
+  Slot& shared = memory_.payload().slot(slot);
+  if (const auto* recording = known_->find(question.digest, now)) {
+    settle(slot, stream, *recording);
+    shared.settled_generation.store(question.generation, std::memory_order_release);
+  } else {
+    counters_.caught_up.fetch_add(1, std::memory_order_relaxed);
+    shared.catch_up_generation.store(question.generation, std::memory_order_release);
+    memory_.payload().header().finish_sequence.fetch_add(1, std::memory_order_release);
+  }
+  memory_.wake();
+}
+
+// What its listener would have heard by now, if it had been decoded.
+void WorkerHost::tell_known(uint32_t slot, Stream& stream, const exact::Recording& recording,
+                            uint64_t blocks_max) {
+  recording.replay([&](const exact::Recording::Run& run, std::span<const Item> items) {
+    if (run.read_blocks <= blocks_max) tell(slot, stream, run.view, run.first_item, items);
+  });
+}
+
+// The worker has only to drop it.
+void WorkerHost::settle(uint32_t slot, Stream& stream, const exact::Recording& recording) {
+  tell_known(slot, stream, recording, kReadAll);
+  stream.settled = true;
+  counters_.recognised.fetch_add(1, std::memory_order_relaxed);
+  DecodeEnd end = recording.end;
+  end.exact = true;
+  listener_.on_end(memory_.control(slot).tag.load(std::memory_order_relaxed), end);
+}
+
+void WorkerHost::record(Stream& stream, const ItemsResult& result) {
+  if (stream.too_large) return;
+  exact::Recording& recording = stream.recording;
+  const size_t bytes = exact::Recording::bytes_of_run(result.items.size());
+  stream.too_large =
+      recording.bytes() + bytes > known_->recording_bytes_max() || !known_->reserve(bytes);
+  if (stream.too_large) return forget_recording(stream);
+  recording.append(result.view, result.first_item, result.items, result.read_blocks);
+}
+
+void WorkerHost::forget_recording(Stream& stream) {
+  if (known_) known_->release(stream.recording.bytes());
+  stream.recording = {};
+}
+
+// Only what one worker decoded whole, from its first byte to its last.
+void WorkerHost::remember(uint32_t slot, Stream& stream, const DecodeEnd& end) {
+  const Slot& shared = memory_.payload().slot(slot);
+  const bool finished = shared.flags.load(std::memory_order_acquire) & Slot::kFinished;
+  const int64_t announced = shared.size_bytes.load(std::memory_order_relaxed);
+  const uint64_t appended = shared.appended_bytes.load(std::memory_order_relaxed);
+  if (announced >= 0 && static_cast<uint64_t>(announced) != appended) return;
+  if (!finished || is_unwanted(slot) || stream.resumes > 0 || stream.too_large) return;
+  if (end.outcome != DecodeOutcome::decoded || end.gap_seconds > 0) return;
+  stream.recording.end = end;
+  known_->release(stream.recording.bytes());
+  using Remembered = exact::KnownUploads::Remembered;
+  const Remembered remembered = known_->remember(memory_.control(slot).digests,
+                                                 std::move(stream.recording), maker_, Clock::now());
+  if (remembered == Remembered::kConfirmed) {
+    counters_.confirmed.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (remembered != Remembered::kContradicted) return;
+  counters_.contradicted.fetch_add(1, std::memory_order_relaxed);
+  listener_.on_trouble("the same bytes were decoded once more, and gave other items");
 }
 
 void WorkerHost::count(Stream& stream, uint32_t first_new, uint32_t end) {
@@ -133,14 +229,16 @@ void WorkerHost::count(Stream& stream, uint32_t first_new, uint32_t end) {
   stream.partial.gap_seconds = stream.gap_items * kItemSeconds;
 }
 
-bool WorkerHost::is_cancelled(uint32_t slot) const {
-  return memory_.control(slot).cancelled_generation.load(std::memory_order_acquire) ==
-         streams_[slot].progress.generation;
+// Its producer has cancelled it, or its listener has heard of its end already.
+bool WorkerHost::is_unwanted(uint32_t slot) const {
+  return streams_[slot].settled ||
+         memory_.control(slot).cancelled_generation.load(std::memory_order_acquire) ==
+             streams_[slot].progress.generation;
 }
 
 // A worker that took over knows neither what the one before it had delivered, nor what of that it
 // could not read any more.
-void WorkerHost::end_as_said(uint32_t slot, const Stream& stream, DecodeEnd how) {
+void WorkerHost::end_as_said(uint32_t slot, Stream& stream, DecodeEnd how) {
   // Where parts were skipped, items that are not there do not say why.
   if (how.skipped_seconds > 0) return end(slot, how);
   const double audio_seconds = how.decoded_seconds + how.gap_seconds;
@@ -151,24 +249,26 @@ void WorkerHost::end_as_said(uint32_t slot, const Stream& stream, DecodeEnd how)
   }
   how.gap_seconds = std::min(missing_seconds, audio_seconds);
   how.decoded_seconds = audio_seconds - how.gap_seconds;
+  if (known_) remember(slot, stream, how);
   end(slot, how);
 }
 
 void WorkerHost::end(uint32_t slot, const DecodeEnd& how) {
   Stream& stream = streams_[slot];
   const uint64_t tag = memory_.control(slot).tag.load(std::memory_order_relaxed);
-  const bool cancelled = is_cancelled(slot);
+  const bool unwanted = is_unwanted(slot);
   memory_.payload().slot(slot).closed_generation.store(stream.progress.generation,
                                                        std::memory_order_release);
   stream.progress.generation = 0;
   --live_streams_;
   cpu_.remove_stream(cpu_allowance());
+  forget_recording(stream);
   memory_.streams.fetch_sub(1, std::memory_order_relaxed);
   memory_.ended_of_slot(slot).push(slot);
   counters_.ended.fetch_add(1, std::memory_order_relaxed);
   counters_.decoded_milliseconds.fetch_add(static_cast<uint64_t>(how.decoded_seconds * 1000),
                                            std::memory_order_relaxed);
-  if (!cancelled) listener_.on_end(tag, how);
+  if (!unwanted) listener_.on_end(tag, how);
 }
 
 void WorkerHost::check_stall(Clock::time_point now, std::chrono::milliseconds stall_max) {
@@ -226,6 +326,7 @@ std::string WorkerHost::bury() {
   end_suspect(results_header(results_->data()).running.load(std::memory_order_relaxed));
   end_suspect(suspect_);
   restart_streams();
+  if (known_) known_->forget_made_by(maker_);  // whatever it died of, it may have lied before
   return death;
 }
 
@@ -253,8 +354,9 @@ void WorkerHost::restart_streams() {
     stream.progress.next_item = {};
     stream.progress.consumed_bytes = 0;
     stream.heard = true;
+    forget_recording(stream);
     memory_.control(slot).consumed_bytes.store(0, std::memory_order_release);
-    if (is_cancelled(slot) || ++stream.resumes > kResumesMax) {
+    if (is_unwanted(slot) || ++stream.resumes > kResumesMax) {
       DecodeEnd how = stream.partial;
       how.outcome = DecodeOutcome::decoder_lost;
       end(slot, how);

@@ -14,6 +14,7 @@
 #include "fingerprint/decode/host/results_reader.h"
 #include "fingerprint/decode/host/worker_memory.h"
 #include "fingerprint/decode/host/worker_process.h"
+#include "fingerprint/exact/known_uploads.h"
 
 namespace soundgate::decode {
 
@@ -21,8 +22,9 @@ class WorkerHost {
  public:
   using Clock = std::chrono::steady_clock;
 
+  // known: null where nothing is remembered.
   WorkerHost(WorkerMemory& memory, DecodeListener& listener, PoolCounters& counters,
-             uint32_t items_max);
+             uint32_t items_max, exact::KnownUploads* known = nullptr);
 
   // Makes what the next process will need. Errors: the system's, in words; try again later.
   [[nodiscard]] tl::expected<void, std::string> prepare();
@@ -32,7 +34,11 @@ class WorkerHost {
   bool is_ready() const { return ready_; }  // it has shown a sign of life
   int pidfd() const { return process_->pidfd(); }
   int socket() const { return process_->socket(); }
+  const Doorbell& doorbell() const { return memory_.doorbell(); }
 
+  // Says what is known of streams that are put off, and ends the finished ones that are known; the
+  // other finished ones are decoded.
+  void answer_questions(Clock::time_point now);
   // Takes what the worker has written; kills it if that is nonsense.
   void drain();
   // Kills a worker that has shown no sign of life for stall_max.
@@ -58,27 +64,41 @@ class WorkerHost {
     uint32_t resumes = 0;
     bool heard = true;  // of it, since the last look
     Clock::time_point last_heard{};
-    DecodeEnd partial{};  // what is known if it has to end early
+    DecodeEnd partial{};           // what is known if it has to end early
+    bool settled = false;          // its bytes were known: its listener has heard all
+    exact::Recording recording{};  // to be remembered,
+    bool too_large = false;        // unless there was no room for it
   };
 
   void condemn(Trust why);
   bool take_waiting();                  // false: nonsense
   bool take(const ResultEntry& entry);  // false: nonsense
   void deliver(uint32_t slot, Stream& stream, const ItemsResult& result);
+  size_t tell(uint32_t slot, Stream& stream, int view, uint32_t first_item,
+              std::span<const Item> items);  // how many
+  void answer(const Question& question, Clock::time_point now);
+  void tell_known(uint32_t slot, Stream& stream, const exact::Recording& recording,
+                  uint64_t blocks_max);
+  void settle(uint32_t slot, Stream& stream, const exact::Recording& recording);
+  void record(Stream& stream, const ItemsResult& result);
+  void forget_recording(Stream& stream);
+  void remember(uint32_t slot, Stream& stream, const DecodeEnd& end);
   void count(Stream& stream, uint32_t first_new, uint32_t end);
-  void end_as_said(uint32_t slot, const Stream& stream, DecodeEnd end);
+  void end_as_said(uint32_t slot, Stream& stream, DecodeEnd end);
   void end(uint32_t slot, const DecodeEnd& end);
   Stream& look_up(uint32_t slot);
   void end_suspect(uint64_t mark);
   DecodeOutcome outcome_of_suspect() const;
   void restart_streams();
-  bool is_cancelled(uint32_t slot) const;
   CpuTime cpu_allowance() const;  // of each stream
+  bool is_unwanted(uint32_t slot) const;
 
   WorkerMemory& memory_;
   DecodeListener& listener_;
   PoolCounters& counters_;
   uint32_t items_max_;
+  exact::KnownUploads* known_;
+  uint64_t maker_ = 0;           // of what the process at work makes
   std::vector<Stream> streams_;  // one per slot
   int live_streams_ = 0;         // that have been seen, of those
 

@@ -6,15 +6,18 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "fingerprint/decode/decoder_pool.h"
+#include "fingerprint/decode/host/doorbell.h"
 #include "fingerprint/decode/host/shared_memory.h"
 #include "fingerprint/decode/host/spsc_ring.h"
 #include "fingerprint/decode/limits.h"
 #include "fingerprint/decode/shared/cpu_budget.h"
 #include "fingerprint/decode/shared/futex.h"
 #include "fingerprint/decode/shared/payload.h"
+#include "fingerprint/exact/body_digests.h"
 
 namespace soundgate::decode {
 
@@ -22,6 +25,15 @@ struct SlotControl {
   std::atomic<uint64_t> tag;                   // producer
   std::atomic<uint32_t> cancelled_generation;  // producer
   std::atomic<uint64_t> consumed_bytes;        // collector: these may be evicted
+  exact::BodyDigests digests;                  // producer, before it sets kFinished
+};
+
+// A stream whose bytes so far seem to be known.
+struct Question {
+  uint32_t slot;
+  uint32_t generation;
+  exact::Digest digest;
+  std::optional<uint32_t> checkpoint;  // of a prefix; none: it is finished, and this is the whole
 };
 
 // What one producer has of the worker's slots and blocks.
@@ -43,7 +55,8 @@ class WorkerMemory {
         payload_(memory_.data(), geometry),
         controls_(std::make_unique<SlotControl[]>(geometry.slot_count)),
         partitions_(partitions),
-        ended_(std::make_unique<EndedRing[]>(partitions.size())) {
+        ended_(std::make_unique<EndedRing[]>(partitions.size())),
+        questions_(std::make_unique<QuestionRing[]>(partitions.size())) {
     payload_.header().geometry = geometry;
     payload_.header().spool_bytes_max = spool_bytes_max;
     payload_.header().audio_seconds_max = audio_seconds_max;
@@ -78,6 +91,12 @@ class WorkerMemory {
   EndedRing& ended(uint32_t producer) const { return ended_[producer]; }
   EndedRing& ended_of_slot(uint32_t slot) const { return ended_[owners_[slot]]; }
   const Partition& partition(uint32_t producer) const { return partitions_[producer]; }
+  uint32_t producer_count() const { return static_cast<uint32_t>(partitions_.size()); }
+
+  // From a producer to the collector. Where there is no room, nothing is known.
+  using QuestionRing = SpscRing<Question, 4 * kSlotsPerWorker>;
+  QuestionRing& questions(uint32_t producer) const { return questions_[producer]; }
+  const Doorbell& doorbell() const { return doorbell_; }  // there are some
 
   std::atomic<int> streams{0};       // begun and not ended
   std::atomic<bool> at_work{false};  // collector: there is a process
@@ -86,9 +105,11 @@ class WorkerMemory {
   SharedMemory memory_;
   PayloadEditor payload_;
   std::unique_ptr<SlotControl[]> controls_;
-  std::vector<Partition> partitions_;   // one per producer
-  std::unique_ptr<EndedRing[]> ended_;  // likewise
-  std::vector<uint32_t> owners_;        // producer of each slot
+  std::vector<Partition> partitions_;          // one per producer
+  std::unique_ptr<EndedRing[]> ended_;         // likewise
+  std::unique_ptr<QuestionRing[]> questions_;  // likewise
+  Doorbell doorbell_;
+  std::vector<uint32_t> owners_;  // producer of each slot
 };
 
 }  // namespace soundgate::decode

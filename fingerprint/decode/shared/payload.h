@@ -7,9 +7,9 @@
 // names: entry b for the kHeaderBlocks first ones, which are never evicted, and a circular part for
 // the rest, of which the blocks before evicted_end are gone.
 //
-// Thread: each slot is written by the producer that owns it (closed_generation: by the collector,
-//   closer_generation: by the pool);
-//   the worker reads. appended_bytes and generation are stored with release, last.
+// Thread: each slot is written by the producer that owns it (closed_, catch_up_ and
+//   settled_generation: by the collector, closer_generation: by the pool); the worker reads.
+//   appended_bytes and generation are stored with release, last.
 #pragma once
 
 #include <atomic>
@@ -41,7 +41,7 @@ struct PayloadHeader {
   double audio_seconds_max;
   int64_t cpu_allowance_nanoseconds;
   alignas(64) std::atomic<uint32_t> wake_sequence;  // futex: changes when there is something new
-  std::atomic<uint32_t> finish_sequence;            // changes when a stream is finished
+  std::atomic<uint32_t> finish_sequence;            // changes when there is one more to end
   alignas(
       64) std::atomic<uint64_t> results_read;  // entries of the results ring that are free again
 };
@@ -51,19 +51,36 @@ struct alignas(64) Slot {
     kFinished = 1,   // appended_bytes is final
     kCancelled = 2,  // nobody wants the result
     kNoRoom = 4,     // the producer has no block for the next byte
+    kPutOff = 8,     // the bytes so far are those of a known upload: not to be decoded yet
   };
   std::atomic<uint32_t> generation;         // one more for each stream; 0: none yet
   std::atomic<uint32_t> closed_generation;  // the last stream of this slot that has ended
   std::atomic<uint32_t> flags;
   std::atomic<uint32_t> closer_generation;  // of the stream that all that follows is wanted of
   std::atomic<uint64_t> appended_bytes;
-  std::atomic<uint64_t> evicted_end;  // stream blocks kHeaderBlocks..evicted_end are gone
-  std::atomic<int64_t> size_bytes;    // as announced; -1 unknown
-  std::atomic<uint64_t> probes;       // pack_probes()
-  std::atomic<uint64_t> coverage;     // pack_coverage()
+  std::atomic<uint64_t> evicted_end;          // stream blocks kHeaderBlocks..evicted_end are gone
+  std::atomic<int64_t> size_bytes;            // as announced; -1 unknown
+  std::atomic<uint64_t> probes;               // pack_probes()
+  std::atomic<uint64_t> coverage;             // pack_coverage()
+  std::atomic<uint32_t> catch_up_generation;  // this stream is not put off any more
+  std::atomic<uint32_t> settled_generation;  // its end is known without decoding: it may be dropped
 };
 static_assert(sizeof(Slot) == 64);
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
+
+// Whether anybody still wants to know what is in this stream.
+inline bool is_dropped(const Slot& slot, uint32_t generation) {
+  return (slot.flags.load(std::memory_order_acquire) & Slot::kCancelled) ||
+         slot.settled_generation.load(std::memory_order_acquire) == generation ||
+         slot.generation.load(std::memory_order_acquire) != generation;
+}
+
+// Whether a worker is to leave this stream alone for now.
+inline bool is_put_off(const Slot& slot, uint32_t generation) {
+  return (slot.flags.load(std::memory_order_acquire) & Slot::kPutOff) &&
+         slot.catch_up_generation.load(std::memory_order_acquire) != generation &&
+         !is_dropped(slot, generation);
+}
 
 // Where the parts of a payload memory lie. The offsets follow from the geometry alone.
 struct PayloadLayout {

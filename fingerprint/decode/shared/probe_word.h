@@ -1,5 +1,5 @@
 // ProbeSettings in one word, which is written and read whole: the largest step in the upper half,
-// the share of CPU, a float, in the lower.
+// the share of CPU, a float, in the lower. 0: no probes.
 #pragma once
 
 #include <algorithm>
@@ -14,6 +14,7 @@ inline uint64_t pack_probes(const ProbeSettings& settings) {
   const auto step_max = static_cast<uint32_t>(std::clamp(settings.step_max, 0, kProbeStepMax));
   const auto cpu_share =
       static_cast<float>(settings.cpu_share > 0 ? std::min(settings.cpu_share, ProbeSettings::kCpuShareMax) : 0.0);
+  if (step_max == 0 || cpu_share == 0) return 0;
   return uint64_t{step_max} << 32 | std::bit_cast<uint32_t>(cpu_share);
 }
 

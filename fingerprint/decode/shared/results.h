@@ -26,7 +26,7 @@ inline constexpr uint64_t running_mark(uint32_t slot, uint32_t generation) {
   return (uint64_t{generation} << 32) | (slot + 1);
 }
 
-enum class ResultKind : uint32_t { kItems = 1, kProgress = 2, kEnded = 3 };
+enum class ResultKind : uint16_t { kItems = 1, kProgress = 2, kEnded = 3 };
 
 // How a stream ended, as the worker says it. Strings end with NUL.
 struct ResultEnd {
@@ -42,6 +42,7 @@ struct ResultEnd {
 
 struct ResultEntry {
   ResultKind kind;
+  uint16_t read_blocks;  // kItems: what they depend on of the stream: its first so many blocks
   uint32_t slot;
   uint32_t generation;
   uint32_t first_item;      // kItems
@@ -54,6 +55,8 @@ struct ResultEntry {
   };
 };
 static_assert(sizeof(ResultEntry) == 128);
+
+inline constexpr uint16_t kReadAll = 0xffff;  // read_blocks: and more, or on where the stream ends
 
 inline constexpr size_t kResultsBytes =
     sizeof(ResultsHeader) + size_t{kResultEntries} * sizeof(ResultEntry);

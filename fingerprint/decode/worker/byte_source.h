@@ -40,6 +40,7 @@ class ByteSource {
   bool is_finished() const {  // appended_bytes() is final
     return slot_.flags.load(std::memory_order_acquire) & Slot::kFinished;
   }
+  bool is_put_off() const { return decode::is_put_off(slot_, generation_); }
   int64_t size_bytes() const { return slot_.size_bytes.load(std::memory_order_relaxed); }
   CoverageSettings coverage() const {
     if (slot_.closer_generation.load(std::memory_order_relaxed) == generation_) return {};

@@ -35,7 +35,12 @@ StreamTask* Scheduler::task_in(uint32_t slot) {
         generation == begun_generation_[slot]) {
       return nullptr;
     }
+    if (is_put_off(shared, generation)) return nullptr;
     begun_generation_[slot] = generation;
+    if (is_dropped(shared, generation)) {  // before it was begun
+      results_.push(StreamTask::dropped(slot, generation));
+      return nullptr;
+    }
     task = std::make_unique<StreamTask>(payload_, results_, slot, generation, body_);
   }
   return task->can_run() ? task.get() : nullptr;

@@ -26,6 +26,7 @@ StreamTask::StreamTask(const PayloadView& payload, ResultsWriter& results, uint3
 // What comes while it waits for something further on is consumed as it comes, or its producer would
 // run out of room.
 bool StreamTask::can_run() {
+  if (source_.is_put_off()) return false;
   if (wants_room_) return results_.has_room(kProbeEntriesMax);
   if (!waiting_) return true;
   report_consumed();
@@ -76,7 +77,9 @@ ByteSource::Result StreamTask::read(uint64_t position, std::span<uint8_t> to) {
   checkpoint();
   for (;;) {
     const ByteSource::Result result = source_.read(position, to);
+    const bool ends = result.state == ByteSource::State::kEnd;
     read_to_ = position + result.bytes;
+    seen_to_ = ends ? kReadAll * kBlockBytes : std::max(seen_to_, read_to_);
     if (!must_wait(result.state)) return result;
     wait_at(position);
   }
@@ -129,7 +132,18 @@ ResultEntry StreamTask::entry(ResultKind kind) const {
   entry.slot = slot_;
   entry.generation = generation_;
   entry.consumed_bytes = consumed_;
+  const uint64_t read_blocks = (seen_to_ + kBlockBytes - 1) / kBlockBytes;
+  entry.read_blocks = static_cast<uint16_t>(std::min<uint64_t>(read_blocks, kReadAll));
   return entry;
+}
+
+ResultEntry StreamTask::dropped(uint32_t slot, uint32_t generation) {
+  ResultEntry last{};
+  last.kind = ResultKind::kEnded;
+  last.slot = slot;
+  last.generation = generation;
+  last.end.outcome = static_cast<uint32_t>(DecodeOutcome::decoder_lost);
+  return last;
 }
 
 void StreamTask::push_end(const ResultEnd& end) {

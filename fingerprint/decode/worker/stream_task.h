@@ -48,6 +48,9 @@ class StreamTask : private StreamContext {
   StreamTask(const PayloadView& payload, ResultsWriter& results, uint32_t slot, uint32_t generation,
              const StreamBody& body);
 
+  // What is said of a stream that nobody wants to know of any more, and that was not begun.
+  static ResultEntry dropped(uint32_t slot, uint32_t generation);
+
   bool can_run();
   // No more bytes follow; and there are few that it has not read yet.
   bool is_finished() const override { return source_.is_finished(); }
@@ -85,6 +88,7 @@ class StreamTask : private StreamContext {
   uint32_t generation_;
   uint64_t read_to_ = 0;
   CpuBudget cpu_;  // as it was before this slice
+  uint64_t seen_to_ = 0;  // the furthest it has read so far
   uint64_t needed_from_ = 0;
   uint64_t consumed_ = 0;  // of what has come, what lies before needed_from_
   uint64_t reported_ = 0;  // of consumed_
