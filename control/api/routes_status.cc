@@ -77,7 +77,15 @@ Json decoders_json(const DecoderPool* decoders) {
           {"crashes", status.crashes},
           {"timeouts", status.timeouts},
           {"resumed", status.resumed},
-          {"decoded_seconds", status.decoded_seconds}};
+          {"decoded_seconds", status.decoded_seconds},
+          {"exact",
+           {{"known", status.known},
+            {"known_bytes", status.known_bytes},
+            {"recognised", status.recognised},
+            {"put_off", status.put_off},
+            {"caught_up", status.caught_up},
+            {"confirmed", status.confirmed},
+            {"contradicted", status.contradicted}}}};
 }
 
 Json index_json(const IndexStatus& status) {

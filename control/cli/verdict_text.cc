@@ -142,7 +142,11 @@ std::string checked_sentence(const Json& verdict) {
   }
   const double whole = number_field(verdict, "query_file_duration_seconds");
   if (field(verdict, "checked") == "full") {
-    return "All of its " + minutes_seconds(whole) + " was heard.";
+    const bool exact =
+        child(verdict, "decode").is_object() && child(verdict, "decode").value("exact", false);
+    return exact ? "All of its " + minutes_seconds(whole) +
+                       " was heard, when the same bytes came before."
+                 : "All of its " + minutes_seconds(whole) + " was heard.";
   }
   const double heard = number_field(child(verdict, "coverage"), "decoded_seconds");
   const std::string why = " (" + unheard_reason(verdict) + ").";

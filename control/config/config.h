@@ -24,6 +24,8 @@ struct DecisionLimits {
 
 int default_match_threads();  // by the machine's cores
 
+DecoderPool::Options default_decoder();
+
 struct Config {
   std::filesystem::path store = "/var/lib/soundgate";
   std::filesystem::path socket = "/run/soundgate/control.sock";
@@ -36,7 +38,8 @@ struct Config {
   Mode mode = Mode::kObserve;
   FailPolicy fail_policy;
 
-  DecoderPool::Options decoder;  // producer_count is left to the wiring
+  // producer_count is left to the wiring
+  DecoderPool::Options decoder = default_decoder();
   double false_positives_per_upload = kFalsePositivesPerUpload;  // 1e-12..1e-2
   bool early_verdict = true;  // an upload is stopped as soon as a block is certain
   int match_threads = default_match_threads();

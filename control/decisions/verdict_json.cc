@@ -106,7 +106,8 @@ Json decode_json(const std::optional<DecodeEnd>& end) {
   if (!end) return nullptr;
   return {{"outcome", outcome_name(end->outcome)},
           {"format", text_or_null(bounded(end->format))},
-          {"codec", text_or_null(bounded(end->codec))}};
+          {"codec", text_or_null(bounded(end->codec))},
+          {"exact", end->exact}};
 }
 
 Json early_json(const std::optional<EarlyVerdict>& early) {

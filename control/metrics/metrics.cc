@@ -102,6 +102,20 @@ void write_decoders(PrometheusText& out, const DecoderPool::Status& status) {
              number(status.probe_items));
 }
 
+void write_exact(PrometheusText& out, const DecoderPool::Status& status) {
+  out.single("known_uploads", "gauge", "Uploads whose bytes would be known.", number(status.known));
+  out.single("known_bytes", "gauge", "What their items take.", number(status.known_bytes));
+  out.single("recognised_total", "counter", "Streams whose bytes were known.",
+             number(status.recognised));
+  out.single("put_off_total", "counter", "Times that decoding was put off.",
+             number(status.put_off));
+  out.single("caught_up_total", "counter", "Of them, those that had to be decoded after all.",
+             number(status.caught_up));
+  out.family("known_again_total", "counter", "Known uploads that were decoded once more.");
+  out.sample(number(status.confirmed), {{"items", "same"}});
+  out.sample(number(status.contradicted), {{"items", "other"}});
+}
+
 void write_index(PrometheusText& out, const IndexStatus& status) {
   out.single("index_version", "gauge", "Version of the index.", number(status.version));
   out.single("index_banks", "gauge", "Banks.", number(status.bank_count));
@@ -126,7 +140,10 @@ std::string metrics_text(const Services& services) {
   out.single("mode_enforce", "gauge", "1: verdicts are enforced, 0: observed.", enforce ? 1 : 0);
   if (services.dataplane != nullptr) write_dataplane(out, services.dataplane->counters());
   if (services.recorder != nullptr) write_verdicts(out, services.recorder->counters());
-  if (services.decoders != nullptr) write_decoders(out, services.decoders->status());
+  if (services.decoders != nullptr) {
+    write_decoders(out, services.decoders->status());
+    write_exact(out, services.decoders->status());
+  }
   write_index(out, services.index.status());
   return out.take();
 }

@@ -166,6 +166,7 @@ TEST_F(ConfigTest, TheSampleHoldsTheDefaults) {
   EXPECT_EQ(sample->decoder.worker_count, defaults.decoder.worker_count);
   EXPECT_EQ(sample->decoder.payload_bytes_per_worker, defaults.decoder.payload_bytes_per_worker);
   EXPECT_EQ(sample->decoder.spool_bytes_max, defaults.decoder.spool_bytes_max);
+  EXPECT_EQ(sample->decoder.known_bytes_max, defaults.decoder.known_bytes_max);
   EXPECT_EQ(sample->decoder.stall_max, defaults.decoder.stall_max);
   EXPECT_EQ(sample->decoder.audio_seconds_max, defaults.decoder.audio_seconds_max);
   EXPECT_EQ(sample->fail_policy.dataplane_actions(), defaults.fail_policy.dataplane_actions());

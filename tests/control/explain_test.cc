@@ -102,6 +102,10 @@ TEST(Explain, WhyItWasNotEnforced) {
 
 TEST(Explain, HowMuchWasHeard) {
   Decision decision = blocked();
+  EXPECT_THAT(explain(verdict_json(decision), ""), Contains("All of its 3:10 was heard."));
+  decision.decode->exact = true;
+  EXPECT_THAT(explain(verdict_json(decision), ""),
+              Contains("All of its 3:10 was heard, when the same bytes came before."));
   decision.verdict.checked = Checked::kPartial;
   decision.decode =
       DecodeEnd{.outcome = DecodeOutcome::damaged, .decoded_seconds = 60, .duration_seconds = 190};

@@ -79,7 +79,7 @@ class BytesSource : public ByteSource {
 
 class PipelineTest : public testing::Test {
  protected:
-  PipelineTest() {
+  explicit PipelineTest(size_t known_bytes_max = 0) {
     set_log_level("error");
     index_ = std::move(Index::open(folder_, {.create = true, .owner = "test"}).value());
     store_ = std::move(DecisionStore::open(folder_).value());
@@ -94,6 +94,7 @@ class PipelineTest : public testing::Test {
     options.worker_path = WORKER;
     options.producer_count = 2;
     options.payload_bytes_per_worker = size_t{64} << 20;
+    options.known_bytes_max = known_bytes_max;
     pool_ = std::move(DecoderPool::start(options, *listener_).value());
     files_->attach(*pool_, 1, 1);
     sink_ = std::make_unique<LcoreSink>(*channels_[0], pool_->producer(0), false, 1);
@@ -117,6 +118,32 @@ class PipelineTest : public testing::Test {
     request.content_id = request.title = content_id;
     request.fingerprint = file->found.fingerprint;
     ASSERT_TRUE(index_->enroll(request));
+  }
+
+  void begin(uint64_t key, const Bytes& body) {
+    UploadStart start;
+    start.key = UploadKey{key};
+    start.mode = Mode::kEnforce;
+    start.first_byte = std::chrono::system_clock::now();
+    start.body_bytes = static_cast<int64_t>(body.size());
+    ASSERT_EQ(sink_->begin(start), SinkResult::kTaken);
+  }
+  void append_packet(uint64_t key, const Bytes& body, size_t at) {
+    const auto packet = std::span(body).subspan(at, std::min(kPacketBytes, body.size() - at));
+    ASSERT_EQ(sink_->append(UploadKey{key}, packet), SinkResult::kTaken);
+  }
+  void close(uint64_t key, bool blocked) {
+    sink_->gate_closed({UploadKey{key}, blocked ? GateOutcome::kBlocked : GateOutcome::kReleased,
+                        DataplaneReason::kNone, std::chrono::system_clock::now()});
+  }
+  // Returns whether it is blocked.
+  bool upload(uint64_t key, const Bytes& body) {
+    begin(key, body);
+    for (size_t at = 0; at < body.size(); at += kPacketBytes) append_packet(key, body, at);
+    sink_->finish(UploadKey{key}, std::chrono::system_clock::now());
+    const bool blocked = await_decisions(1).at(key);
+    close(key, blocked);
+    return blocked;
   }
 
   std::map<uint64_t, bool> await_decisions(size_t count) {  // key → blocked
@@ -164,20 +191,9 @@ TEST_F(PipelineTest, EightUploadsAtATime) {
   for (uint32_t i = 0; i < kUploads; ++i) bodies.push_back(make_tune(i + 1, 20));
   for (size_t i = 0; i < kUploads; i += 2) enroll(bodies[i], "tune " + std::to_string(i));
 
-  for (size_t i = 0; i < kUploads; ++i) {
-    UploadStart start;
-    start.key = UploadKey{i + 1};
-    start.mode = Mode::kEnforce;
-    start.first_byte = std::chrono::system_clock::now();
-    start.body_bytes = static_cast<int64_t>(bodies[i].size());
-    ASSERT_EQ(sink_->begin(start), SinkResult::kTaken);
-  }
+  for (size_t i = 0; i < kUploads; ++i) begin(i + 1, bodies[i]);
   for (size_t at = 0; at < bodies[0].size(); at += kPacketBytes) {
-    for (size_t i = 0; i < kUploads; ++i) {
-      const auto packet =
-          std::span(bodies[i]).subspan(at, std::min(kPacketBytes, bodies[i].size() - at));
-      ASSERT_EQ(sink_->append(UploadKey{i + 1}, packet), SinkResult::kTaken);
-    }
+    for (size_t i = 0; i < kUploads; ++i) append_packet(i + 1, bodies[i], at);
   }
   for (size_t i = 0; i < kUploads; ++i) {
     sink_->finish(UploadKey{i + 1}, std::chrono::system_clock::now());
@@ -187,8 +203,7 @@ TEST_F(PipelineTest, EightUploadsAtATime) {
   ASSERT_EQ(decisions.size(), kUploads);
   for (const auto& [key, blocked] : decisions) {
     EXPECT_EQ(blocked, key % 2 == 1) << key;  // the even bodies are enrolled; keys count from 1
-    sink_->gate_closed({UploadKey{key}, blocked ? GateOutcome::kBlocked : GateOutcome::kReleased,
-                        DataplaneReason::kNone, std::chrono::system_clock::now()});
+    close(key, blocked);
   }
   const auto rows = await_rows(kUploads);
   ASSERT_EQ(rows.size(), kUploads);
@@ -199,6 +214,51 @@ TEST_F(PipelineTest, EightUploadsAtATime) {
     EXPECT_NEAR(row["query_file_duration_seconds"].get<double>(), 20, 0.1);
     EXPECT_FALSE(store_->fingerprint(row["upload_id"]).value().items.empty());
   }
+}
+
+class KnownPipelineTest : public PipelineTest {
+ protected:
+  KnownPipelineTest() : PipelineTest(size_t{16} << 20) {}
+};
+
+// What is known of bytes is how they sound. What follows from that is asked each time.
+TEST_F(KnownPipelineTest, ADigestBlocksNothingThatItsItemsDoNot) {
+  Bank bank;
+  bank.name = "spam";
+  bank.action = Action::kBlock;
+  ASSERT_TRUE(index_->create_bank(bank));
+  const Bytes tune = make_tune(1, 20);
+  EXPECT_FALSE(upload(1, tune));
+  enroll(tune, "tune");
+  EXPECT_TRUE(upload(2, tune));
+  ASSERT_TRUE(index_->suppress("spam", "tune", {"a false match", {}}));
+  EXPECT_FALSE(upload(3, tune));
+  ASSERT_TRUE(index_->restore("spam", "tune"));
+  EXPECT_TRUE(upload(4, tune));
+  bank.paused = true;
+  ASSERT_TRUE(index_->set_bank(bank));
+  EXPECT_FALSE(upload(5, tune));
+  bank.paused = false;
+  ASSERT_TRUE(index_->set_bank(bank));
+  ASSERT_TRUE(index_->remove("spam", "tune"));
+  EXPECT_FALSE(upload(6, tune));
+
+  const auto rows = await_rows(6);
+  ASSERT_EQ(rows.size(), 6u);
+  std::vector<bool> exact;
+  std::vector<std::string> reasons;
+  for (const std::string& text : rows) {
+    const Json row = Json::parse(text);
+    exact.push_back(row["decode"]["exact"]);
+    reasons.push_back(row["reason"]);
+    EXPECT_EQ(row["checked"], "full");
+    EXPECT_EQ(row["decode"]["format"], "wav");
+  }
+  EXPECT_EQ(exact, (std::vector<bool>{false, true, true, true, true, true}));
+  EXPECT_EQ(reasons, (std::vector<std::string>{"no_match", "match", "no_match", "match", "no_match",
+                                               "no_match"}));
+  EXPECT_EQ(pool_->status().recognised, 6u);  // the enrolment, too
+  EXPECT_NEAR(pool_->status().decoded_seconds, 20, 0.1);
 }
 
 }  // namespace

@@ -75,6 +75,8 @@ TEST(VerdictJson, Values) {
   EXPECT_EQ(json["matches"][0]["asset_match_percentage"], 42.0);
   EXPECT_EQ(json["coverage"]["share"], 1.0);
   EXPECT_TRUE(json["gate"].is_null());
+  EXPECT_EQ(json["decode"],
+            Json::parse(R"({"outcome":"decoded","format":null,"codec":null,"exact":false})"));
 }
 
 TEST(VerdictJson, MetadataDoesNotReplaceTheReferencesOwnNames) {

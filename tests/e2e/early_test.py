@@ -58,6 +58,16 @@ class Stopped(e2e.TestbedCase):
                 self.assertLess(outcome.answer.sent_bytes, SENT_SHARE_MAX * size)
                 self.assertTrue(outcome.verdict["early"]["stopped"])
 
+    def test_so_is_the_enrolled_file_whose_bytes_are_known(self):
+        decoded = self.gate.appliance.status()["decoders"]["decoded_seconds"]
+        size = self.banned.path.stat().st_size
+        outcome = self.gate.upload(Case("the same file", self.banned.path, BLOCK, self.banned.title,
+                                        reference_ahead_seconds=0), rate=SLOW)
+        self.assert_expected([outcome])
+        self.assertTrue(outcome.verdict["early"]["stopped"])
+        self.assertLess(outcome.answer.sent_bytes, SENT_SHARE_MAX * size)
+        self.assertEqual(self.gate.appliance.status()["decoders"]["decoded_seconds"], decoded)
+
     def test_another_track_passes_whole(self):
         outcome = self.gate.upload(Case("clean", self.clean, PASS), rate="512k")
         self.assert_expected([outcome])
