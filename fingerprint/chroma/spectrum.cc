@@ -1,5 +1,6 @@
 #include "fingerprint/chroma/spectrum.h"
 
+
 extern "C" {
 #include <libavutil/mem.h>
 #include <libavutil/tx.h>
@@ -10,6 +11,8 @@ extern "C" {
 #include <cmath>
 #include <new>
 #include <numbers>
+
+#include "fingerprint/vector_clones.h"
 
 namespace soundgate {
 namespace {
@@ -45,8 +48,8 @@ struct Complex {
 
 // Of bins 1 to kSpectrumBins - 1; each is found with its mirror, which lies as far before the end.
 // (Steps of their own for what lies in turns and for what goes backwards: so they become vectors.)
-__attribute__((target_clones("arch=x86-64-v3", "default"))) void powers_of(
-    const Complex* __restrict transformed, const Twiddles& twiddles, float* __restrict power) {
+SOUNDGATE_VECTOR_CLONES void powers_of(const Complex* __restrict transformed,
+                                       const Twiddles& twiddles, float* __restrict power) {
   constexpr size_t kHalf = kSpectrumBins / 2;
   float re[kSpectrumBins], im[kSpectrumBins], mirrored[kHalf];
   for (size_t k = 0; k < kSpectrumBins; ++k) {

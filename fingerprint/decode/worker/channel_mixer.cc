@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "fingerprint/decode/worker/polyphase.h"
+#include "fingerprint/vector_clones.h"
 
 namespace soundgate::decode {
 namespace {
@@ -102,13 +103,12 @@ template <class Visit>
   }
 }
 
-__attribute__((target_clones("arch=x86-64-v3", "default"))) void mix_frame(
-    const AVFrame& frame, size_t first, float sign, std::span<int16_t> mono) {
+SOUNDGATE_VECTOR_CLONES void mix_frame(const AVFrame& frame, size_t first, float sign,
+                                       std::span<int16_t> mono) {
   visit_channels(frame, first, [&](const auto& channels) { mix_channels(channels, sign, mono); });
 }
 
-__attribute__((target_clones("arch=x86-64-v3", "default"))) Powers powers_of_frame(
-    const AVFrame& frame, size_t first, size_t count) {
+SOUNDGATE_VECTOR_CLONES Powers powers_of_frame(const AVFrame& frame, size_t first, size_t count) {
   Powers powers;
   visit_channels(frame, first, [&](const auto& channels) { powers = powers_of(channels, count); });
   return powers;

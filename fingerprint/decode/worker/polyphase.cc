@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "fingerprint/fingerprint.h"
+#include "fingerprint/vector_clones.h"
 
 namespace soundgate::decode {
 namespace {
@@ -101,8 +102,8 @@ struct Walk {
 };
 
 // As many samples as `input` has all of, to `output`, which has room for them; where it got to.
-__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"))) Walk filter(
-    const PolyphaseFilters& filters, std::span<const int16_t> input, Walk at, int16_t* output) {
+SOUNDGATE_VECTOR_CLONES Walk filter(const PolyphaseFilters& filters, std::span<const int16_t> input,
+                                    Walk at, int16_t* output) {
   const size_t steps = filters.steps(), places = filters.places(), advance = filters.advance();
   while (at.next + steps * kStep <= input.size()) {
     const int16_t* samples = input.data() + at.next;
