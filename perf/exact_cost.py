@@ -3,8 +3,8 @@
 
   perf/exact_cost.py
 
-Runs perf/micro/fingerprint/exact/exact_cost.cc, which says what is measured, on the files of
-scan_cost.py and a WAV; exits 1 where all together are over its limit. Needs the corpus and a release
+Runs perf/micro/fingerprint/exact_cost.cc, which says what is measured, on the files of
+scan_cost.py and a WAV; exits 1 where one is over its limit. Needs the corpus and a release
 build.
 """
 
@@ -21,7 +21,7 @@ def main():
     workshop = Workshop(bed.DERIVED)
     track = corpus.tracks(bed.CORPUS, families=("singularity",), seconds_min=200)[0]
     files = [*make_files(workshop), workshop.encode(track, "wav")]
-    program = bed.BUILD / "perf/micro/fingerprint/exact/micro_exact"
+    program = bed.BUILD / "perf/micro/fingerprint/micro_exact"
     return subprocess.run([program, "--check", *files], check=False).returncode
 
 

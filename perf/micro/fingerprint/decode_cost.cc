@@ -14,20 +14,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
-#include <mutex>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "fingerprint/decode/decoder_pool.h"
 #include "perf/micro/fingerprint/bare_decode.h"
+#include "perf/micro/fingerprint/one_worker.h"
 
 namespace {
 
@@ -39,78 +33,6 @@ struct Limits {
 Limits limits_of(std::string_view codec) {
   return codec == "aac" ? Limits{0.88, 1.30} : Limits{0.92, 1.15};
 }
-
-double seconds_of(clockid_t clock) {
-  timespec time{};
-  clock_gettime(clock, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-class EndListener : public DecodeListener {
- public:
-  void on_items(uint64_t, uint32_t, std::span<const Item>) override {}
-  void on_end(uint64_t, const DecodeEnd& end) override {
-    const std::lock_guard lock(mutex_);
-    end_ = end;
-    ended_.notify_one();
-  }
-  void on_trouble(const std::string& what) override { std::fprintf(stderr, "%s\n", what.c_str()); }
-  DecodeEnd wait() {
-    std::unique_lock lock(mutex_);
-    ended_.wait(lock, [this] { return end_.has_value(); });
-    return *std::exchange(end_, std::nullopt);
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable ended_;
-  std::optional<DecodeEnd> end_;
-};
-
-class Worker {
- public:
-  Worker() {
-    DecoderPool::Options options;
-    options.worker_path = SOUNDGATE_DECODER;
-    options.worker_count = 1;
-    options.producer_parts = {{256, size_t{256} << 20, true}};
-    auto pool = DecoderPool::start(options, listener_);
-    if (!pool) throw std::runtime_error(pool.error());
-    pool_ = std::move(*pool);
-    clock_getcpuclockid(pool_->status().workers[0].pid, &clock_);
-  }
-
-  // CPU seconds of the worker.
-  double decode(const std::string& path, DecodeEnd& end, const CoverageSettings& coverage = {}) {
-    pool_->set_coverage(coverage);
-    std::ifstream file(path, std::ios::binary);
-    std::vector<char> piece(65536);
-    const double before = seconds_of(clock_);
-    StreamProducer& producer = pool_->producer(0);
-    const StreamHandle stream = producer.begin(1, size_of(path)).value();
-    while (file.read(piece.data(), static_cast<std::streamsize>(piece.size())), file.gcount() > 0) {
-      const std::span bytes(piece.data(), static_cast<size_t>(file.gcount()));
-      while (producer.append(stream, std::as_bytes(bytes)) == StreamProducer::Append::kFull) {
-        usleep(500);
-      }
-    }
-    producer.finish(stream);
-    end = listener_.wait();
-    if (end.outcome != DecodeOutcome::decoded) {
-      throw std::runtime_error(path + ": " + std::string(text(end.outcome)));
-    }
-    return seconds_of(clock_) - before;
-  }
-
- private:
-  static int64_t size_of(const std::string& path) {
-    return std::ifstream(path, std::ios::binary | std::ios::ate).tellg();
-  }
-
-  EndListener listener_;
-  std::unique_ptr<DecoderPool> pool_;
-  clockid_t clock_{};
-};
 
 double fpcalc_seconds(const std::string& path, const char* length) {
   const auto children = [] {
@@ -143,12 +65,17 @@ struct Cost {
   double worker = 1e9, quarter = 1e9, fpcalc = 1e9, bare = 1e9, start_up = 1e9;
   DecodeEnd end;
 
-  void measure(Worker& pool, const std::string& path) {
-    quarter = std::min(quarter, pool.decode(path, end, kQuarter));
-    worker = std::min(worker, pool.decode(path, end));
-    const double before = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+  void measure(OneWorker& pool, const std::string& path) {
+    {
+      const std::vector<std::byte> bytes = read_file(path);
+      quarter = std::min(quarter, pool.decode(bytes, kQuarter).worker_seconds);
+      const OneWorker::Cost all = pool.decode(bytes);
+      worker = std::min(worker, all.worker_seconds);
+      end = all.end;
+    }
+    const double before = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
     decode_bare(path);
-    bare = std::min(bare, seconds_of(CLOCK_THREAD_CPUTIME_ID) - before);
+    bare = std::min(bare, cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - before);
     fpcalc = std::min(fpcalc, fpcalc_seconds(path, "0"));
     start_up = std::min(start_up, fpcalc_seconds(path, "1"));
   }
@@ -186,9 +113,8 @@ int main(int argc, char** argv) {
       paths.emplace_back(argument);
     }
   }
-  Worker worker;
-  DecodeEnd ignored;
-  for (const std::string& path : paths) worker.decode(path, ignored);  // warms up
+  OneWorker worker;
+  for (const std::string& path : paths) worker.decode(read_file(path));  // warms up
   bool all_kept = !paths.empty();
   std::printf("%-8s %11s %18s %16s %16s\n", "", "CPU an hour", "of fpcalc (limit)",
               "of bare (limit)", "quarter (limit)");
