@@ -72,6 +72,7 @@ inline constexpr std::chrono::milliseconds kRingWait{10};     // for room in the
 inline constexpr std::chrono::milliseconds kNotifyEvery{10};  // while busy
 inline constexpr size_t kReadBufferBytes = size_t{32} << 10;
 inline constexpr size_t kProbeBytesMax = size_t{1} << 20;
+inline constexpr size_t kTrackBytesMax = size_t{4} << 20;  // read to find an audio track, at most
 inline constexpr size_t kAllocationBytesMax = size_t{128} << 20;  // one of libav's
 inline constexpr int kStreamsPerFileMax = 64;
 // Beyond these a frame could need gigabytes at kSampleRateHz, or a filter that takes seconds to

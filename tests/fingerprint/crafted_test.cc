@@ -269,6 +269,23 @@ TEST_F(Crafted, AudioInAnotherOrderThanTheFileIsHeardWholeOrSaidNotToBe) {
   EXPECT_EQ(decode(swapped).end.outcome, DecodeOutcome::spool_limit);
 }
 
+TEST_F(Crafted, ATagThatLiesAboutItsLengthHidesNothing) {
+  start();
+  const Bytes mp3 = music("-c:a libmp3lame -id3v2_version 0", "a.mp3");
+  Bytes bytes;
+  const auto add = [&](std::span<const std::byte> part) {
+    bytes.insert(bytes.end(), part.begin(), part.end());
+  };
+  add(std::as_bytes(std::span("ID3\3\0\0\x7f\x7f\x7f\x7f", 10)));  // 256 MiB
+  add(mp3);
+  EXPECT_EQ(decode(bytes).end.outcome, DecodeOutcome::undecodable);
+  bytes.insert(bytes.begin(), mp3.begin(), mp3.end());
+  const Heard heard = decode(bytes);
+  EXPECT_EQ(heard.end.outcome, DecodeOutcome::decoded) << name(heard.end.outcome);
+  EXPECT_NEAR(heard.end.decoded_seconds, 24, 0.2);
+  expect_worker_unharmed();
+}
+
 TEST_F(Crafted, WhatFollowsTheAudioIsNotMissed) {
   start();
   Bytes aiff = music("-c:a pcm_s16be", "a.aiff");

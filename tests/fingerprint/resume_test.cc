@@ -28,6 +28,8 @@ constexpr Format kFormats[] = {
     {"a.webm", "-c:a libopus -b:a 400k", true},
     {"a.mp3", "-c:a libmp3lame -b:a 320k", false},
     {"a.aac", "-c:a aac -b:a 320k", false},
+    {"a.wma", "-c:a wmav2 -b:a 320k", true},
+    {"a.ts", "-c:a aac -b:a 320k", true},
 };
 void PrintTo(const Format& format, std::ostream* out) { *out << format.name; }
 

@@ -110,14 +110,34 @@ std::filesystem::path make_music(double seconds, unsigned seed) {
   return path;
 }
 
-std::filesystem::path encode(const std::filesystem::path& source, const std::string& arguments,
-                             const std::string& name) {
-  const auto path = scratch_folder() / (source.stem().string() + "-" + name);
+std::filesystem::path run_ffmpeg(const std::string& arguments, const std::string& name) {
+  const auto path = scratch_folder() / name;
   if (std::filesystem::exists(path)) return path;
-  const std::string command = "ffmpeg -nostdin -v error -y -i '" + source.string() +
-                              "' -map 0:a -threads 1 " + arguments + " '" + path.string() + "'";
+  const std::string command =
+      "ffmpeg -nostdin -v error -y " + arguments + " '" + path.string() + "'";
   if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
   return path;
+}
+
+std::filesystem::path encode(const std::filesystem::path& source, const std::string& arguments,
+                             const std::string& name) {
+  return run_ffmpeg("-i '" + source.string() + "' -map 0:a -threads 1 " + arguments,
+                    source.stem().string() + "-" + name);
+}
+
+std::vector<std::filesystem::path> corpus_tracks() {
+  const char* folder = std::getenv("SOUNDGATE_CORPUS");
+  if (!folder) throw std::runtime_error("SOUNDGATE_CORPUS names no folder of real music");
+  std::vector<std::filesystem::path> tracks;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    // Long enough to be music, short enough for a test.
+    const bool suits = entry.path().extension() == ".ogg" && entry.file_size() > (512u << 10) &&
+                       entry.file_size() < (3u << 20);
+    if (suits) tracks.push_back(entry.path());
+  }
+  if (tracks.empty()) throw std::runtime_error(std::string("no .ogg that suits in ") + folder);
+  std::ranges::sort(tracks);
+  return tracks;
 }
 
 std::vector<Item> run_fpcalc(const std::filesystem::path& file) {

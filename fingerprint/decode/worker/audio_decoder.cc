@@ -19,7 +19,7 @@ const AVCodec* find_decoder(AVCodecID codec) {
 }  // namespace
 
 const char* const AudioDecoder::kAllowed =
-    "mp3float,mp2float,mp1float,aac,vorbis,opus,flac,alac,"
+    "mp3float,mp2float,mp1float,aac,vorbis,opus,flac,alac,wmav1,wmav2,ac3,eac3,aac_latm,"
     "pcm_u8,pcm_s8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,"
     "pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be,pcm_alaw,pcm_mulaw";
 

@@ -14,6 +14,7 @@
 #include "fingerprint/decode/worker/prober.h"
 #include "fingerprint/decode/worker/resampler.h"
 #include "fingerprint/decode/worker/stream_io.h"
+#include "fingerprint/decode/worker/tags.h"
 
 namespace soundgate::decode {
 namespace {
@@ -200,7 +201,7 @@ class StreamDecoder {
     });
     const bool gets_going =
         packets_before_gap_ > 0 && packets_ <= packets_before_gap_ + kPacketsToGetGoing;
-    if (whole || gets_going) return;
+    if (lies_in_tag(packet) || whole || gets_going) return;
     ++bad_packets_;
     last_bad_packet_ = packets_;
   }
@@ -216,6 +217,16 @@ class StreamDecoder {
   bool is_warm_up(const AVFrame& frame) const {
     const auto begin = clock_->seconds(frame.pts);
     return begin && stretch_begin_ && *begin + frame_seconds_ <= *stretch_begin_;
+  }
+
+  // Tags between MP3s that were put one behind the other come as packets.
+  bool lies_in_tag(const AVPacket* packet) {
+    if (!packet || demuxer_.format() != "mp3") return false;
+    const std::span bytes(packet->data, static_cast<size_t>(packet->size));
+    if (tag_bytes_left_ == 0) tag_bytes_left_ = tag_bytes(bytes);
+    const bool lies = tag_bytes_left_ > 0;
+    tag_bytes_left_ -= std::min<uint64_t>(tag_bytes_left_, bytes.size());
+    return lies;
   }
 
   void end_gap(const AVFrame& frame) {
@@ -321,6 +332,7 @@ class StreamDecoder {
   uint64_t packets_ = 0;
   uint64_t bad_packets_ = 0;
   uint64_t last_bad_packet_ = 0;  // counted from 1
+  uint64_t tag_bytes_left_ = 0;
   int read_error_ = 0;
   bool unconvertible_ = false;
 };

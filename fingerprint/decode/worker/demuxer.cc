@@ -7,13 +7,14 @@
 #include <tuple>
 
 #include "fingerprint/decode/worker/audio_decoder.h"
+#include "fingerprint/decode/worker/tags.h"
 
 namespace soundgate::decode {
 namespace {
 
 // The names that libavformat gives them start with these.
-constexpr std::array<std::string_view, 8> kFormats = {"mp3", "aac",  "mov", "flac",
-                                                      "wav", "aiff", "ogg", "matroska"};
+constexpr std::array<std::string_view, 10> kFormats = {"mp3",  "aac", "mov",      "flac", "wav",
+                                                       "aiff", "ogg", "matroska", "asf",  "mpegts"};
 
 std::string_view first_name(const AVInputFormat& format) {
   const std::string_view names = format.name;
@@ -38,6 +39,17 @@ std::tuple<bool, int, int64_t> rank(const AVStream& stream) {
 
 }  // namespace
 
+// Those in front of the audio hold pictures of megabytes, and are all that recognise() would see.
+// libav would read them into memory.
+bool Demuxer::skip_tags() {
+  bool any = false;
+  while (const uint64_t bytes = id3_bytes(io_.peek(kTagHeaderBytes))) {
+    io_.skip(bytes);
+    any = true;
+  }
+  return any;
+}
+
 // As av_probe_input_buffer does, but the bytes stay in the stream.
 const AVInputFormat* Demuxer::recognise() {
   for (size_t wanted = 2048;; wanted = std::min(wanted * 4, kProbeBytesMax)) {
@@ -54,11 +66,20 @@ const AVInputFormat* Demuxer::recognise() {
 }
 
 tl::expected<void, DecodeOutcome> Demuxer::open() {
+  const bool is_tagged = skip_tags();
   const AVInputFormat* format = recognise();
   if (!format || !is_allowed(*format)) {
-    return tl::unexpected(io_.stop().value_or(DecodeOutcome::not_audio));
+    const auto outcome = is_tagged ? DecodeOutcome::undecodable : DecodeOutcome::not_audio;
+    return tl::unexpected(io_.stop().value_or(outcome));
   }
   format_ = first_name(*format);
+  if (auto opened = open_as(*format); !opened) return opened;
+  if (auto chosen = choose_track(); !chosen) return chosen;
+  io_.opened(lies_in_order());
+  return {};
+}
+
+tl::expected<void, DecodeOutcome> Demuxer::open_as(const AVInputFormat& format) {
   if (format_ == "mov") io_.allow_seeking();
   if (format_ == "mov" || format_ == "wav" || format_ == "aiff") io_.keep_positions();
 
@@ -71,12 +92,14 @@ tl::expected<void, DecodeOutcome> Demuxer::open() {
   context->max_streams = kStreamsPerFileMax;
   context->protocol_whitelist = av_strdup("none");
   context->codec_whitelist = av_strdup(AudioDecoder::kAllowed);
-  const int error = avformat_open_input(&context, nullptr, format, nullptr);  // frees on error
+  // Chapters lie among the audio, maybe at its end.
+  AVDictionary* options = nullptr;
+  av_dict_set(&options, "ignore_chapters", "1", 0);
+  const int error = avformat_open_input(&context, nullptr, &format, &options);  // frees on error
+  av_dict_free(&options);
   if (error == AVERROR(ENOMEM)) return tl::unexpected(DecodeOutcome::decoder_memory);
   if (error < 0) return tl::unexpected(io_.stop().value_or(DecodeOutcome::undecodable));
   context_.reset(context);
-  if (auto chosen = choose_track(); !chosen) return chosen;
-  if (lies_in_order()) io_.forward_only();
   return {};
 }
 
@@ -93,20 +116,49 @@ bool Demuxer::lies_in_order() const {
 }
 
 tl::expected<void, DecodeOutcome> Demuxer::choose_track() {
-  const std::span streams(context_->streams, context_->nb_streams);
-  const AVStream* best = nullptr;
-  for (AVStream* stream : streams) {
-    stream->discard = AVDISCARD_ALL;
-    if (stream->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) continue;
-    if (!best || rank(*stream) > rank(*best)) best = stream;
-  }
-  if (!best) return tl::unexpected(DecodeOutcome::not_audio);
+  const AVStream* best = await_track();
+  if (!best) return tl::unexpected(io_.stop().value_or(DecodeOutcome::not_audio));
   track_ = best->index;
-  streams[static_cast<size_t>(track_)]->discard = AVDISCARD_DEFAULT;
+  for (AVStream* stream : std::span(context_->streams, context_->nb_streams)) {
+    if (stream != best) stream->discard = AVDISCARD_ALL;
+  }
+  if (first_packet_ && first_packet_->stream_index != track_) first_packet_.reset();
   return {};
 }
 
+const AVStream* Demuxer::best_track() const {
+  const AVStream* best = nullptr;
+  for (const AVStream* stream : std::span(context_->streams, context_->nb_streams)) {
+    if (stream->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) continue;
+    if (!best || rank(*stream) > rank(*best)) best = stream;
+  }
+  return best;
+}
+
+// MPEG-TS has no header: a programme's tracks may be announced after others, or not be named.
+const AVStream* Demuxer::await_track() {
+  const int64_t give_up_at = avio_tell(context_->pb) + static_cast<int64_t>(kTrackBytesMax);
+  for (;;) {
+    const AVStream* best = best_track();
+    if (best && AudioDecoder::can_decode(*best->codecpar)) return best;
+    if (!(context_->ctx_flags & AVFMTCTX_NOHEADER) || avio_tell(context_->pb) > give_up_at) {
+      return best;
+    }
+    for (AVStream* stream : std::span(context_->streams, context_->nb_streams)) {
+      if (stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO) stream->discard = AVDISCARD_ALL;
+    }
+    first_packet_.reset(av_packet_alloc());
+    if (!first_packet_) throw std::bad_alloc();
+    if (av_read_frame(context_.get(), first_packet_.get()) < 0) return best_track();
+  }
+}
+
 int Demuxer::next_packet(AVPacket& packet) {
+  if (first_packet_) {
+    av_packet_move_ref(&packet, first_packet_.get());
+    first_packet_.reset();
+    return 0;
+  }
   for (;;) {
     const int error = av_read_frame(context_.get(), &packet);
     if (error < 0 || packet.stream_index == track_) return error;

@@ -29,12 +29,17 @@ class Demuxer {
   double promised_seconds() const;                       // by the headers; 0: they do not say
 
  private:
+  bool skip_tags();
   const AVInputFormat* recognise();
+  tl::expected<void, DecodeOutcome> open_as(const AVInputFormat& format);
   tl::expected<void, DecodeOutcome> choose_track();
+  const AVStream* best_track() const;
+  const AVStream* await_track();
   bool lies_in_order() const;
 
   StreamIo& io_;
   LibavPtr<AVFormatContext> context_;
+  LibavPtr<AVPacket> first_packet_;  // of the track, where it had to be read to find that
   int track_ = -1;
   std::string format_;
 };

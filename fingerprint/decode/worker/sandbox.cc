@@ -1,6 +1,7 @@
 #include "fingerprint/decode/worker/sandbox.h"
 
 #include <grp.h>
+#include <iconv.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -11,11 +12,19 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
 #include <initializer_list>
 #include <memory>
+
+// Takes the place of the C library's, which would read files: libavformat would convert the names
+// of MPEG-TS programmes. It takes them as they are where there is no conversion.
+extern "C" iconv_t iconv_open(const char* /*to*/, const char* /*from*/) {
+  errno = EINVAL;
+  return reinterpret_cast<iconv_t>(-1);  // as iconv_open(3) says it
+}
 
 namespace soundgate::decode {
 namespace {

@@ -28,7 +28,7 @@ std::vector<uint8_t> StreamIo::peek(size_t bytes_min) {
   std::vector<uint8_t> bytes(bytes_min);
   size_t filled = 0;
   while (filled < bytes_min) {
-    const auto result = stream_.read(filled, std::span(bytes).subspan(filled));
+    const auto result = stream_.read(position_ + filled, std::span(bytes).subspan(filled));
     if (result.state == ByteSource::State::kEnd) break;
     if (result.state != ByteSource::State::kBytes) {
       stop_ = DecodeOutcome::decoder_lost;
@@ -45,7 +45,14 @@ bool StreamIo::may_go_on() {
   return !stop_;
 }
 
+void StreamIo::skip(uint64_t bytes) {
+  position_ += bytes;
+  context_->pos = static_cast<int64_t>(position_);
+  stream_.consumed(position_);
+}
+
 int StreamIo::read(std::span<uint8_t> to) {
+  if (looks_for_fragments_) return AVERROR_EOF;
   if (!seekable() || forward_only_) stream_.consumed(position_);
   if (seekable() && !forward_only_ && position_ > stream_.spool_bytes_max()) {
     stop_ = DecodeOutcome::spool_limit;
@@ -106,6 +113,10 @@ int64_t StreamIo::seek(int64_t offset, int whence) {
   if (!seekable()) return AVERROR(ESPIPE);
   if ((whence & ~AVSEEK_FORCE) != SEEK_SET || offset < 0) return AVERROR(EINVAL);
   position_ = static_cast<uint64_t>(offset);
+  // Where an index of segments (sidx) comes first, libav looks into the last four bytes, too, for
+  // the length of an index of fragments, which it can do without: nothing waits for that.
+  constexpr int64_t kLengthBytes = 4;
+  looks_for_fragments_ = opening_ && offset == size() - kLengthBytes;
   return offset;
 }
 

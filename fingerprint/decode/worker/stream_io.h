@@ -22,14 +22,19 @@ class StreamIo {
  public:
   explicit StreamIo(StreamContext& stream);
 
-  // The first bytes of the stream, at least bytes_min of them if it has so many. Not consumed.
+  // The next bytes of the stream, at least bytes_min of them if it has so many. Not consumed.
   std::vector<uint8_t> peek(size_t bytes_min);
+
+  void skip(uint64_t bytes);  // before libav reads any
 
   AVIOContext* context() { return context_.get(); }
   void allow_seeking() { context_->seekable = AVIO_SEEKABLE_NORMAL; }
   void keep_positions() { keeps_positions_ = true; }
-  // From now on only what lies ahead is needed.
-  void forward_only() { forward_only_ = true; }
+  // libav has read the headers. forward_only: from now on only what lies ahead is needed.
+  void opened(bool forward_only) {
+    opening_ = false;
+    forward_only_ = forward_only;
+  }
 
   // Where bytes were missing, as libav counts positions: it does not see what is jumped over.
   struct Gap {
@@ -53,6 +58,8 @@ class StreamIo {
 
   StreamContext& stream_;
   uint64_t position_ = 0;
+  bool opening_ = true;
+  bool looks_for_fragments_ = false;  // see seek()
   bool forward_only_ = false;
   uint64_t read_to_ = 0;  // the furthest so far, since it goes forward only
   bool keeps_positions_ = false;

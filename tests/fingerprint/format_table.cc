@@ -1,0 +1,276 @@
+#include "tests/fingerprint/format_table.h"
+
+#include <algorithm>
+#include <fstream>
+#include <random>
+
+namespace soundgate::test {
+namespace {
+
+constexpr size_t kPictureBytes = size_t{3} << 20;   // more than recognition looks at
+constexpr size_t kTracks = 6;                       // that the rows share between them
+constexpr size_t kTrackBytesMin = size_t{1} << 20;  // long enough for an excerpt
+constexpr const char* kIndexLast = "at its end: the index (`moov`) comes last";
+
+using Source = FormatRow::Source;
+using Edit = FormatRow::Edit;
+
+// clang-format off
+constexpr FormatRow kTable[] = {
+    {"MP3", "mp3", "mp3", kStreams, 0, "128k.mp3", "-c:a libmp3lame -b:a 128k"},
+    {"MP3, VBR", "mp3", "mp3", kStreams, 0, "vbr.mp3", "-c:a libmp3lame -q:a 4 -ar 48000"},
+    {"MP3, VBR without a Xing header", "mp3", "mp3", kStreams, 0, "no-xing.mp3",
+     "-c:a libmp3lame -q:a 4 -write_xing 0 -id3v2_version 0"},
+    {"MP3, mono, 8 kHz", "mp3", "mp3", kStreams, 0, "8k.mp3", "-c:a libmp3lame -b:a 16k -ac 1 -ar 8000"},
+    {"MP3, a picture of 3 MiB in its ID3v2 tag", "mp3", "mp3", kStreams, 0, "picture.mp3",
+     "-c:a libmp3lame -b:a 128k -map 0:v -c:v copy", Source::kPictured, kPictureBytes},
+    {"MP3, APE and ID3v1 tags behind it", "mp3", "mp3", kStreams, 0, "tagged.mp3",
+     "-c:a libmp3lame", Source::kMusic, 0, Edit::kTagsBehind},
+    {"MP3, two files joined, each with tags", "mp3", "mp3", kStreams, 0, "joined.mp3",
+     "-c:a libmp3lame -b:a 128k", Source::kMusic, 0, Edit::kTagsBehind, "-c:a libmp3lame -b:a 128k", true, true},
+    {"MP3, joined, 44.1 kHz stereo to 22.05 kHz mono", "mp3", "mp3", kStreams, .25, "changed.mp3",
+     "-c:a libmp3lame", Source::kMusic, 0, Edit::kNone, "-c:a libmp3lame -ar 22050 -ac 1", true, true},
+    {"MP2", "mp3", "mp3", kStreams, 0, "a.mp2", "-c:a mp2 -b:a 192k -ar 48000"},
+
+    {"AAC (ADTS)", "aac", "aac", kStreams, 0, "128k.aac", "-c:a aac -b:a 128k"},
+    {"AAC (ADTS), mono, 8 kHz", "aac", "aac", kStreams, 0, "8k.aac", "-c:a aac -b:a 24k -ac 1 -ar 8000"},
+    {"AAC (ADTS), 5.1, 96 kHz", "aac", "aac", kStreams, 0, "5.1.aac", "-c:a aac -ac 6 -ar 96000"},
+    {"AAC (ADTS), behind an ID3v2 tag of 3 MiB", "aac", "aac", kStreams, 0, "tag.aac", "-c:a aac",
+     Source::kMusic, kPictureBytes, Edit::kTagInFront},
+    {"AAC (ADTS), joined, 44.1 kHz stereo to 22.05 kHz mono", "aac", "aac", kStreams, .25, "changed.aac",
+     "-c:a aac", Source::kMusic, 0, Edit::kNone, "-c:a aac -ar 22050 -ac 1", true},
+
+    {"M4A, index first", "mov", "aac", kStreams, 0, "first.m4a", "-c:a aac -movflags +faststart"},
+    {"M4A, index last", "mov", "aac", kIndexLast, 0, "last.m4a", "-c:a aac"},
+    {"M4A, 7.1, 48 kHz", "mov", "aac", kStreams, 0, "7.1.m4a", "-c:a aac -ac 8 -ar 48000 -movflags +faststart"},
+    {"M4A, a picture of 3 MiB, index first", "mov", "aac", kStreams, 0, "picture.m4a",
+     "-c:a aac -map 0:v -c:v copy -disposition:v attached_pic -movflags +faststart", Source::kPictured, kPictureBytes},
+    {"M4A with chapters (M4B), index first", "mov", "aac", kStreams, 0, "chapters.m4a",
+     "-c:a aac -movflags +faststart", Source::kChaptered},
+    {"M4A, fragmented", "mov", "aac", kStreams, 0, "fragments.m4a",
+     "-c:a aac -movflags frag_keyframe+empty_moov -frag_duration 1000000"},
+    {"M4A, fragmented (CMAF), an index of segments in front", "mov", "aac", kStreams, 0, "segments.m4a",
+     "-c:a aac -movflags cmaf+global_sidx -frag_duration 1000000"},
+    {"ALAC, index first", "mov", "alac", kStreams, 0, "first-alac.m4a", "-c:a alac -movflags +faststart"},
+    {"ALAC, 24 bit, 96 kHz, index last", "mov", "alac", kIndexLast, 0, "24.m4a", "-c:a alac -sample_fmt s32p -ar 96000"},
+    {"MP3 in MP4", "mov", "mp3", kStreams, 0, "mp3.mp4", "-c:a libmp3lame -movflags +faststart"},
+    {"FLAC in MP4", "mov", "flac", kStreams, 0, "flac.mp4", "-c:a flac -strict -2 -movflags +faststart"},
+    {"Opus in MP4", "mov", "opus", kStreams, 0, "opus.mp4", "-c:a libopus -strict -2 -movflags +faststart"},
+    {"MP4 video, index first", "mov", "aac", kStreams, 0, "film-first.mp4",
+     "-map 0:v -c:v copy -c:a aac -movflags +faststart", Source::kFilm},
+    {"MP4 video, index last", "mov", "aac", kIndexLast, 0, "film-last.mp4", "-map 0:v -c:v copy -c:a aac", Source::kFilm},
+    {"MP4 video, fragmented", "mov", "aac", kStreams, 0, "film-fragments.mp4",
+     "-map 0:v -c:v copy -c:a aac -movflags frag_keyframe+empty_moov -frag_duration 1000000", Source::kFilm},
+    {"MP4 video, AC-3", "mov", "ac3", kStreams, 0, "film-ac3.mp4",
+     "-map 0:v -c:v copy -c:a ac3 -ac 6 -movflags +faststart", Source::kFilm},
+    {"MP4 video, E-AC-3", "mov", "eac3", kStreams, 0, "film-eac3.mp4",
+     "-map 0:v -c:v copy -c:a eac3 -movflags +faststart", Source::kFilm},
+    {"QuickTime video with time codes, PCM", "mov", "pcm_s16le", kStreams, 0, "film.mov",
+     "-map 0:v -c:v copy -c:a pcm_s16le -timecode 01:00:00:00 -movflags +faststart", Source::kFilm},
+
+    {"FLAC", "flac", "flac", kStreams, 0, "16.flac", "-c:a flac"},
+    {"FLAC, mono, 8 kHz", "flac", "flac", kStreams, 0, "8k.flac", "-c:a flac -ac 1 -ar 8000"},
+    {"FLAC, 24 bit, 192 kHz", "flac", "flac", kStreams, 0, "192k.flac", "-c:a flac -sample_fmt s32 -ar 192000"},
+    {"FLAC, 7.1", "flac", "flac", kStreams, 0, "7.1.flac", "-c:a flac -ac 8"},
+    {"FLAC, a picture of 3 MiB", "flac", "flac", kStreams, 0, "picture.flac",
+     "-c:a flac -map 0:v -c:v copy -disposition:v attached_pic", Source::kPictured, kPictureBytes},
+    {"FLAC, behind an ID3v2 tag of 3 MiB", "flac", "flac", kStreams, 0, "tag.flac", "-c:a flac",
+     Source::kMusic, kPictureBytes, Edit::kTagInFront},
+
+    {"WAV", "wav", "pcm_s16le", kStreams, 0, "16.wav", "-c:a pcm_s16le"},
+    {"WAV, 8 bit, mono, 8 kHz", "wav", "pcm_u8", kStreams, 0, "8.wav", "-c:a pcm_u8 -ac 1 -ar 8000"},
+    {"WAV, extensible header, 24 bit, 192 kHz", "wav", "pcm_s24le", kStreams, 0, "24.wav", "-c:a pcm_s24le -ar 192000"},
+    {"WAV, 32 bit", "wav", "pcm_s32le", kStreams, 0, "32.wav", "-c:a pcm_s32le"},
+    {"WAV, float", "wav", "pcm_f32le", kStreams, 0, "float.wav", "-c:a pcm_f32le"},
+    {"WAV, double", "wav", "pcm_f64le", kStreams, 0, "double.wav", "-c:a pcm_f64le"},
+    {"WAV, A-law", "wav", "pcm_alaw", kStreams, 0, "alaw.wav", "-c:a pcm_alaw -ac 1 -ar 8000"},
+    {"WAV, µ-law", "wav", "pcm_mulaw", kStreams, 0, "mulaw.wav", "-c:a pcm_mulaw -ac 1 -ar 8000"},
+    {"WAV, 7.1", "wav", "pcm_s16le", kStreams, 0, "7.1.wav", "-c:a pcm_s16le -ac 8"},
+    {"WAV, RF64", "wav", "pcm_s16le", kStreams, 0, "rf64.wav", "-c:a pcm_s16le -rf64 always"},
+    {"WAV through a pipe, without sizes", "wav", "pcm_s16le", kStreams, 0, "pipe.wav", "-c:a pcm_s16le -f wav pipe: >"},
+    {"MP3 in WAV", "wav", "mp3", kStreams, 0, "mp3.wav", "-c:a libmp3lame"},
+    {"AIFF", "aiff", "pcm_s16be", kStreams, 0, "16.aiff", "-c:a pcm_s16be"},
+    {"AIFF, 24 bit, a picture of 3 MiB", "aiff", "pcm_s24be", kStreams, 0, "24.aiff",
+     "-c:a pcm_s24be -map 0:v -c:v copy -disposition:v attached_pic -write_id3v2 1", Source::kPictured},
+    {"AIFF-C, little-endian", "aiff", "pcm_s16le", kStreams, 0, "sowt.aiff", "-c:a pcm_s16le"},
+    {"AIFF-C, float", "aiff", "pcm_f32be", kStreams, 0, "float.aiff", "-c:a pcm_f32be"},
+
+    {"Ogg Vorbis", "ogg", "vorbis", kStreams, 0, "a.ogg", "-c:a libvorbis -q:a 4"},
+    {"Ogg Vorbis, mono, 8 kHz", "ogg", "vorbis", kStreams, 0, "8k.ogg", "-c:a libvorbis -ac 1 -ar 8000"},
+    {"Ogg Vorbis, 5.1, 192 kHz", "ogg", "vorbis", kStreams, 0, "5.1.ogg", "-c:a libvorbis -ac 6 -ar 192000"},
+    {"Ogg Vorbis, chained", "ogg", "vorbis", kStreams, 0, "chained.ogg", "-c:a libvorbis",
+     Source::kMusic, 0, Edit::kNone, "-c:a libvorbis"},
+    {"Ogg Vorbis, chained, 44.1 kHz stereo to 32 kHz mono", "ogg", "vorbis", kStreams, .25, "changed.ogg",
+     "-c:a libvorbis", Source::kMusic, 0, Edit::kNone, "-c:a libvorbis -ac 1 -ar 32000", true},
+    {"Ogg video (Theora), Vorbis", "ogg", "vorbis", kStreams, 0, "film.ogv",
+     "-map 0:v -c:v libtheora -c:a libvorbis", Source::kFilm},
+    {"Opus", "ogg", "opus", kStreams, 0, "96k.opus", "-c:a libopus -b:a 96k"},
+    {"Opus, mono, 24 kbit/s", "ogg", "opus", kStreams, 0, "24k.opus", "-c:a libopus -b:a 24k -ac 1"},
+    {"Opus, 7.1", "ogg", "opus", kStreams, 0, "7.1.opus", "-c:a libopus -ac 8 -b:a 256k"},
+    {"Opus, chained, stereo to mono", "ogg", "opus", kStreams, 0, "changed.opus", "-c:a libopus",
+     Source::kMusic, 0, Edit::kNone, "-c:a libopus -ac 1"},
+    {"Ogg FLAC", "ogg", "flac", kStreams, 0, "flac.ogg", "-c:a flac"},
+    {"Ogg FLAC, chained", "ogg", "flac", kStreams, 0, "chained-flac.ogg", "-c:a flac",
+     Source::kMusic, 0, Edit::kNone, "-c:a flac"},
+
+    {"WebM, Opus", "matroska", "opus", kStreams, 0, "opus.webm", "-c:a libopus"},
+    {"WebM, Vorbis", "matroska", "vorbis", kStreams, 0, "vorbis.webm", "-c:a libvorbis"},
+    {"WebM as browsers record it, without sizes", "matroska", "opus", kStreams, 0, "live.webm", "-c:a libopus -live 1"},
+    {"WebM video", "matroska", "opus", kStreams, 0, "film.webm",
+     "-map 0:v -c:v libvpx -deadline realtime -cpu-used 8 -c:a libopus", Source::kFilm},
+    {"Matroska, PCM", "matroska", "pcm_s16le", kStreams, 0, "pcm.mka", "-c:a pcm_s16le"},
+    {"Matroska, MP3", "matroska", "mp3", kStreams, 0, "mp3.mka", "-c:a libmp3lame"},
+    {"Matroska, FLAC", "matroska", "flac", kStreams, 0, "flac.mka", "-c:a flac"},
+    {"Matroska, ALAC", "matroska", "alac", kStreams, 0, "alac.mka", "-c:a alac"},
+    {"Matroska, two tracks", "matroska", "aac", kStreams, 0, "two.mka", "-c:a:0 aac -c:a:1 libvorbis", Source::kTwoTracks},
+    {"Matroska video", "matroska", "aac", kStreams, 0, "film.mkv", "-map 0:v -c:v copy -c:a aac", Source::kFilm},
+    {"Matroska video, AC-3", "matroska", "ac3", kStreams, 0, "film-ac3.mkv", "-map 0:v -c:v copy -c:a ac3 -ac 6", Source::kFilm},
+
+    {"WMA 2", "asf", "wmav2", kStreams, 0, "a.wma", "-c:a wmav2 -b:a 128k"},
+    {"WMA 2, mono, 22.05 kHz", "asf", "wmav2", kStreams, 0, "mono.wma", "-c:a wmav2 -b:a 48k -ac 1 -ar 22050"},
+    {"WMA 1", "asf", "wmav1", kStreams, 0, "1.wma", "-c:a wmav1 -b:a 128k"},
+    {"WMA 2, a picture of 3 MiB", "asf", "wmav2", kStreams, 0, "picture.wma",
+     "-c:a wmav2 -map 0:v -c:v copy -disposition:v attached_pic", Source::kPictured, kPictureBytes},
+    {"Windows Media video", "asf", "wmav2", kStreams, 0, "film.wmv", "-map 0:v -c:v copy -c:a wmav2", Source::kFilm},
+
+    {"MPEG-TS video", "mpegts", "aac", kStreams, 0, "film.ts", "-map 0:v -c:v copy -c:a aac", Source::kFilm},
+    {"MPEG-TS video, cut at its beginning", "mpegts", "aac", kStreams, 0, "cut.ts",
+     "-map 0:v -c:v copy -c:a aac", Source::kFilm, 0, Edit::kCutInFront},
+    {"MPEG-TS video, AC-3", "mpegts", "ac3", kStreams, 0, "film-ac3.ts", "-map 0:v -c:v copy -c:a ac3", Source::kFilm},
+    {"MPEG-TS, two programmes", "mpegts", "aac", kStreams, 0, "programmes.ts",
+     "-c:a aac -b:a:0 192k -b:a:1 96k -program st=0 -program st=1", Source::kTwoTracks},
+    {"MPEG-TS, MP2", "mpegts", "mp3", kStreams, 0, "mp2.ts", "-c:a mp2"},
+    {"MPEG-TS, MP3", "mpegts", "mp3", kStreams, 0, "mp3.ts", "-c:a libmp3lame"},
+    {"MPEG-TS, Opus", "mpegts", "opus", kStreams, 0, "opus.ts", "-c:a libopus"},
+    {"MPEG-TS, AAC in LATM", "mpegts", "aac_latm", kStreams, 0, "latm.ts", "-c:a aac -mpegts_flags latm"},
+    {"MPEG-TS as Blu-ray has it (M2TS)", "mpegts", "aac", kStreams, 0, "a.m2ts", "-c:a aac -mpegts_m2ts_mode 1"},
+};
+// clang-format on
+
+std::vector<std::filesystem::path> long_tracks() {
+  std::vector<std::filesystem::path> tracks = corpus_tracks();
+  std::erase_if(tracks, [](const auto& track) { return file_size(track) < kTrackBytesMin; });
+  return tracks;
+}
+
+std::filesystem::path music(const std::filesystem::path& track, double at_seconds, double seconds) {
+  const std::string cut = "-ss " + std::to_string(at_seconds) + " -t " + std::to_string(seconds);
+  return encode(track, cut + " -c:a pcm_s16le -ac 2 -ar 44100",
+                std::to_string(static_cast<int>(at_seconds)) + ".wav");
+}
+
+std::filesystem::path chapters() {
+  const auto path = scratch_folder() / "chapters.txt";
+  std::ofstream file(path);
+  file << ";FFMETADATA1\n";
+  for (int i = 0; i < 3; ++i) {
+    file << "[CHAPTER]\nTIMEBASE=1/1\nSTART=" << 10 * i << "\nEND=" << 10 * (i + 1)
+         << "\ntitle=chapter\n";
+  }
+  return path;
+}
+
+// What a row is encoded of, with all that goes beside the music.
+std::filesystem::path source_of(Source source, const std::filesystem::path& track,
+                                const std::filesystem::path& other) {
+  const auto wav = music(track, 10, kFormatSeconds);
+  const std::string input = "-i '" + wav.string() + "' ";
+  const auto named = [&](const char* name) { return wav.stem().string() + "-" + name; };
+  switch (source) {
+    case Source::kMusic:
+      return wav;
+    case Source::kFilm:
+      return run_ffmpeg(input +
+                            "-f lavfi -i testsrc=s=320x240:r=25:d=30 -map 0 -map 1 -c:a copy "
+                            "-c:v libx264 -preset ultrafast",
+                        named("film.mkv"));
+    case Source::kPictured: {
+      const auto picture =
+          run_ffmpeg("-f lavfi -i color=gray:s=1200x900,noise=alls=100 -frames:v 1 -pix_fmt rgb24",
+                     "picture.png");
+      return run_ffmpeg(input + "-i '" + picture.string() +
+                            "' -map 0 -map 1 -c:v copy -disposition:v attached_pic",
+                        named("pictured.flac"));
+    }
+    case Source::kTwoTracks:
+      return run_ffmpeg(
+          input + "-i '" + music(other, 10, kFormatSeconds).string() + "' -map 0 -map 1 -c copy",
+          named("two.mka"));
+    case Source::kChaptered:
+      return run_ffmpeg(input + "-i '" + chapters().string() + "' -map_metadata 1 -c copy",
+                        named("chapters.mka"));
+  }
+  return wav;
+}
+
+std::string little_endian(uint32_t value) {
+  std::string bytes;
+  for (int i = 0; i < 4; ++i, value >>= 8) bytes += static_cast<char>(value);
+  return bytes;
+}
+
+// Random, so that there is something in it that looks like the frames of MP3.
+std::string id3v2_tag(size_t bytes) {
+  std::string tag{"ID3\x03\0\0", 6};
+  for (int shift = 21; shift >= 0; shift -= 7) tag += static_cast<char>(bytes >> shift & 0x7f);
+  std::mt19937 random(1);
+  for (size_t i = 0; i < bytes; ++i) tag += static_cast<char>(random());
+  return tag;
+}
+
+std::string ape_tag() {
+  const std::string item = little_endian(5) + little_endian(0) + std::string("Title\0Hello", 11);
+  const auto frame = [&](uint32_t flags) {
+    return "APETAGEX" + little_endian(2000) +
+           little_endian(static_cast<uint32_t>(item.size() + 32)) + little_endian(1) +
+           little_endian(flags) + std::string(8, '\0');
+  };
+  return frame(0xa0000000) + item + frame(0x80000000);
+}
+
+std::string edited(std::string bytes, Edit edit) {
+  switch (edit) {
+    case Edit::kNone:
+      return bytes;
+    case Edit::kTagInFront:
+      return id3v2_tag(kPictureBytes) + bytes;
+    case Edit::kTagsBehind:
+      return bytes + ape_tag() + "TAG" + std::string(125, '\0');
+    case Edit::kCutInFront:
+      return bytes.substr(10'007);
+  }
+  return bytes;
+}
+
+std::string content_of(const std::filesystem::path& path) {
+  const Bytes bytes = read_file(path.string());
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+void PrintTo(const FormatRow& row, std::ostream* out) { *out << row.format; }
+
+std::span<const FormatRow> format_table() { return kTable; }
+
+std::filesystem::path format_file(const FormatRow& row) {
+  static const std::vector<std::filesystem::path> tracks = long_tracks();
+  const auto track = [&](size_t number) {
+    return tracks.at(number % kTracks * tracks.size() / kTracks);
+  };
+  const auto number = static_cast<size_t>(&row - kTable);
+  const auto first = encode(source_of(row.source, track(number), track(number + 1)), row.arguments,
+                            std::string("plain-") + row.file);
+  if (row.edit == Edit::kNone && !row.second_part) return first;
+  std::string content = edited(content_of(first), row.edit);
+  if (row.second_part) {
+    const auto other = music(track(number + 1), 15, kSecondPartSeconds);
+    content += edited(content_of(encode(other, row.second_part, std::string("second-") + row.file)),
+                      row.edit);
+  }
+  const auto path = scratch_folder() / row.file;
+  std::ofstream(path, std::ios::binary) << content;
+  return path;
+}
+
+}  // namespace soundgate::test
