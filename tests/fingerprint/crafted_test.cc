@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <string_view>
 #include <utility>
 
@@ -115,6 +116,14 @@ class Crafted : public testing::Test {
   }
   static Bytes music(const char* arguments, const char* name, double seconds = 12) {
     return read_file(encode(make_music(seconds, 40), arguments, name));
+  }
+  static void append(StreamProducer& producer, StreamHandle stream,
+                     std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const auto piece = bytes.first(std::min<size_t>(bytes.size(), 60'000));
+      ASSERT_EQ(producer.append(stream, piece), StreamProducer::Append::kTaken);
+      bytes = bytes.subspan(piece.size());
+    }
   }
   void expect_worker_unharmed() {
     EXPECT_EQ(pool_->status().workers[0].restarts, 0u);
@@ -269,6 +278,29 @@ TEST_F(Crafted, AudioInAnotherOrderThanTheFileIsHeardWholeOrSaidNotToBe) {
   EXPECT_EQ(decode(swapped).end.outcome, DecodeOutcome::spool_limit);
 }
 
+TEST_F(Crafted, ChaptersAtTheEndAreNotWaitedFor) {
+  start();
+  const auto chapters = scratch_folder() / "chapters.txt";
+  std::ofstream(chapters) << ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1\nSTART=0\nEND=9\ntitle=one\n";
+  Bytes m4a =
+      read_file(run_ffmpeg("-i '" + make_music(30, 40).string() + "' -i '" + chapters.string() +
+                               "' -map_metadata 1 -c:a aac -movflags +faststart",
+                           "chapters.m4a"));
+  // Their track is the last one.
+  const std::string_view word = "stco";
+  const auto table = std::ranges::find_end(
+      m4a, word, [](std::byte a, char b) { return a == static_cast<std::byte>(b); });
+  ASSERT_FALSE(table.empty());
+  put32(m4a, static_cast<size_t>(table.begin() - m4a.begin()) + 12,
+        static_cast<uint32_t>(m4a.size()));
+  m4a.resize(m4a.size() + 1000);
+
+  StreamProducer& producer = pool_->producer(0);
+  const StreamHandle stream = producer.begin(1, std::ssize(m4a)).value();
+  append(producer, stream, std::span(m4a).first(m4a.size() / 2));
+  EXPECT_TRUE(recorder_.wait_for_items(1, 24, std::chrono::seconds(5)));
+}
+
 TEST_F(Crafted, ATagThatLiesAboutItsLengthHidesNothing) {
   start();
   const Bytes mp3 = music("-c:a libmp3lame -id3v2_version 0", "a.mp3");
@@ -292,11 +324,7 @@ TEST_F(Crafted, WhatFollowsTheAudioIsNotMissed) {
   const size_t announced = aiff.size() + 500'000;  // cover art, which has not come yet
   StreamProducer& producer = pool_->producer(0);
   const StreamHandle stream = producer.begin(1, static_cast<int64_t>(announced)).value();
-  for (std::span<const std::byte> rest = aiff; !rest.empty();) {
-    const auto piece = rest.first(std::min<size_t>(rest.size(), 60'000));
-    ASSERT_EQ(producer.append(stream, piece), StreamProducer::Append::kTaken);
-    rest = rest.subspan(piece.size());
-  }
+  append(producer, stream, aiff);
   const auto heard = recorder_.wait_for_end(1);
   ASSERT_TRUE(heard);
   EXPECT_EQ(heard->end.outcome, DecodeOutcome::decoded) << name(heard->end.outcome);
