@@ -107,6 +107,8 @@ constexpr FormatRow kTable[] = {
     {"Opus", "ogg", "opus", kStreams, 0, "96k.opus", "-c:a libopus -b:a 96k"},
     {"Opus, mono, 24 kbit/s", "ogg", "opus", kStreams, 0, "24k.opus", "-c:a libopus -b:a 24k -ac 1"},
     {"Opus, 7.1", "ogg", "opus", kStreams, 0, "7.1.opus", "-c:a libopus -ac 8 -b:a 256k"},
+    {"Opus, a comment (a picture) of 3 MiB", "ogg", "opus", kStreams, 0, "comment.opus", "-c:a libopus",
+     Source::kCommented, kPictureBytes},
     {"Opus, chained, stereo to mono", "ogg", "opus", kStreams, 0, "changed.opus", "-c:a libopus",
      Source::kMusic, 0, Edit::kNone, "-c:a libopus -ac 1"},
     {"Ogg FLAC", "ogg", "flac", kStreams, 0, "flac.ogg", "-c:a flac"},
@@ -170,6 +172,13 @@ std::filesystem::path chapters() {
   return path;
 }
 
+std::filesystem::path comment() {
+  const auto path = scratch_folder() / "comment.txt";
+  std::ofstream(path) << ";FFMETADATA1\nMETADATA_BLOCK_PICTURE=" << std::string(kPictureBytes, 'A')
+                      << '\n';
+  return path;
+}
+
 // What a row is encoded of, with all that goes beside the music.
 std::filesystem::path source_of(Source source, const std::filesystem::path& track,
                                 const std::filesystem::path& other) {
@@ -199,6 +208,9 @@ std::filesystem::path source_of(Source source, const std::filesystem::path& trac
     case Source::kChaptered:
       return run_ffmpeg(input + "-i '" + chapters().string() + "' -map_metadata 1 -c copy",
                         named("chapters.mka"));
+    case Source::kCommented:
+      return run_ffmpeg(input + "-i '" + comment().string() + "' -map_metadata 1 -c copy",
+                        named("commented.mka"));
   }
   return wav;
 }

@@ -20,7 +20,7 @@ struct FormatRow {
   const char* streams;    // kStreams, or what it waits for
   double differing_percent;
 
-  enum class Source { kMusic, kFilm, kPictured, kTwoTracks, kChaptered };
+  enum class Source { kMusic, kFilm, kPictured, kTwoTracks, kChaptered, kCommented };
   enum class Edit { kNone, kTagInFront, kTagsBehind, kCutInFront };
   const char* file;                   // its name, which says to ffmpeg what it is
   const char* arguments;              // of ffmpeg
