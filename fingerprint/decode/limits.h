@@ -71,6 +71,8 @@ inline constexpr std::chrono::milliseconds kIdleWait{500};    // picks up what n
 inline constexpr std::chrono::milliseconds kRingWait{10};     // for room in the results ring
 inline constexpr std::chrono::milliseconds kNotifyEvery{10};  // while busy
 inline constexpr size_t kReadBufferBytes = size_t{32} << 10;
+inline constexpr size_t kReadStepBytes = size_t{4} << 10;  // handed to libav at a time
+static_assert(kBlockBytes % kReadStepBytes == 0, "a step lies in one block");
 inline constexpr size_t kProbeBytesMax = size_t{1} << 20;
 inline constexpr size_t kTrackBytesMax = size_t{4} << 20;  // read to find an audio track, at most
 inline constexpr size_t kAllocationBytesMax = size_t{128} << 20;  // one of libav's

@@ -301,6 +301,26 @@ TEST_F(Crafted, ChaptersAtTheEndAreNotWaitedFor) {
   EXPECT_TRUE(recorder_.wait_for_items(1, 24, std::chrono::seconds(5)));
 }
 
+TEST_F(Crafted, ATrackMayHaveAnImpossibleNumber) {
+  start();
+  Bytes m4a = music("-c:a aac -movflags frag_keyframe+empty_moov -frag_duration 200000", "a.mp4");
+  const auto make_negative = [&m4a](std::string_view box, size_t number_at) {
+    for (auto from = m4a.begin();;) {
+      from = std::search(from, m4a.end(), box.begin(), box.end(),
+                         [](std::byte a, char b) { return a == static_cast<std::byte>(b); });
+      if (from == m4a.end()) return;
+      put32(m4a, static_cast<size_t>(from++ - m4a.begin()) + number_at, 0x8000'0001);
+    }
+  };
+  make_negative("tkhd", 16);
+  make_negative("trex", 8);
+  make_negative("tfhd", 8);
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(decode(m4a).end.outcome, DecodeOutcome::undecodable);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(8));  // not a minute
+  expect_worker_unharmed();
+}
+
 TEST_F(Crafted, ATagThatLiesAboutItsLengthHidesNothing) {
   start();
   const Bytes mp3 = music("-c:a libmp3lame -id3v2_version 0", "a.mp3");

@@ -30,7 +30,7 @@ constexpr FormatRow kTable[] = {
      "-c:a libmp3lame -b:a 128k", Source::kMusic, 0, Edit::kTagsBehind, "-c:a libmp3lame -b:a 128k", true, true},
     {"MP3, joined, 44.1 kHz stereo to 22.05 kHz mono", "mp3", "mp3", kStreams, .25, "changed.mp3",
      "-c:a libmp3lame", Source::kMusic, 0, Edit::kNone, "-c:a libmp3lame -ar 22050 -ac 1", true, true},
-    {"MP2", "mp3", "mp3", kStreams, 0, "a.mp2", "-c:a mp2 -b:a 192k -ar 48000"},
+    {"MP2", "mp3", "mp3", kStreams, .02, "a.mp2", "-c:a mp2 -b:a 192k -ar 48000"},
 
     {"AAC (ADTS)", "aac", "aac", kStreams, 0, "128k.aac", "-c:a aac -b:a 128k"},
     {"AAC (ADTS), mono, 8 kHz", "aac", "aac", kStreams, 0, "8k.aac", "-c:a aac -b:a 24k -ac 1 -ar 8000"},
@@ -99,9 +99,9 @@ constexpr FormatRow kTable[] = {
     {"Ogg Vorbis, mono, 8 kHz", "ogg", "vorbis", kStreams, 0, "8k.ogg", "-c:a libvorbis -ac 1 -ar 8000"},
     {"Ogg Vorbis, 5.1, 192 kHz", "ogg", "vorbis", kStreams, 0, "5.1.ogg", "-c:a libvorbis -ac 6 -ar 192000"},
     {"Ogg Vorbis, chained", "ogg", "vorbis", kStreams, 0, "chained.ogg", "-c:a libvorbis",
-     Source::kMusic, 0, Edit::kNone, "-c:a libvorbis"},
+     Source::kMusic, 0, Edit::kNone, "-c:a libvorbis -serial_offset 7"},
     {"Ogg Vorbis, chained, 44.1 kHz stereo to 32 kHz mono", "ogg", "vorbis", kStreams, .25, "changed.ogg",
-     "-c:a libvorbis", Source::kMusic, 0, Edit::kNone, "-c:a libvorbis -ac 1 -ar 32000", true},
+     "-c:a libvorbis", Source::kMusic, 0, Edit::kNone, "-c:a libvorbis -ac 1 -ar 32000 -serial_offset 7", true},
     {"Ogg video (Theora), Vorbis", "ogg", "vorbis", kStreams, 0, "film.ogv",
      "-map 0:v -c:v libtheora -c:a libvorbis", Source::kFilm},
     {"Opus", "ogg", "opus", kStreams, 0, "96k.opus", "-c:a libopus -b:a 96k"},
@@ -110,10 +110,10 @@ constexpr FormatRow kTable[] = {
     {"Opus, a comment (a picture) of 3 MiB", "ogg", "opus", kStreams, 0, "comment.opus", "-c:a libopus",
      Source::kCommented, kPictureBytes},
     {"Opus, chained, stereo to mono", "ogg", "opus", kStreams, 0, "changed.opus", "-c:a libopus",
-     Source::kMusic, 0, Edit::kNone, "-c:a libopus -ac 1"},
+     Source::kMusic, 0, Edit::kNone, "-c:a libopus -ac 1 -serial_offset 7"},
     {"Ogg FLAC", "ogg", "flac", kStreams, 0, "flac.ogg", "-c:a flac"},
     {"Ogg FLAC, chained", "ogg", "flac", kStreams, 0, "chained-flac.ogg", "-c:a flac",
-     Source::kMusic, 0, Edit::kNone, "-c:a flac"},
+     Source::kMusic, 0, Edit::kNone, "-c:a flac -serial_offset 7"},
 
     {"WebM, Opus", "matroska", "opus", kStreams, 0, "opus.webm", "-c:a libopus"},
     {"WebM, Vorbis", "matroska", "vorbis", kStreams, 0, "vorbis.webm", "-c:a libvorbis"},
@@ -141,7 +141,7 @@ constexpr FormatRow kTable[] = {
     {"MPEG-TS video, AC-3", "mpegts", "ac3", kStreams, 0, "film-ac3.ts", "-map 0:v -c:v copy -c:a ac3", Source::kFilm},
     {"MPEG-TS, two programmes", "mpegts", "aac", kStreams, 0, "programmes.ts",
      "-c:a aac -b:a:0 192k -b:a:1 96k -program st=0 -program st=1", Source::kTwoTracks},
-    {"MPEG-TS, MP2", "mpegts", "mp3", kStreams, 0, "mp2.ts", "-c:a mp2"},
+    {"MPEG-TS, MP2", "mpegts", "mp3", kStreams, .02, "mp2.ts", "-c:a mp2"},
     {"MPEG-TS, MP3", "mpegts", "mp3", kStreams, 0, "mp3.ts", "-c:a libmp3lame"},
     {"MPEG-TS, Opus", "mpegts", "opus", kStreams, 0, "opus.ts", "-c:a libopus"},
     {"MPEG-TS, AAC in LATM", "mpegts", "aac_latm", kStreams, 0, "latm.ts", "-c:a aac -mpegts_flags latm"},
@@ -181,16 +181,16 @@ std::filesystem::path comment() {
 
 // What a row is encoded of, with all that goes beside the music.
 std::filesystem::path source_of(Source source, const std::filesystem::path& track,
-                                const std::filesystem::path& other) {
-  const auto wav = music(track, 10, kFormatSeconds);
+                                const std::filesystem::path& other, double seconds) {
+  const auto wav = music(track, 10, seconds);
   const std::string input = "-i '" + wav.string() + "' ";
   const auto named = [&](const char* name) { return wav.stem().string() + "-" + name; };
   switch (source) {
     case Source::kMusic:
       return wav;
     case Source::kFilm:
-      return run_ffmpeg(input +
-                            "-f lavfi -i testsrc=s=320x240:r=25:d=30 -map 0 -map 1 -c:a copy "
+      return run_ffmpeg(input + "-f lavfi -i testsrc=s=320x240:r=25:d=" + std::to_string(seconds) +
+                            " -map 0 -map 1 -c:a copy "
                             "-c:v libx264 -preset ultrafast",
                         named("film.mkv"));
     case Source::kPictured: {
@@ -203,7 +203,7 @@ std::filesystem::path source_of(Source source, const std::filesystem::path& trac
     }
     case Source::kTwoTracks:
       return run_ffmpeg(
-          input + "-i '" + music(other, 10, kFormatSeconds).string() + "' -map 0 -map 1 -c copy",
+          input + "-i '" + music(other, 10, seconds).string() + "' -map 0 -map 1 -c copy",
           named("two.mka"));
     case Source::kChaptered:
       return run_ffmpeg(input + "-i '" + chapters().string() + "' -map_metadata 1 -c copy",
@@ -265,20 +265,24 @@ void PrintTo(const FormatRow& row, std::ostream* out) { *out << row.format; }
 
 std::span<const FormatRow> format_table() { return kTable; }
 
-std::filesystem::path format_file(const FormatRow& row) {
+std::filesystem::path format_file(const FormatRow& row, double seconds) {
   static const std::vector<std::filesystem::path> tracks = long_tracks();
   const auto track = [&](size_t number) {
     return tracks.at(number % kTracks * tracks.size() / kTracks);
   };
-  const auto number = static_cast<size_t>(&row - kTable);
-  const auto first = encode(source_of(row.source, track(number), track(number + 1)), row.arguments,
-                            std::string("plain-") + row.file);
+  const auto number = static_cast<size_t>(  // the row may be a copy
+      std::ranges::find(kTable, std::string_view(row.file), &FormatRow::file) - kTable);
+  // Without what ffmpeg would draw at random or take from the clock.
+  const auto encoded = [&row](const auto& source, const std::string& arguments, const char* part) {
+    return encode(source, "-fflags +bitexact " + arguments, std::string(part) + row.file);
+  };
+  const auto first = encoded(source_of(row.source, track(number), track(number + 1), seconds),
+                             row.arguments, "first-");
   if (row.edit == Edit::kNone && !row.second_part) return first;
   std::string content = edited(content_of(first), row.edit);
   if (row.second_part) {
-    const auto other = music(track(number + 1), 15, kSecondPartSeconds);
-    content += edited(content_of(encode(other, row.second_part, std::string("second-") + row.file)),
-                      row.edit);
+    const auto other = music(track(number + 1), 15, seconds * kSecondPartShare);
+    content += edited(content_of(encoded(other, row.second_part, "second-")), row.edit);
   }
   const auto path = scratch_folder() / row.file;
   std::ofstream(path, std::ios::binary) << content;

@@ -35,9 +35,10 @@ void PrintTo(const FormatRow& row, std::ostream* out);
 
 inline constexpr const char* kStreams = "yes";
 inline constexpr double kFormatSeconds = 30;
-inline constexpr double kSecondPartSeconds = 20;
+inline constexpr double kSecondPartShare = 2. / 3;
 
 std::span<const FormatRow> format_table();
-std::filesystem::path format_file(const FormatRow& row);
+// Of so many seconds; a second part is two thirds as long. One length in a run.
+std::filesystem::path format_file(const FormatRow& row, double seconds = kFormatSeconds);
 
 }  // namespace soundgate::test

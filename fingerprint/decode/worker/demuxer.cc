@@ -100,7 +100,14 @@ tl::expected<void, DecodeOutcome> Demuxer::open_as(const AVInputFormat& format) 
   if (error == AVERROR(ENOMEM)) return tl::unexpected(DecodeOutcome::decoder_memory);
   if (error < 0) return tl::unexpected(io_.stop().value_or(DecodeOutcome::undecodable));
   context_.reset(context);
+  if (format_ == "mov" && has_negative_track()) return tl::unexpected(DecodeOutcome::undecodable);
   return {};
+}
+
+// Of MP4: libav would take a thousand million steps for each run of samples in its fragments.
+bool Demuxer::has_negative_track() const {
+  return std::ranges::any_of(std::span(context_->streams, context_->nb_streams),
+                             [](const AVStream* stream) { return stream->id < 0; });
 }
 
 // An index may name the track's parts in any order: then it is all kept, as if its end came first.

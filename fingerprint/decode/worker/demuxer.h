@@ -35,6 +35,7 @@ class Demuxer {
   tl::expected<void, DecodeOutcome> choose_track();
   const AVStream* best_track() const;
   const AVStream* await_track();
+  bool has_negative_track() const;
   bool lies_in_order() const;
 
   StreamIo& io_;

@@ -22,6 +22,7 @@ StreamIo::StreamIo(StreamContext& stream) : stream_(stream) {
     throw std::bad_alloc();
   }
   context_->seekable = 0;
+  context_->max_packet_size = kReadStepBytes;  // or libav would keep one step, and no more
 }
 
 std::vector<uint8_t> StreamIo::peek(size_t bytes_min) {
@@ -54,11 +55,9 @@ void StreamIo::skip(uint64_t bytes) {
 int StreamIo::read(std::span<uint8_t> to) {
   if (looks_for_fragments_) return AVERROR_EOF;
   if (!seekable() || forward_only_) stream_.consumed(position_);
-  if (seekable() && !forward_only_ && position_ > stream_.spool_bytes_max()) {
-    stop_ = DecodeOutcome::spool_limit;
-  }
+  if (seekable() && !forward_only_ && outgrows_spool()) stop_ = DecodeOutcome::spool_limit;
   if (!may_go_on()) return AVERROR_EXIT;
-  const ByteSource::Result result = stream_.read(position_, to);
+  const ByteSource::Result result = read_step(to);
   switch (result.state) {
     case ByteSource::State::kBytes:
       position_ += result.bytes;
@@ -78,6 +77,29 @@ int StreamIo::read(std::span<uint8_t> to) {
   }
   stop_ = DecodeOutcome::decoder_lost;
   return AVERROR_EXIT;
+}
+
+// To the end of a step: all of it, or what there will ever be. A demuxer that knows where everything
+// lies searches nothing, and need not wait for bytes behind the last that it wants.
+ByteSource::Result StreamIo::read_step(std::span<uint8_t> to) {
+  if (keeps_positions_) return stream_.read(position_, to);
+  to = to.first(std::min(to.size(), kReadStepBytes - position_ % kReadStepBytes));
+  ByteSource::Result all{ByteSource::State::kBytes, 0};
+  while (all.bytes < to.size()) {
+    const auto result = stream_.read(position_ + all.bytes, to.subspan(all.bytes));
+    if (result.state != ByteSource::State::kBytes) return all.bytes > 0 ? all : result;
+    all.bytes += result.bytes;
+  }
+  return all;
+}
+
+// A header that lies may want to go on anywhere: it is the stream that must be so long, too.
+bool StreamIo::outgrows_spool() {
+  const uint64_t bytes_max = stream_.spool_bytes_max();
+  if (position_ <= bytes_max) return false;
+  if (stream_.size_bytes() >= 0) return static_cast<uint64_t>(stream_.size_bytes()) > bytes_max;
+  uint8_t byte;
+  return stream_.read(bytes_max, {&byte, 1}).state != ByteSource::State::kEnd;
 }
 
 // There is one gap, since a worker evicts nothing that it has not read itself, and it lies ahead.

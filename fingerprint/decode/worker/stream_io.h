@@ -4,6 +4,9 @@
 // Gaps: bytes that are gone (a worker before this one had consumed them) are jumped over, or read
 // as
 //   zeros where byte positions count; what is made of those is not to be used.
+// Steps: reads end at the same places however bytes arrive, since what libav makes of damage
+// depends
+//   on what it finds in its buffer.
 // Errors: AVERROR_EOF at the end; AVERROR_EXIT when the stream is over for another reason, stop().
 // Thread: the stream's fiber.
 #pragma once
@@ -51,6 +54,8 @@ class StreamIo {
 
  private:
   int read(std::span<uint8_t> to);
+  ByteSource::Result read_step(std::span<uint8_t> to);
+  bool outgrows_spool();
   int bridge_gap(std::span<uint8_t> to);
   int64_t size() const;
   int64_t seek(int64_t offset, int whence);
