@@ -29,7 +29,9 @@ int FrameBuffers::get(AVCodecContext* decoder, AVFrame* frame, int flags) {
 AVBufferRef* FrameBuffers::take(size_t bytes) {
   if (bytes > buffer_bytes_) {
     buffer_bytes_ = std::bit_ceil(bytes);
-    pool_.reset(av_buffer_pool_init(buffer_bytes_, nullptr));
+    // Zeros, as libavcodec's own: a decoder may leave out what damage has taken, and what it finds
+    // there must not be another stream's.
+    pool_.reset(av_buffer_pool_init(buffer_bytes_, av_buffer_allocz));
   }
   return pool_ ? av_buffer_pool_get(pool_.get()) : nullptr;
 }
