@@ -75,6 +75,10 @@ Result<void> Daemon::start_decoders() {
   files_->attach(*decoders_, lcore_count, kControlStreams);
   probes_->attach(*decoders_);
   decoders_->set_coverage(config_.coverage);
+  {
+    const std::lock_guard lock(closer_mutex_);
+    closer_ = decoders_.get();
+  }
   recorder_->start();
   return {};
 }
@@ -83,7 +87,10 @@ Result<void> Daemon::start_decoders() {
 // there.
 UploadMatcher::OnRecognised Daemon::closer_looks() {
   if (config_.coverage.share >= 1) return nullptr;
-  return [this](uint64_t tag) { decoders_->look_closer(tag); };
+  return [this](uint64_t tag) {
+    const std::lock_guard lock(closer_mutex_);
+    if (closer_) closer_->look_closer(tag);
+  };
 }
 
 Result<void> Daemon::start_packets() {
@@ -125,6 +132,10 @@ Daemon::~Daemon() {
   if (index_) index_->stop_long_work();  // somebody may wait for it at the socket
   if (server_) server_->stop();
   if (dataplane_) dataplane_->stop();
+  {
+    const std::lock_guard lock(closer_mutex_);
+    closer_ = nullptr;
+  }
   decoders_.reset();         // the sinks are idle now
   matcher_threads_.reset();  // and no more verdicts come
   if (recorder_) recorder_->stop();

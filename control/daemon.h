@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "control/api/http_server.h"
@@ -48,6 +49,8 @@ class Daemon {
   std::unique_ptr<MatcherThreads> matcher_threads_;
   std::unique_ptr<ListenerSwitch> listener_;
   std::unique_ptr<DecoderPool> decoders_;
+  std::mutex closer_mutex_;
+  DecoderPool* closer_ = nullptr;  // decoders_, while matchers may ask them to look closer
   ModeRecord mode_at_start_;
   std::unique_ptr<Dataplane> dataplane_;
   std::unique_ptr<ModeSwitch> mode_;

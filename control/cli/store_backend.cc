@@ -24,7 +24,6 @@ class StoreBackend : public Backend {
   StoreBackend(std::unique_ptr<Index> index, std::unique_ptr<DecisionStore> decisions,
                ModeRecord mode, const Config& config)
       : decoder_options_(config.decoder),
-        coverage_(config.coverage),
         index_(std::move(index)),
         decisions_(std::move(decisions)),
         mode_(*decisions_, std::move(mode), nullptr),
@@ -53,7 +52,6 @@ class StoreBackend : public Backend {
     pool_ = std::move(*pool);
     files_.attach(*pool_, 0, streams_);
     probes_.attach(*pool_);
-    pool_->set_coverage(coverage_);
     services_.decoders = pool_.get();
     return {};
   }
@@ -73,7 +71,6 @@ class StoreBackend : public Backend {
 
  private:
   const DecoderPool::Options decoder_options_;
-  const CoverageSettings coverage_;
   std::unique_ptr<Index> index_;
   std::unique_ptr<DecisionStore> decisions_;
   ModeSwitch mode_;

@@ -43,7 +43,7 @@ struct Config {
   double false_positives_per_upload = kFalsePositivesPerUpload;  // 1e-12..1e-2
   bool early_verdict = true;  // an upload is stopped as soon as a block is certain
   int match_threads = default_match_threads();
-  CoverageSettings coverage;                            // of uploads and of scans
+  CoverageSettings coverage;                            // of uploads
   double probes_cpu_share = ProbeSettings{}.cpu_share;  // of what decoding costs
   int index_keep_days = 7;                              // what was removed can be rolled back to
   DecisionLimits decisions;

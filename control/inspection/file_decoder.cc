@@ -51,6 +51,7 @@ DecoderPool::Options::Part FileDecoder::producer_part(const DecoderPool::Options
 
 void FileDecoder::attach(DecoderPool& pool, int first, int count) {
   const std::lock_guard lock(mutex_);
+  pool_ = &pool;
   for (int i = 0; i < count; ++i) free_producers_.push_back(&pool.producer(first + i));
 }
 
@@ -60,6 +61,7 @@ Result<DecodedFile> FileDecoder::decode(ByteSource& source, const Wanted& wanted
                           ? lease.producer->begin(lease.tag, source.size_bytes())
                           : lease.producer->begin_unprobed(lease.tag, source.size_bytes());
   if (!handle) return fail(ErrorCode::kUnavailable, "no decoder has room for one more file");
+  pool_->look_closer(lease.tag);  // somebody has asked for this one: all of it
 
   DecodedFile file;
   Sha256 digest;

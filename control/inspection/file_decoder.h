@@ -76,6 +76,7 @@ class FileDecoder : public DecodeListener {
   Recognition::Result recognise(Stream& stream, bool matches) const;
 
   const Index& index_;
+  DecoderPool* pool_ = nullptr;
   std::mutex mutex_;
   std::condition_variable producer_free_;
   std::vector<StreamProducer*> free_producers_;

@@ -1,6 +1,5 @@
 #include "fingerprint/chroma/spectrum.h"
 
-
 extern "C" {
 #include <libavutil/mem.h>
 #include <libavutil/tx.h>

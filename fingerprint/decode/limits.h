@@ -28,12 +28,13 @@ inline constexpr uint64_t kPutOffBytesMax = size_t{64} << 20;
 // A sleeping worker is woken when this much of a stream is new, or when its end is known: a wake-up
 // costs as much as decoding a packet.
 inline constexpr uint64_t kWakeBytes = size_t{16} << 10;
-// Near the end of a stream whose size is known, so much: what is left after its last byte is little.
+// Near the end of a stream whose size is known, so much: what is left after its last byte is
+// little.
 inline constexpr uint64_t kEndingWakeBytes = size_t{2} << 10;
 inline constexpr uint64_t kEndingBytesMax = size_t{128} << 10;
 
 inline constexpr int64_t kSpoolBytesMax = kPayloadBytesMax;  // that one stream may be allowed
-inline constexpr double kAudioSecondsMax = 1e6;  // that one stream may be allowed
+inline constexpr double kAudioSecondsMax = 1e6;              // that one stream may be allowed
 
 // Results: what a worker writes and the host checks.
 inline constexpr uint32_t kResultEntries = 4096;

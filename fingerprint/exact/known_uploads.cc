@@ -40,10 +40,12 @@ const Recording* KnownUploads::find(const Digest& whole, Clock::time_point now) 
   return stale ? nullptr : &entry.recording;
 }
 
-const Recording* KnownUploads::find_prefix(const Digest& prefix, Clock::time_point now) const {
+const Recording* KnownUploads::find_prefix(const Digest& prefix, Clock::time_point now) {
   const auto found = by_prefix_.find(prefix);
-  if (found == by_prefix_.end() || is_stale(*found->second, now)) return nullptr;
-  return &found->second->recording;
+  if (found == by_prefix_.end()) return nullptr;
+  if (!is_stale(*found->second, now)) return &found->second->recording;
+  withdraw(*found->second);  // what begins so need not be put off any more
+  return nullptr;
 }
 
 bool KnownUploads::is_stale(const Entry& entry, Clock::time_point now) {
@@ -68,7 +70,7 @@ KnownUploads::Remembered KnownUploads::remember(const BodyDigests& digests, Reco
   entries_.push_front({digests, std::move(recording), maker, now});
   by_whole_[digests.whole] = entries_.begin();
   for (const Digest& prefix : digests.all_prefixes()) {
-    by_prefix_.emplace(prefix, &entries_.front());
+    by_prefix_[prefix] = &entries_.front();
   }
   count_.store(entries_.size(), std::memory_order_relaxed);
   bytes_.store(bytes() + bytes_of(entries_.front()), std::memory_order_relaxed);
@@ -85,14 +87,17 @@ void KnownUploads::forget_made_by(uint64_t maker) {
   }
 }
 
+void KnownUploads::forget_all() {
+  while (!entries_.empty()) forget(entries_.begin());
+}
+
 void KnownUploads::forget(Entries::iterator entry) {
   withdraw(*entry);
   bytes_.store(bytes() - bytes_of(*entry), std::memory_order_relaxed);
   by_whole_.erase(entry->digests.whole);
   for (const Digest& prefix : entry->digests.all_prefixes()) {
-    auto [use, end] = by_prefix_.equal_range(prefix);
-    while (use != end && use->second != &*entry) ++use;
-    if (use != end) by_prefix_.erase(use);
+    const auto use = by_prefix_.find(prefix);
+    if (use != by_prefix_.end() && use->second == &*entry) by_prefix_.erase(use);
   }
   entries_.erase(entry);
   count_.store(entries_.size(), std::memory_order_relaxed);

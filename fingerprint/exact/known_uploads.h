@@ -45,12 +45,13 @@ class KnownUploads {
   // What a worker process makes is remembered under its maker number, and forgotten with it.
   uint64_t new_maker() { return ++last_maker_; }
   void forget_made_by(uint64_t maker);
+  void forget_all();
 
   // nullptr: not known, or to be decoded again. Valid until the next call of anything.
   const Recording* find(const Digest& whole, Clock::time_point now);
 
   // One whose body begins so.
-  const Recording* find_prefix(const Digest& prefix, Clock::time_point now) const;
+  const Recording* find_prefix(const Digest& prefix, Clock::time_point now);
 
   enum class Remembered : uint8_t { kNew, kConfirmed, kContradicted, kTooLarge };
   Remembered remember(const BodyDigests& digests, Recording recording, uint64_t maker,
@@ -80,7 +81,8 @@ class KnownUploads {
   PrefixTable table_;
   Entries entries_;
   std::unordered_map<Digest, Entries::iterator, DigestHash> by_whole_;
-  std::unordered_multimap<Digest, const Entry*, DigestHash> by_prefix_;
+  // Of those that begin alike, the one that was remembered last.
+  std::unordered_map<Digest, const Entry*, DigestHash> by_prefix_;
   uint64_t last_maker_ = 0;
   size_t recording_bytes_ = 0;
   std::atomic<size_t> count_{0};

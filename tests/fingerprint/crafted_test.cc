@@ -338,6 +338,23 @@ TEST_F(Crafted, ATagThatLiesAboutItsLengthHidesNothing) {
   expect_worker_unharmed();
 }
 
+// What stands behind a tag, and cannot be decoded, is damage all the same.
+TEST_F(Crafted, ATagHidesNoDamageBehindIt) {
+  start();
+  const Bytes mp3 = music("-c:a libmp3lame -b:a 128k -id3v2_version 0 -write_xing 0", "a.mp3");
+  Bytes bytes = mp3;
+  for (size_t at = mp3.size() / 2; at < mp3.size(); ++at) {
+    const bool is_header = bytes[at] == std::byte{0xff} && at + 1 < bytes.size() &&
+                           (bytes[at + 1] & std::byte{0xe0}) == std::byte{0xe0};
+    if (is_header) at += 4;  // behind it, where its samples are
+    if (at < bytes.size()) bytes[at] = std::byte{0x55};
+  }
+  EXPECT_EQ(decode(bytes).end.outcome, DecodeOutcome::damaged);
+  const auto tag = std::as_bytes(std::span("ID3\3\0\0\0\x7f\x7f\x7f", 10));
+  bytes.insert(bytes.begin() + static_cast<ptrdiff_t>(mp3.size() / 2), tag.begin(), tag.end());
+  EXPECT_EQ(decode(bytes).end.outcome, DecodeOutcome::damaged);
+}
+
 TEST_F(Crafted, WhatFollowsTheAudioIsNotMissed) {
   start();
   Bytes aiff = music("-c:a pcm_s16be", "a.aiff");

@@ -84,6 +84,7 @@ class HandedOut : public StreamContext {
     while (!items.empty()) {
       ResultEntry entry = make_entry(ResultKind::kItems);
       entry.view = view;
+      entry.read_blocks = 1;
       entry.first_item = first_item;
       entry.item_count = static_cast<uint32_t>(std::min<size_t>(items.size(), kItemsPerEntry));
       std::copy_n(items.begin(), entry.item_count, entry.items);

@@ -129,6 +129,30 @@ TEST_F(KnownUploadsTest, SomeBeginTheSame) {
   EXPECT_EQ(known_.find_prefix(other.prefixes[0], now_), nullptr);
 }
 
+// Songs of an album have one picture in front; and whoever wants to can make any number.
+TEST_F(KnownUploadsTest, ThatManyBeginTheSameCostsNothing) {
+  KnownUploads many(size_t{512} << 20);
+  constexpr uint64_t kMany = 60'000;
+  const uint64_t maker = many.new_maker();
+  const auto begin = std::chrono::steady_clock::now();
+  for (uint64_t number = 1; number <= kMany; ++number) {
+    BodyDigests alike = digests(number);
+    alike.prefixes[0] = digests(1).prefixes[0];
+    many.remember(alike, recording(1), maker, now_);
+  }
+  many.forget_made_by(maker);
+  EXPECT_EQ(many.count(), 0u);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
+}
+
+TEST_F(KnownUploadsTest, WhatBeginsLikeAStaleOneIsNotPutOffForEver) {
+  remember(1);
+  now_ += kConfirmAfter + std::chrono::seconds(1);
+  EXPECT_EQ(prefix(1), Known::kShort);
+  EXPECT_EQ(known_.find_prefix(digests(1).prefixes[0], now_), nullptr);
+  EXPECT_EQ(prefix(1), Known::kNo);
+}
+
 TEST_F(KnownUploadsTest, TheLeastRecentlyUsedGoesFirst) {
   constexpr size_t kItems = 3840;  // with what goes along 17 KiB: 60 fit
   for (uint64_t number = 1; number <= 60; ++number) remember(number, 1, kItems);

@@ -190,6 +190,28 @@ TEST_F(Pool, HearsOneChannelUpsideDown) {
   EXPECT_LE(differing_bits(inverted->items, upright->items), 0.02);
 }
 
+// Whoever is told does not come back for a while: what is decoded meanwhile is paid for all the
+// same.
+TEST(PoolBudget, AListenerThatTakesLongCostsNobodyItsWorker) {
+  class Slow : public PoolRecorder {
+   public:
+    void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) override {
+      if (!std::exchange(has_waited_, true)) std::this_thread::sleep_for(std::chrono::seconds(2));
+      PoolRecorder::on_items(tag, first_item, items);
+    }
+
+   private:
+    bool has_waited_ = false;
+  } recorder;
+  DecoderPool::Options options = options_for(1);
+  options.cpu_allowance = std::chrono::milliseconds(50);
+  const auto pool = DecoderPool::start(options, recorder).value();
+  const Bytes bytes = read_file(encode(make_music(600, 4), "-c:a libmp3lame -b:a 96k", "long.mp3"));
+  const auto heard = test::decode(*pool, recorder, bytes);
+  ASSERT_TRUE(heard);
+  EXPECT_EQ(heard->end.outcome, DecodeOutcome::decoded) << name(heard->end.outcome);
+}
+
 TEST_F(Pool, CallsShortAudioShort) {
   start(options_for(1));
   EXPECT_EQ(end_of(read_file(make_music(1, 10))).outcome, DecodeOutcome::too_short);

@@ -156,6 +156,44 @@ TEST(Resampler, HearsOneChannelUpsideDown) {
   expect_near(resample(stereo(make_sound(44100), -1, 44100)), upright);
 }
 
+// As wide as a frame may be: what of it is upside down must be heard whatever it is made of.
+double loudness(const Samples& samples) {
+  double sum = 0;
+  for (const int16_t sample : samples) sum += sample * sample;
+  return std::sqrt(sum / static_cast<double>(samples.size()));
+}
+
+TEST(Resampler, HearsOneChannelUpsideDownInWhatIsUnusual) {
+  const double upright = loudness(resample(stereo(make_sound(44100), 1, 44100)));
+  EXPECT_NEAR(loudness(resample(stereo(make_sound(44101), -1, 44101))), upright, 0.1 * upright);
+
+  const std::vector<float> sound = make_sound(44100);
+  auto doubles = make_frame(AV_SAMPLE_FMT_DBLP, 2, 44100, sound.size());
+  auto three = make_frame(AV_SAMPLE_FMT_FLTP, 3, 44100, sound.size());
+  av_channel_layout_uninit(&three->ch_layout);
+  three->ch_layout = AV_CHANNEL_LAYOUT_SURROUND;
+  for (size_t i = 0; i < sound.size(); ++i) {
+    reinterpret_cast<double**>(doubles->extended_data)[0][i] = sound[i];
+    reinterpret_cast<double**>(doubles->extended_data)[1][i] = -sound[i];
+    reinterpret_cast<float**>(three->extended_data)[0][i] = sound[i];
+    reinterpret_cast<float**>(three->extended_data)[1][i] = -sound[i];
+    reinterpret_cast<float**>(three->extended_data)[2][i] = 0;
+  }
+  EXPECT_NEAR(loudness(resample(std::move(doubles))), upright, 0.1 * upright);
+  EXPECT_GT(loudness(resample(std::move(three))), 0.3 * upright);  // three are mixed more quietly
+}
+
+TEST(Resampler, HearsOneChannelUpsideDownInTheShortestFrames) {
+  constexpr size_t kShort = 15;
+  const std::vector<float> sound = make_sound(44100);
+  std::vector<LibavPtr<AVFrame>> frames;
+  for (size_t at = 0; at < sound.size(); at += kShort) {
+    frames.push_back(
+        stereo(std::span(sound).subspan(at, std::min(kShort, sound.size() - at)), -1, 44100));
+  }
+  expect_near(resample(frames), resample(stereo(sound, 1, 44100)));
+}
+
 TEST(Resampler, HearsMonoBehindAChannelUpsideDown) {
   const std::vector<float> sound = make_sound(44100);
   std::vector<LibavPtr<AVFrame>> frames;

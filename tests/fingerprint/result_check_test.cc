@@ -38,6 +38,7 @@ ResultEntry entry(ResultKind kind) {
   entry.consumed_bytes = 45'000;
   entry.first_item = 100;
   if (kind == ResultKind::kItems) entry.item_count = 3;
+  entry.read_blocks = 1;
   return entry;
 }
 
@@ -199,6 +200,12 @@ TEST(ResultCheck, KnowsTimes) {
     ended.end.gap_seconds = seconds;
     EXPECT_EQ(fault_of(ended), ResultFault::kSeconds);
   }
+}
+
+TEST(ResultCheck, KnowsThatItemsComeOfSomething) {
+  ResultEntry items = entry(ResultKind::kItems);
+  items.read_blocks = 0;
+  EXPECT_EQ(fault_of(items), ResultFault::kConsumed);
 }
 
 TEST(ResultCheck, LetsAWorkerSkipOnlyWhereItMay) {

@@ -119,6 +119,19 @@ class Supervision : public testing::Test {
   std::vector<StreamHandle> streams_;
 };
 
+// It was told of what begins like it; but what that is decoded to is something else.
+TEST_F(Supervision, AWorkerThatInventsItemsIsNotBelievedForLong) {
+  options_.known_bytes_max = size_t{16} << 20;
+  start(1);
+  EXPECT_EQ(outcome_of(faulty("INVENTOR")), DecodeOutcome::decoded);
+  Bytes other = faulty("INVENTOR");
+  other.back() = std::byte{1};
+  EXPECT_EQ(outcome_of(other), DecodeOutcome::decoder_lost);
+  EXPECT_EQ(pool_->status().contradicted, 1u);
+  EXPECT_EQ(pool_->status().known, 0u);
+  EXPECT_EQ(outcome_of(faulty("SEGFAULT")), DecodeOutcome::decoder_crash);  // it is there yet
+}
+
 TEST_F(Supervision, ACrashCostsTheStreamThatCausedItAndNoOther) {
   start(1);
   begin_neighbours();

@@ -44,6 +44,7 @@ tl::expected<CheckedResult, ResultFault> check_items(const ResultEntry& entry,
   if (entry.first_item < stream.next_item[view] || end > items_max(stream, view)) {
     return tl::unexpected(ResultFault::kOrder);
   }
+  if (entry.read_blocks == 0) return tl::unexpected(ResultFault::kConsumed);
   return ItemsResult{view, entry.first_item, {entry.items, entry.item_count}, entry.read_blocks};
 }
 

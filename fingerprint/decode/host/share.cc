@@ -158,7 +158,9 @@ void Share::catch_up(uint32_t slot) {
 // Others need the room of what waits.
 void Share::catch_up_all() {
   if (put_off_count_ == 0) return;
-  for (uint32_t slot = first_slot_; slot < slots_end(); ++slot) catch_up(slot);
+  for (uint32_t slot = first_slot_; slot < slots_end(); ++slot) {
+    if (!(local(slot).flags & Slot::kFinished)) catch_up(slot);  // those have asked, and are told
+  }
   worker_.wake();
 }
 

@@ -47,6 +47,7 @@ void WorkerHost::attach(WorkerProcess process, Clock::time_point now) {
 }
 
 void WorkerHost::drain() {
+  charge_cpu();  // before what it earned: that does not keep
   const bool can_call = process_->take_calls();
   if (trust_ == Trust::kFull && !(take_waiting() && can_call)) condemn(Trust::kBroken);
 }
@@ -113,6 +114,7 @@ WorkerHost::Stream& WorkerHost::look_up(uint32_t slot) {
 void WorkerHost::deliver(uint32_t slot, Stream& stream, const ItemsResult& result) {
   stream.progress.next_item[result.view] =
       result.first_item + static_cast<uint32_t>(result.items.size());
+  if (contradicts(stream, result)) return drop_contradicted(slot, stream);
   if (known_) record(stream, result);
   const size_t told = tell(slot, stream, result.view, result.first_item, result.items);
   if (is_probe(result.view)) counters_.probe_items.fetch_add(told, std::memory_order_relaxed);
@@ -172,8 +174,41 @@ void WorkerHost::answer(const Question& question, Clock::time_point now) {
 void WorkerHost::tell_known(uint32_t slot, Stream& stream, const exact::Recording& recording,
                             uint64_t blocks_max) {
   recording.replay([&](const exact::Recording::Run& run, std::span<const Item> items) {
-    if (run.read_blocks <= blocks_max) tell(slot, stream, run.view, run.first_item, items);
+    if (run.read_blocks > blocks_max) return;
+    if (!is_probe(run.view)) {
+      std::vector<Item>& told = stream.told[static_cast<size_t>(band_of(run.view))];
+      if (run.first_item == told.size()) told.insert(told.end(), items.begin(), items.end());
+    }
+    tell(slot, stream, run.view, run.first_item, items);
   });
+}
+
+// What was told of a body by its beginning, and is decoded after all, must be the same.
+bool WorkerHost::contradicts(const Stream& stream, const ItemsResult& result) {
+  // (Where parts are missing or skipped, items at their borders may differ.)
+  if (is_probe(result.view) || stream.settled || stream.resumes > 0 || stream.progress.is_sparse) {
+    return false;
+  }
+  const std::vector<Item>& told = stream.told[static_cast<size_t>(band_of(result.view))];
+  if (result.first_item >= told.size()) return false;
+  const auto both = std::span(told).subspan(result.first_item);
+  const size_t count = std::min(both.size(), result.items.size());
+  return !std::ranges::equal(both.first(count), result.items.first(count));
+}
+
+// One of two workers lies, and nobody knows which, nor how often: what is known is not believed any
+// more, and what its listener heard of this stream neither.
+void WorkerHost::drop_contradicted(uint32_t slot, Stream& stream) {
+  counters_.contradicted.fetch_add(1, std::memory_order_relaxed);
+  known_->forget_all();
+  listener_.on_trouble("what was told of known bytes is not what they were decoded to");
+  stream.settled = true;
+  DecodeEnd how = stream.partial;
+  how.outcome = DecodeOutcome::decoder_lost;
+  listener_.on_end(memory_.control(slot).tag.load(std::memory_order_relaxed), how);
+  memory_.payload().slot(slot).settled_generation.store(stream.progress.generation,
+                                                        std::memory_order_release);
+  memory_.wake();
 }
 
 // The worker has only to drop it.
@@ -209,6 +244,7 @@ void WorkerHost::remember(uint32_t slot, Stream& stream, const DecodeEnd& end) {
   const uint64_t appended = shared.appended_bytes.load(std::memory_order_relaxed);
   if (announced >= 0 && static_cast<uint64_t>(announced) != appended) return;
   if (!finished || is_unwanted(slot) || stream.resumes > 0 || stream.too_large) return;
+  if (!has_its_probes(stream)) return;
   if (end.outcome != DecodeOutcome::decoded || end.gap_seconds > 0) return;
   stream.recording.end = end;
   known_->release(stream.recording.bytes());
@@ -221,6 +257,14 @@ void WorkerHost::remember(uint32_t slot, Stream& stream, const DecodeEnd& end) {
   if (remembered != Remembered::kContradicted) return;
   counters_.contradicted.fetch_add(1, std::memory_order_relaxed);
   listener_.on_trouble("the same bytes were decoded once more, and gave other items");
+}
+
+// A worker without memory for them does without, and says nothing. (The first stretch is whole.)
+bool WorkerHost::has_its_probes(const Stream& stream) {
+  for (int step = 1; step <= stream.progress.probe_step_max; ++step) {
+    if (stream.progress.next_item[step] == 0 || stream.progress.next_item[-step] == 0) return false;
+  }
+  return true;
 }
 
 void WorkerHost::count(Stream& stream, uint32_t first_new, uint32_t end) {
@@ -307,11 +351,15 @@ CpuTime WorkerHost::cpu_allowance() const {
 // An honest worker ends a stream that has had its CPU. This one is broken, or has been taken over
 // and goes on beating its heart.
 void WorkerHost::check_cpu() {
+  drain();
+  cpu_.earn(kCpuPerTick);
+  if (trust_ == Trust::kFull && !cpu_.is_left()) condemn(Trust::kGreedy);
+}
+
+void WorkerHost::charge_cpu() {
   const CpuTime used = process_->cpu_used();
   cpu_.use(used - cpu_used_);
-  cpu_.earn(kCpuPerTick);
   cpu_used_ = used;
-  if (!cpu_.is_left()) condemn(Trust::kGreedy);
 }
 
 std::string WorkerHost::bury() {

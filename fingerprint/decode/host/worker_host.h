@@ -3,6 +3,7 @@
 // Thread: the collector, but for what Status reads.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -64,10 +65,11 @@ class WorkerHost {
     uint32_t resumes = 0;
     bool heard = true;  // of it, since the last look
     Clock::time_point last_heard{};
-    DecodeEnd partial{};           // what is known if it has to end early
-    bool settled = false;          // its bytes were known: its listener has heard all
-    exact::Recording recording{};  // to be remembered,
-    bool too_large = false;        // unless there was no room for it
+    DecodeEnd partial{};   // what is known if it has to end early
+    bool settled = false;  // its bytes were known: its listener has heard all
+    std::array<std::vector<Item>, kBandCount> told{};  // from memory, of each band from its first on
+    exact::Recording recording{};                    // to be remembered,
+    bool too_large = false;                          // unless there was no room for it
   };
 
   void condemn(Trust why);
@@ -91,6 +93,10 @@ class WorkerHost {
   DecodeOutcome outcome_of_suspect() const;
   void restart_streams();
   CpuTime cpu_allowance() const;  // of each stream
+  void charge_cpu();
+  static bool contradicts(const Stream& stream, const ItemsResult& result);
+  void drop_contradicted(uint32_t slot, Stream& stream);
+  static bool has_its_probes(const Stream& stream);
   bool is_unwanted(uint32_t slot) const;
 
   WorkerMemory& memory_;

@@ -12,8 +12,8 @@ namespace soundgate::decode {
 
 inline uint64_t pack_probes(const ProbeSettings& settings) {
   const auto step_max = static_cast<uint32_t>(std::clamp(settings.step_max, 0, kProbeStepMax));
-  const auto cpu_share =
-      static_cast<float>(settings.cpu_share > 0 ? std::min(settings.cpu_share, ProbeSettings::kCpuShareMax) : 0.0);
+  const auto cpu_share = static_cast<float>(
+      settings.cpu_share > 0 ? std::min(settings.cpu_share, ProbeSettings::kCpuShareMax) : 0.0);
   if (step_max == 0 || cpu_share == 0) return 0;
   return uint64_t{step_max} << 32 | std::bit_cast<uint32_t>(cpu_share);
 }

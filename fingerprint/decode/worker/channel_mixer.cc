@@ -61,12 +61,16 @@ template <class AnyChannels>
 [[gnu::always_inline]] inline Powers powers_of(const AnyChannels& channels, size_t count) {
   constexpr size_t kLanes = 16;
   float mono[kLanes] = {}, side[kLanes] = {};
+  const auto add = [&](size_t i, size_t lane) {
+    const float l = channels.half_left(i), r = channels.half_right(i);
+    mono[lane] += (l + r) * (l + r);
+    side[lane] += (l - r) * (l - r);
+  };
   for (size_t i = 0; i + kLanes <= count; i += 4 * kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) {
-      const float l = channels.half_left(i + lane), r = channels.half_right(i + lane);
-      mono[lane] += (l + r) * (l + r);
-      side[lane] += (l - r) * (l - r);
-    }
+    for (size_t lane = 0; lane < kLanes; ++lane) add(i + lane, lane);
+  }
+  for (size_t i = 0; i < std::min(count, kLanes); ++i) {
+    if (count < kLanes) add(i, i);  // a frame that short
   }
   Powers powers;
   for (size_t lane = 0; lane < kLanes; ++lane) {

@@ -1,5 +1,9 @@
 #include "fingerprint/decode/worker/decode_stream.h"
 
+extern "C" {
+#include <libavutil/intreadwrite.h>
+}
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -10,6 +14,7 @@
 #include "fingerprint/decode/worker/audio_decoder.h"
 #include "fingerprint/decode/worker/coverage_schedule.h"
 #include "fingerprint/decode/worker/demuxer.h"
+#include "fingerprint/decode/worker/frame_clock.h"
 #include "fingerprint/decode/worker/item_stream.h"
 #include "fingerprint/decode/worker/prober.h"
 #include "fingerprint/decode/worker/resampler.h"
@@ -28,32 +33,6 @@ constexpr uint64_t kPacketsToGetGoing = 8;  // that may fail behind a gap
 
 // Decoded before a stretch, and thrown away: what MP3 borrows bits of, what others overlap with.
 constexpr double kWarmUpSeconds = 0.3;
-
-// Where a frame lies in the audio. Frames say so themselves where the format has timestamps; where
-// it has none, what is missing is reckoned from the bytes that are.
-class FrameClock {
- public:
-  explicit FrameClock(AVRational time_base) : seconds_per_tick_(av_q2d(time_base)) {}
-
-  void see(const AVFrame& frame) {
-    if (!first_pts_ && frame.pts != AV_NOPTS_VALUE) first_pts_ = frame.pts;
-  }
-  // Frames count on from this one, which lies there.
-  void set(const AVFrame& frame, double seconds) { first_pts_ = frame.pts - ticks(seconds); }
-  std::optional<double> seconds(int64_t pts) const {
-    if (!first_pts_ || pts == AV_NOPTS_VALUE || pts < *first_pts_) return std::nullopt;
-    const uint64_t since = static_cast<uint64_t>(pts) - static_cast<uint64_t>(*first_pts_);
-    return static_cast<double>(since) * seconds_per_tick_;
-  }
-  int64_t ticks(double seconds) const { return std::llround(seconds / seconds_per_tick_); }
-  double duration(const AVPacket& packet) const {
-    return static_cast<double>(packet.duration) * seconds_per_tick_;
-  }
-
- private:
-  double seconds_per_tick_;
-  std::optional<int64_t> first_pts_;
-};
 
 class StreamDecoder {
  public:
@@ -154,7 +133,7 @@ class StreamDecoder {
     const auto begin = clock_->seconds(packet.pts);
     if (!begin) return awaited_ != Awaited::kBehindSkipped;
     const double wanted = CoverageSchedule(stream_.coverage()).next_wanted(*begin);
-    const double end = *begin + clock_->duration(packet);
+    const double end = *begin + clock_->seconds_of(packet.duration);
     if (end + kWarmUpSeconds < wanted) {
       if (awaited_ == Awaited::kNothing) pause(Awaited::kBehindSkipped);
       skipped_to_ = end;
@@ -194,14 +173,18 @@ class StreamDecoder {
     }
     const bool whole = decoder_.decode(packet, [this](const AVFrame& frame) {
       frame_seconds_ = static_cast<double>(frame.nb_samples) / std::max(frame.sample_rate, 1);
-      clock_->see(frame);
+      clock_->see(frame.pts);
       if (awaited_ == Awaited::kBehindSkipped && is_warm_up(frame)) return;
       if (awaited_ != Awaited::kNothing) end_gap(frame);
       unconvertible_ |= !resampler_.convert(frame);
     });
     const bool gets_going =
         packets_before_gap_ > 0 && packets_ <= packets_before_gap_ + kPacketsToGetGoing;
-    if (lies_in_tag(packet) || whole || gets_going) return;
+    if (whole) {
+      tag_bytes_left_ = 0;
+      keep_header(packet);
+    }
+    if (whole || gets_going || lies_in_tag(packet)) return;
     ++bad_packets_;
     last_bad_packet_ = packets_;
   }
@@ -219,9 +202,20 @@ class StreamDecoder {
     return begin && stretch_begin_ && *begin + frame_seconds_ <= *stretch_begin_;
   }
 
-  // Tags between MP3s that were put one behind the other come as packets.
+  // What frames of an MP3 have in common: version, layer and sample rate.
+  static uint32_t header_of(const AVPacket& packet) {
+    constexpr uint32_t kInCommon = 0xfffe0c00;
+    return packet.size < 4 ? 0 : AV_RB32(packet.data) & kInCommon;
+  }
+  void keep_header(const AVPacket* packet) {
+    if (packet) frame_header_ = header_of(*packet);
+  }
+
+  // Tags between MP3s that were put one behind the other come as packets. A frame that cannot be
+  // decoded is none, whatever stands before it.
   bool lies_in_tag(const AVPacket* packet) {
     if (!packet || demuxer_.format() != "mp3") return false;
+    if (frame_header_ != 0 && header_of(*packet) == frame_header_) return false;
     const std::span bytes(packet->data, static_cast<size_t>(packet->size));
     if (tag_bytes_left_ == 0) tag_bytes_left_ = tag_bytes(bytes);
     const bool lies = tag_bytes_left_ > 0;
@@ -238,7 +232,7 @@ class StreamDecoder {
     awaited_ = Awaited::kNothing;
     too_long_ |= *here > stream_.audio_seconds_max();
     const double there = within_reason(*here);
-    clock_->set(frame, there);
+    clock_->set(frame.pts, there);
     const uint64_t position = resampler_.begin_at(frame, there);
     items_.jump_to(position, skipped ? ItemStream::Jump::kSkipped : ItemStream::Jump::kMissing);
     prober_.jump_to(position);
@@ -272,7 +266,9 @@ class StreamDecoder {
   bool is_damaged() const {
     const bool bad_inside = bad_packets_ > 2 || (bad_packets_ > 0 && last_bad_packet_ != packets_ &&
                                                  last_bad_packet_ != 1);
-    return bad_inside || unconvertible_ || (read_error_ != AVERROR_EOF && read_error_ < 0);
+    const bool ends_in_tag = tag_bytes_left_ > 0;  // which said that it was longer
+    return bad_inside || unconvertible_ || ends_in_tag ||
+           (read_error_ != AVERROR_EOF && read_error_ < 0);
   }
 
   bool is_truncated() const {
@@ -333,6 +329,7 @@ class StreamDecoder {
   uint64_t bad_packets_ = 0;
   uint64_t last_bad_packet_ = 0;  // counted from 1
   uint64_t tag_bytes_left_ = 0;
+  uint32_t frame_header_ = 0;  // of the last frame of MP3
   int read_error_ = 0;
   bool unconvertible_ = false;
 };

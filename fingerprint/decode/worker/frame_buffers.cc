@@ -9,13 +9,17 @@ void FrameBuffers::serve(AVCodecContext& decoder) {
   decoder.get_buffer2 = &FrameBuffers::get;
 }
 
+// Larger ones are rare, and too much to keep.
+constexpr int kKeptBytesMax = 4 << 20;
+
 // All planes lie in one buffer, where a frame has pointers for them.
 int FrameBuffers::get(AVCodecContext* decoder, AVFrame* frame, int flags) {
   const int channels = frame->ch_layout.nb_channels;
   const auto format = static_cast<AVSampleFormat>(frame->format);
   const int bytes =
       av_samples_get_buffer_size(nullptr, channels, frame->nb_samples, format, /*align=*/0);
-  if (channels > AV_NUM_DATA_POINTERS || bytes <= 0) {
+  const bool takes_ours = decoder->codec->capabilities & AV_CODEC_CAP_DR1;
+  if (!takes_ours || channels > AV_NUM_DATA_POINTERS || bytes <= 0 || bytes > kKeptBytesMax) {
     return avcodec_default_get_buffer2(decoder, frame, flags);
   }
   frame->buf[0] = static_cast<FrameBuffers*>(decoder->opaque)->take(static_cast<size_t>(bytes));

@@ -2,8 +2,9 @@
 // Input: frames of any format; it may change from one to the next.  Output: samples, to a sink.
 // Errors: false where the format cannot be converted, or it changes too often.
 // Thread: the stream's fiber.
-// Source: the settings of fpcalc 1.5.1, so that the bits are the same. What is usual goes a way of
-//   our own, for a tenth of the cost; the rest goes through libswresample.
+// Source: the settings of fpcalc 1.5.1, so that the bits are the same. libswresample does what is
+//   unusual: more than two channels, or samples of another kind, become stereo floats first; odd
+//   rates are its to resample. All of it is mixed by the same ChannelMixer.
 #pragma once
 
 #include <cstdint>
@@ -34,15 +35,19 @@ class Resampler {
   bool is_set_for(const AVFrame& frame) const;
   bool is_like_the_last(const AVFrame& frame) const;
   bool set_up(const AVFrame& frame, uint64_t first_sample);
-  bool set_up_libswresample(const AVFrame& frame);
-  void convert_usual(const AVFrame& frame);
-  bool run(const uint8_t** input, int input_samples);
+  bool set_up_stereo(const AVFrame& frame);
+  bool set_up_odd_rate(int sample_rate_hz);
+  bool convert(const AVFrame& frame, size_t first, size_t count);
+  bool mix(const AVFrame& frame, size_t first, std::span<int16_t> mono);
+  bool resample_odd_rate(std::span<const int16_t> mono);
 
   Sink sink_;
+  LibavPtr<SwrContext> to_stereo_;  // where the mixer cannot take a frame as it is
+  LibavPtr<AVFrame> stereo_;
   ChannelMixer mixer_;
-  std::optional<Polyphase> polyphase_;  // where the format is usual, or else:
-  LibavPtr<SwrContext> context_;
-  std::vector<int16_t> output_;
+  std::optional<Polyphase> polyphase_;  // where the rate is usual, or else:
+  LibavPtr<SwrContext> odd_rate_;
+  std::vector<int16_t> mono_, output_;
   int sample_format_ = -1;
   int sample_rate_hz_ = 0;
   int set_ups_ = 0;

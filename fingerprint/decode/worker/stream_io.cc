@@ -79,8 +79,8 @@ int StreamIo::read(std::span<uint8_t> to) {
   return AVERROR_EXIT;
 }
 
-// To the end of a step: all of it, or what there will ever be. A demuxer that knows where everything
-// lies searches nothing, and need not wait for bytes behind the last that it wants.
+// To the end of a step: all of it, or what there will ever be. A demuxer that knows where
+// everything lies searches nothing, and need not wait for bytes behind the last that it wants.
 ByteSource::Result StreamIo::read_step(std::span<uint8_t> to) {
   if (keeps_positions_) return stream_.read(position_, to);
   to = to.first(std::min(to.size(), kReadStepBytes - position_ % kReadStepBytes));

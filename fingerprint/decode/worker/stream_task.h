@@ -87,7 +87,7 @@ class StreamTask : private StreamContext {
   uint32_t slot_;
   uint32_t generation_;
   uint64_t read_to_ = 0;
-  CpuBudget cpu_;  // as it was before this slice
+  CpuBudget cpu_;         // as it was before this slice
   uint64_t seen_to_ = 0;  // the furthest it has read so far
   uint64_t needed_from_ = 0;
   uint64_t consumed_ = 0;  // of what has come, what lies before needed_from_
