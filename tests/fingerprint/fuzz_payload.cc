@@ -274,6 +274,7 @@ ResultEnd play(StreamContext& stream, Choices& choices, Host& host) {
   std::array<uint8_t, 1000> bytes;
   uint64_t position = 0;
   uint32_t next_item = 0, next_probe_item = 0;
+  bool has_read = false;  // items come of bytes
   const std::vector<Item> items(30);
   while (choices.are_left()) {
     if (host.is_behind()) host.collect();
@@ -285,6 +286,7 @@ ResultEnd play(StreamContext& stream, Choices& choices, Host& host) {
         const auto result = stream.read(position, bytes);
         host.check(stream, position, bytes, result);
         if (result.state == State::kStopped) return {};
+        has_read |= result.state == State::kBytes;
         position = result.state == State::kEvicted ? stream.next_kept() : position + result.bytes;
         break;
       }
@@ -295,11 +297,12 @@ ResultEnd play(StreamContext& stream, Choices& choices, Host& host) {
         stream.checkpoint();
         break;
       case 4:
+        if (!has_read) break;
         stream.emit(kPlainView, next_item, items);
         next_item += 30;
         break;
       case 5:
-        if (stream.probes().step_max == 0) break;
+        if (!has_read || stream.probes().step_max == 0) break;
         stream.emit(-1, next_probe_item, items);
         next_probe_item += 30;
         break;
