@@ -77,6 +77,7 @@ Json decoders_json(const DecoderPool* decoders) {
           {"crashes", status.crashes},
           {"timeouts", status.timeouts},
           {"resumed", status.resumed},
+          {"divided", status.divided},
           {"decoded_seconds", status.decoded_seconds},
           {"exact",
            {{"known", status.known},

@@ -244,6 +244,7 @@ class Reader {
   void read_decoder(TomlSection& s) {
     int64_t payload_mib = static_cast<int64_t>(config_.decoder.payload_bytes_per_worker >> 20);
     int64_t spool_mib = config_.decoder.spool_bytes_max >> 20;
+    int64_t burst_kib = static_cast<int64_t>(config_.decoder.burst_bytes >> 10);
     int64_t known_mib = static_cast<int64_t>(config_.decoder.known_bytes_max >> 20);
     int64_t stall_max_ms = config_.decoder.stall_max.count();
     int64_t audio_seconds_max = static_cast<int64_t>(config_.decoder.audio_seconds_max);
@@ -254,10 +255,12 @@ class Reader {
     s.integer("payload_mib", payload_mib, 8, 65536);
     s.integer("spool_mib", spool_mib, 0, 65536);
     s.integer("known_mib", known_mib, 0, 65536);
+    s.integer("burst_kib", burst_kib, 0, 1 << 20);
     s.integer("stall_max_ms", stall_max_ms, kStallMsMin, kHoldMsMax);
     s.integer("audio_seconds_max", audio_seconds_max, 10, 86400);
     config_.decoder.payload_bytes_per_worker = static_cast<size_t>(payload_mib) << 20;
     config_.decoder.spool_bytes_max = spool_mib << 20;
+    config_.decoder.burst_bytes = static_cast<size_t>(burst_kib) << 10;
     config_.decoder.known_bytes_max = static_cast<size_t>(known_mib) << 20;
     config_.decoder.stall_max = std::chrono::milliseconds(stall_max_ms);
     config_.decoder.audio_seconds_max = static_cast<double>(audio_seconds_max);

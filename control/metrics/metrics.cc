@@ -97,6 +97,8 @@ void write_decoders(PrometheusText& out, const DecoderPool::Status& status) {
   out.single("decoder_timeouts_total", "counter", "Decoders that hung.", number(status.timeouts));
   out.single("decoder_resumed_total", "counter", "Streams resumed elsewhere.",
              number(status.resumed));
+  out.single("decoder_divided_total", "counter", "Streams that several decoders shared.",
+             number(status.divided));
   out.single("decoded_audio_seconds_total", "counter", "Audio decoded.", status.decoded_seconds);
   out.single("probe_items_total", "counter", "Fingerprint items made of audio at other speeds.",
              number(status.probe_items));

@@ -117,6 +117,9 @@ class DecoderPool {
     double audio_seconds_max = 6 * 3600.0;      // of one stream, then too_long
     // CPU that one stream may take before it delivers more, then decoder_cpu (shared/cpu_budget.h).
     std::chrono::milliseconds cpu_allowance{2000};
+    // An upload of which so much waits to be decoded is divided among workers that are free; 0:
+    // none is. (Not those of producers that can wait.)
+    size_t burst_bytes = size_t{1} << 20;
     // For the items of what was decoded whole, so that the same bytes need no decoding: 0: none
     // are remembered. Streams are told by keyed digests of their bytes and of their probes.
     size_t known_bytes_max = 0;
@@ -150,6 +153,7 @@ class DecoderPool {
     uint64_t put_off, caught_up;  // decoding put off, and had to be done after all
     uint64_t confirmed;           // known ones that were decoded again, with the same items
     uint64_t contradicted;        // with others: forgotten
+    uint64_t divided;             // decoded by several workers at once
     uint64_t known, known_bytes;  // uploads that are remembered now
   };
   virtual Status status() const = 0;  // any thread

@@ -25,6 +25,18 @@ inline constexpr uint64_t kPatientBytesMax = size_t{2} << 20;
 // Of one stream whose decoding is put off, so much may wait; then it is decoded after all.
 inline constexpr uint64_t kPutOffBytesMax = size_t{64} << 20;
 
+// Uploads that arrive faster than they are decoded, and are decoded by several workers (README,
+// Bursts).
+inline constexpr uint32_t kPartsMax = 4;         // of one upload
+inline constexpr uint32_t kDivisionItems = 480;  // 59 s, then the next worker's turn
+inline constexpr size_t kDivisionsMax = 16;      // of one producer at a time
+// Bytes that came before it was divided are copied in pieces, between those that come.
+inline constexpr uint64_t kCopyBytesMax = kBlockBytes;
+// A worker helps while no more than this waits for it, beside a block of each of its streams: they
+// say in blocks what they have consumed.
+inline constexpr uint64_t kFreeBacklogBytes = size_t{256} << 10;
+inline constexpr size_t kHelpersAskedMax = 8;  // workers, whether they are free
+
 // A sleeping worker is woken when this much of a stream is new, or when its end is known: a wake-up
 // costs as much as decoding a packet.
 inline constexpr uint64_t kWakeBytes = size_t{16} << 10;

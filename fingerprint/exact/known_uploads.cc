@@ -17,7 +17,9 @@ bool same_end(const DecodeEnd& a, const DecodeEnd& b) {
 }  // namespace
 
 KnownUploads::KnownUploads(size_t bytes_max)
-    : bytes_max_(bytes_max), table_(bytes_max / kBytesPerPrefixWord) {}
+    : bytes_max_(bytes_max),
+      table_(bytes_max / kBytesPerPrefixWord),
+      divided_(bytes_max / kBytesPerPrefixWord / kCheckpointsMax) {}
 
 size_t KnownUploads::bytes_of(const Entry& entry) {
   return entry.recording.bytes() + kEntryBytesMin;
@@ -101,6 +103,11 @@ void KnownUploads::forget(Entries::iterator entry) {
   }
   entries_.erase(entry);
   count_.store(entries_.size(), std::memory_order_relaxed);
+}
+
+// By each of its beginnings: the next one is looked at wherever it has come to.
+void KnownUploads::note_divided(const BodyDigests& digests) {
+  for (const Digest& prefix : digests.all_prefixes()) divided_.insert(prefix, false);
 }
 
 void KnownUploads::publish(const Entry& entry) {

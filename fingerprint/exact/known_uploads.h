@@ -57,6 +57,13 @@ class KnownUploads {
   Remembered remember(const BodyDigests& digests, Recording recording, uint64_t maker,
                       Clock::time_point now);
 
+  // The next upload of what was decoded by several workers is to be decoded by one: only that is
+  // remembered. was_divided() asks by a prefix. Thread: the producer's.
+  void note_divided(const BodyDigests& digests);
+  bool was_divided(const Digest& prefix) const {
+    return divided_.find(prefix) != PrefixTable::Known::kNo;
+  }
+
   size_t count() const { return count_.load(std::memory_order_relaxed); }
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
@@ -78,7 +85,7 @@ class KnownUploads {
 
   const size_t bytes_max_;
   const DigestKey key_ = DigestKey::make();
-  PrefixTable table_;
+  PrefixTable table_, divided_;
   Entries entries_;
   std::unordered_map<Digest, Entries::iterator, DigestHash> by_whole_;
   // Of those that begin alike, the one that was remembered last.

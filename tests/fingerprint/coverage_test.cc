@@ -35,6 +35,7 @@ constexpr Format kFormats[] = {
     {"16.wav", "-c:a pcm_s16le"},
     {"vorbis.ogg", "-c:a libvorbis"},
     {"96k.opus", "-c:a libopus -b:a 96k"},
+    {"a.ts", "-c:a aac -b:a 128k"},  // of some packets
     {"opus.webm", "-c:a libopus -b:a 96k", 0.005},  // its times are whole milliseconds
 };
 

@@ -100,6 +100,7 @@ class HandedOut : public StreamContext {
   CoverageSettings coverage() const override {
     return {.share = host_.is_sparse ? 0.1 : 1, .period_seconds = CoverageSettings::kPeriodMin};
   }
+  Division division() const override { return {}; }
   double audio_seconds_max() const override { return kAudioSeconds; }
   uint64_t spool_bytes_max() const override { return kSpoolBytes; }
 

@@ -102,6 +102,20 @@ TEST_F(ShareTest, EvictsWhatWasConsumedButNotTheHeader) {
   EXPECT_EQ(source(stream).state_at(10 * kBlockBytes), ByteSource::State::kBytes);
 }
 
+TEST_F(ShareTest, KeepsWhatAHelperHasNotCopied) {
+  const Share::Stream stream = begin();
+  append_blocks(stream, 14);
+  consumed(stream, 10);
+  share_.become_part(stream, 1, {.index = 0, .count = 2});
+  EXPECT_EQ(append_blocks(stream, 1), Append::kFull);
+  share_.keep_from(stream, 4 * kBlockBytes);
+  EXPECT_EQ(append_blocks(stream, 2), Append::kTaken);
+  EXPECT_EQ(source(stream).next_kept(), 4 * kBlockBytes);
+  const auto kept = share_.bytes_at(stream, 4 * kBlockBytes + 5);
+  EXPECT_EQ(kept.size(), kBlockBytes - 5);
+  EXPECT_EQ(kept[0], bytes(6, 4)[5]);
+}
+
 TEST_F(ShareTest, TakesRoomFromANeighbourThatDoesNotNeedIt) {
   const Share::Stream first = begin();
   const Share::Stream second = begin();
@@ -354,7 +368,8 @@ TEST_F(ShareKnownTest, WhatIsNotKnownAfterAllIsDecoded) {
   EXPECT_TRUE(put_off(stream));
   NoListener listener;
   exact::KnownUploads nothing(size_t{1} << 20);
-  WorkerHost host(worker_, listener, counters_, 1000, &nothing);
+  Merger merger(listener);
+  WorkerHost host(worker_, listener, merger, counters_, 1000, &nothing);
   host.answer_questions({});
   EXPECT_FALSE(put_off(stream));
   EXPECT_EQ(worker_.payload().header().finish_sequence, 1u);  // somebody waits for it

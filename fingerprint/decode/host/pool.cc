@@ -89,19 +89,20 @@ std::string check(const DecoderPool::Options& options) {
 
 class Pool : public DecoderPool {
  public:
-  Pool(const Options& options, DecodeListener& listener) {
+  Pool(const Options& options, DecodeListener& listener) : merger_(listener) {
     const std::vector<Partition> partitions = make_partitions(options);
     const Geometry geometry = make_geometry(options, partitions);
     const auto items_max = static_cast<uint32_t>(options.audio_seconds_max / kItemSeconds) + 64;
     if (options.known_bytes_max > 0) known_.emplace(options.known_bytes_max);
     exact::KnownUploads* known = known_ ? &*known_ : nullptr;
+    settings_.burst_bytes = options.burst_bytes;
     std::vector<std::unique_ptr<WorkerHost>> hosts;
     for (int i = 0; i < options.worker_count; ++i) {
       memories_.push_back(std::make_unique<WorkerMemory>(
           geometry, partitions, static_cast<uint64_t>(options.spool_bytes_max),
           options.audio_seconds_max, options.cpu_allowance));
-      hosts.push_back(
-          std::make_unique<WorkerHost>(*memories_.back(), listener, counters_, items_max, known));
+      hosts.push_back(std::make_unique<WorkerHost>(*memories_.back(), listener, merger_, counters_,
+                                                   items_max, known));
     }
     for (uint32_t i = 0; i < partitions.size(); ++i) {
       producers_.push_back(std::make_unique<Producer>(memories_, i, counters_, settings_, known));
@@ -144,6 +145,7 @@ class Pool : public DecoderPool {
     status.caught_up = counters_.caught_up;
     status.confirmed = counters_.confirmed;
     status.contradicted = counters_.contradicted;
+    status.divided = counters_.divided;
     status.known = known_ ? known_->count() : 0;
     status.known_bytes = known_ ? known_->bytes() : 0;
     return status;
@@ -152,6 +154,7 @@ class Pool : public DecoderPool {
  private:
   PoolCounters counters_;
   PoolSettings settings_;
+  Merger merger_;
   std::optional<exact::KnownUploads> known_;
   std::vector<std::unique_ptr<WorkerMemory>> memories_;
   std::vector<std::unique_ptr<Producer>> producers_;

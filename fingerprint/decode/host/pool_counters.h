@@ -19,6 +19,7 @@ struct PoolCounters {
   std::atomic<uint64_t> caught_up{0};
   std::atomic<uint64_t> confirmed{0};
   std::atomic<uint64_t> contradicted{0};
+  std::atomic<uint64_t> divided{0};
 };
 
 }  // namespace soundgate::decode

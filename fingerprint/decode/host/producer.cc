@@ -7,10 +7,10 @@ namespace {
 StreamHandle make_handle(size_t worker, Share::Stream stream) {
   return StreamHandle{(uint64_t{stream.generation} << 32) | (worker << 16) | stream.slot};
 }
-size_t worker_of(StreamHandle handle) { return (static_cast<uint64_t>(handle) >> 16) & 0xffff; }
-Share::Stream stream_of(StreamHandle handle) {
+Placed placed(StreamHandle handle) {
   const auto value = static_cast<uint64_t>(handle);
-  return {static_cast<uint32_t>(value & 0xffff), static_cast<uint32_t>(value >> 32)};
+  return {(value >> 16) & 0xffff,
+          {static_cast<uint32_t>(value & 0xffff), static_cast<uint32_t>(value >> 32)}};
 }
 
 }  // namespace
@@ -18,7 +18,9 @@ Share::Stream stream_of(StreamHandle handle) {
 Producer::Producer(const std::vector<std::unique_ptr<WorkerMemory>>& workers, uint32_t index,
                    PoolCounters& counters, const PoolSettings& settings,
                    const exact::KnownUploads* known)
-    : counters_(counters), settings_(settings) {
+    : counters_(counters),
+      settings_(settings),
+      divisions_(shares_, counters, settings.burst_bytes) {
   std::optional<Share::Known> what_is_known;
   if (known) what_is_known.emplace(Share::Known{*known, counters});
   for (const auto& worker : workers) shares_.emplace_back(*worker, index, what_is_known);
@@ -56,14 +58,24 @@ size_t Producer::least_loaded() const {
   return best;
 }
 
-Share& Producer::share_of(StreamHandle stream) { return shares_.at(worker_of(stream)); }
-
-Producer::Append Producer::append(StreamHandle stream, std::span<const std::byte> bytes) {
-  return share_of(stream).append(stream_of(stream), bytes);
+Producer::Append Producer::append(StreamHandle handle, std::span<const std::byte> bytes) {
+  const Placed stream = placed(handle);
+  if (divisions_.is_divided(stream)) return divisions_.append(stream, bytes);
+  const Append taken = share_of(stream).append(stream.stream, bytes);
+  if (taken == Append::kTaken) divisions_.consider(stream);
+  return taken;
 }
 
-void Producer::finish(StreamHandle stream) { share_of(stream).finish(stream_of(stream)); }
+void Producer::finish(StreamHandle handle) {
+  const Placed stream = placed(handle);
+  if (divisions_.is_divided(stream)) return divisions_.finish(stream);
+  share_of(stream).finish(stream.stream);
+}
 
-void Producer::cancel(StreamHandle stream) { share_of(stream).cancel(stream_of(stream)); }
+void Producer::cancel(StreamHandle handle) {
+  const Placed stream = placed(handle);
+  if (divisions_.is_divided(stream)) return divisions_.cancel(stream);
+  share_of(stream).cancel(stream.stream);
+}
 
 }  // namespace soundgate::decode

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "fingerprint/decode/host/divisions.h"
 #include "fingerprint/decode/host/pool_counters.h"
 #include "fingerprint/decode/host/share.h"
 
@@ -16,6 +17,7 @@ namespace soundgate::decode {
 struct PoolSettings {
   std::atomic<uint64_t> probes{StreamSettings().probes};
   std::atomic<uint64_t> coverage{StreamSettings().coverage};
+  uint64_t burst_bytes = 0;  // DecoderPool::Options; before any begins
 
   StreamSettings current() const {
     return {probes.load(std::memory_order_relaxed), coverage.load(std::memory_order_relaxed)};
@@ -40,12 +42,13 @@ class Producer : public StreamProducer {
   tl::expected<StreamHandle, DecodeOutcome> begin_stream(uint64_t tag, int64_t size_bytes,
                                                          const StreamSettings& settings);
   size_t least_loaded() const;
-  Share& share_of(StreamHandle stream);
+  Share& share_of(const Placed& stream) { return shares_.at(stream.worker); }
 
   std::deque<Share> shares_;  // one per worker
   size_t next_worker_ = 0;    // where to look first: equals take turns
   PoolCounters& counters_;
   const PoolSettings& settings_;
+  Divisions divisions_;
 };
 
 }  // namespace soundgate::decode

@@ -37,12 +37,17 @@ std::optional<Share::Stream> Share::begin(uint64_t tag, int64_t size_bytes,
   LocalSlot& ours = local(slot);
   const uint32_t generation = std::max(ours.generation + 1, 1u);
   ours = LocalSlot{.generation = generation, .live = true, .size_bytes = size_bytes};
-  if (known_) {
-    digesters_[slot - first_slot_].begin(known_->uploads.key(), settings.probes);
-    worker_.control(slot).digests.prefix_count = 0;
-  }
-  worker_.control(slot).tag.store(tag, std::memory_order_relaxed);
-  worker_.control(slot).consumed_bytes.store(0, std::memory_order_relaxed);
+  ours.plain = settings.are_plain();
+  ours.is_part = settings.division_id != 0;
+  ours.is_hashed = known_ && !ours.is_part;
+  if (ours.is_hashed) digesters_[slot - first_slot_].begin(known_->uploads.key(), settings.probes);
+  SlotControl& control = worker_.control(slot);
+  control.digests.prefix_count = 0;
+  control.tag.store(tag, std::memory_order_relaxed);
+  control.consumed_bytes.store(0, std::memory_order_relaxed);
+  control.delivered_items.store(0, std::memory_order_relaxed);
+  control.part.store(pack_division(settings.part), std::memory_order_relaxed);
+  control.division.store(settings.division_id, std::memory_order_relaxed);
 
   Slot& shared = payload_.slot(slot);
   shared.flags.store(0, std::memory_order_relaxed);
@@ -51,6 +56,7 @@ std::optional<Share::Stream> Share::begin(uint64_t tag, int64_t size_bytes,
   shared.size_bytes.store(size_bytes, std::memory_order_relaxed);
   shared.probes.store(settings.probes, std::memory_order_relaxed);
   shared.coverage.store(settings.coverage, std::memory_order_relaxed);
+  shared.division.store(pack_division(settings.part), std::memory_order_relaxed);
   worker_.streams.fetch_add(1, std::memory_order_relaxed);
   shared.generation.store(generation, std::memory_order_release);
   return Stream{slot, generation};
@@ -99,10 +105,12 @@ void Share::copy(uint32_t slot, std::span<const std::byte> bytes) {
       free_blocks_.pop_back();
     }
     size_t count = std::min(bytes.size(), kBlockBytes - offset);
-    if (known_) count = std::min(count, digesters_[slot - first_slot_].bytes_to_checkpoint());
+    if (ours.is_hashed) {
+      count = std::min(count, digesters_[slot - first_slot_].bytes_to_checkpoint());
+    }
     std::memcpy(payload_.pool_block(block) + offset, bytes.data(), count);
     ours.appended_bytes += count;
-    if (known_) digest(slot, bytes.first(count));
+    if (ours.is_hashed) digest(slot, bytes.first(count));
     bytes = bytes.subspan(count);
   }
   payload_.slot(slot).appended_bytes.store(ours.appended_bytes, std::memory_order_release);
@@ -129,7 +137,8 @@ void Share::digest(uint32_t slot, std::span<const std::byte> bytes) {
 bool Share::may_put_off(uint32_t slot, exact::PrefixTable::Known prefix) const {
   using Prefix = exact::PrefixTable::Known;
   const LocalSlot& ours = local(slot);
-  if (prefix == Prefix::kNo || (prefix == Prefix::kLong && !can_wait_)) return false;
+  if (ours.is_part || prefix == Prefix::kNo || (prefix == Prefix::kLong && !can_wait_))
+    return false;
   if (ours.size_bytes > static_cast<int64_t>(kPutOffBytesMax) || backlog_is_full(slot))
     return false;
   return available_blocks() * 2 >= block_count_;
@@ -144,6 +153,7 @@ bool Share::backlog_is_full(uint32_t slot) const {
 void Share::put_off(uint32_t slot) {
   if (local(slot).flags & Slot::kPutOff) return;
   ++put_off_count_;
+  local(slot).was_put_off = true;
   known_->counters.put_off.fetch_add(1, std::memory_order_relaxed);
   set_flags(slot, local(slot).flags | Slot::kPutOff);
 }
@@ -166,7 +176,7 @@ void Share::catch_up_all() {
 
 // If it seems so it is put off until the collector has looked, however much of it is decoded.
 bool Share::ask_whether_known(uint32_t slot) {
-  if (!known_) return false;
+  if (!local(slot).is_hashed || local(slot).is_part) return false;
   const exact::Digest whole = digesters_[slot - first_slot_].digest();
   worker_.control(slot).digests.whole = whole;
   const LocalSlot& ours = local(slot);
@@ -305,8 +315,9 @@ uint64_t Share::available_blocks() const {
 uint64_t Share::evictable_blocks(uint32_t slot) const {
   const LocalSlot& ours = local(slot);
   if (!ours.live) return 0;
-  const uint64_t consumed =
-      worker_.control(slot).consumed_bytes.load(std::memory_order_acquire) / kBlockBytes;
+  const uint64_t consumed_bytes =
+      worker_.control(slot).consumed_bytes.load(std::memory_order_acquire);
+  const uint64_t consumed = std::min(consumed_bytes, ours.kept_from) / kBlockBytes;
   return consumed > ours.evicted_end ? consumed - ours.evicted_end : 0;
 }
 
@@ -336,6 +347,63 @@ void Share::refuse(uint32_t slot) {
 uint64_t Share::kept_blocks(uint32_t slot) const {
   const LocalSlot& ours = local(slot);
   return ours.block_count() - (ours.evicted_end - kHeaderBlocks);
+}
+
+// One that was divided the last time is decoded by one worker this time, so that it is known the
+// next time.
+bool Share::may_be_divided(Stream stream, uint64_t burst_bytes) {
+  LocalSlot* ours = find(stream);
+  if (!ours || !ours->plain || ours->is_part || ours->was_put_off || can_wait_) return false;
+  if (ours->appended_bytes < ours->divisible_from) return false;
+  ours->divisible_from = ours->appended_bytes + kBlockBytes;
+  const SlotControl& control = worker_.control(stream.slot);
+  const uint64_t consumed = control.consumed_bytes.load(std::memory_order_acquire);
+  if (ours->appended_bytes - consumed < burst_bytes || ours->evicted_end > kHeaderBlocks) {
+    return false;
+  }
+  const auto prefixes = control.digests.all_prefixes();
+  return !ours->is_hashed || prefixes.empty() || !known_->uploads.was_divided(prefixes.back());
+}
+
+bool Share::can_help() {
+  collect_ended();
+  return worker_.at_work.load(std::memory_order_relaxed) && !free_slots_.empty() &&
+         worker_.waiting_bytes() <= kFreeBacklogBytes && available_blocks() * 2 >= block_count_;
+}
+
+Share::Stream Share::begin_part(const Share& other, Stream whole, uint64_t division_id,
+                                const Division& part) {
+  const uint64_t tag = other.worker_.control(whole.slot).tag.load(std::memory_order_relaxed);
+  return *begin(tag, other.local(whole.slot).size_bytes,
+                {.division_id = division_id, .part = part});
+}
+
+// The collector knows before the worker: what the worker says from then on is a part.
+void Share::become_part(Stream stream, uint64_t division_id, const Division& part) {
+  local(stream.slot).is_part = true;
+  local(stream.slot).kept_from = 0;
+  SlotControl& control = worker_.control(stream.slot);
+  control.part.store(pack_division(part), std::memory_order_relaxed);
+  control.division.store(division_id, std::memory_order_release);
+  payload_.slot(stream.slot).division.store(pack_division(part), std::memory_order_release);
+}
+
+uint16_t Share::period_at_work(Stream stream) const {
+  const uint32_t items =
+      worker_.control(stream.slot).delivered_items.load(std::memory_order_relaxed);
+  return static_cast<uint16_t>(items / kDivisionItems);
+}
+
+std::span<const std::byte> Share::bytes_at(Stream stream, uint64_t position) const {
+  const uint32_t block =
+      payload_.table(stream.slot)[payload_.geometry().table_index(position / kBlockBytes)];
+  const size_t offset = position % kBlockBytes;
+  const uint64_t rest = local(stream.slot).appended_bytes - position;
+  return {payload_.pool_block(block) + offset, std::min<uint64_t>(kBlockBytes - offset, rest)};
+}
+
+void Share::keep_from(Stream stream, uint64_t position) {
+  if (LocalSlot* ours = find(stream)) ours->kept_from = position;
 }
 
 void Share::set_flags(uint32_t slot, uint32_t flags) {

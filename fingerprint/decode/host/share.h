@@ -15,6 +15,7 @@
 #include "fingerprint/decode/host/pool_counters.h"
 #include "fingerprint/decode/host/worker_memory.h"
 #include "fingerprint/decode/shared/coverage_word.h"
+#include "fingerprint/decode/shared/division.h"
 #include "fingerprint/decode/shared/probe_word.h"
 #include "fingerprint/exact/body_digests.h"
 #include "fingerprint/exact/known_uploads.h"
@@ -25,6 +26,12 @@ namespace soundgate::decode {
 struct StreamSettings {
   uint64_t probes = pack_probes({});
   uint64_t coverage = pack_coverage({});
+  uint64_t division_id = 0;  // SlotControl::division
+  Division part{};
+
+  bool are_plain() const {
+    return probes == pack_probes({}) && coverage == pack_coverage({}) && division_id == 0;
+  }
 };
 
 class Share {
@@ -40,6 +47,8 @@ class Share {
   struct Stream {
     uint32_t slot;
     uint32_t generation;
+
+    bool operator==(const Stream&) const = default;
   };
   // Nothing: no slot is free.
   std::optional<Stream> begin(uint64_t tag, int64_t size_bytes,
@@ -47,6 +56,22 @@ class Share {
   StreamProducer::Append append(Stream stream, std::span<const std::byte> bytes);
   void finish(Stream stream);
   void cancel(Stream stream);
+
+  bool is_live(Stream stream) { return find(stream) != nullptr; }
+
+  // For Divisions. Whether bytes of this stream wait that others could decode, burst_bytes at
+  // least: none of them may be gone, and nothing may have been told of it from memory. Asked anew,
+  // it says no until more have come.
+  bool may_be_divided(Stream stream, uint64_t burst_bytes);
+  // Whether its worker has time and room for a part of another's stream.
+  bool can_help();
+  Stream begin_part(const Share& other, Stream whole, uint64_t division_id, const Division& part);
+  void become_part(Stream stream, uint64_t division_id, const Division& part);
+  uint16_t period_at_work(Stream stream) const;
+  uint64_t appended_bytes(Stream stream) const { return local(stream.slot).appended_bytes; }
+  // Those in one block, from there on; they stay until keep_from() has let go of them.
+  std::span<const std::byte> bytes_at(Stream stream, uint64_t position) const;
+  void keep_from(Stream stream, uint64_t position);
 
   // Of the worker, with all its producers' streams. One that is not at work now is the last choice.
   std::pair<bool, int> load() const {
@@ -63,6 +88,12 @@ class Share {
     uint64_t woken_bytes = 0;     // appended when the worker was last woken for it
     uint64_t evicted_end = kHeaderBlocks;
     uint32_t flags = 0;
+    bool plain = false;    // no probes, all of it
+    bool is_part = false;  // of a stream that several workers decode
+    bool is_hashed = false;
+    bool was_put_off = false;
+    uint64_t divisible_from = 0;        // bytes: before, it need not be looked at
+    uint64_t kept_from = ~uint64_t{0};  // bytes: others want to copy what follows
 
     uint64_t block_count() const { return (appended_bytes + kBlockBytes - 1) / kBlockBytes; }
   };

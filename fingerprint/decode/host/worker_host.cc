@@ -9,10 +9,11 @@
 
 namespace soundgate::decode {
 
-WorkerHost::WorkerHost(WorkerMemory& memory, DecodeListener& listener, PoolCounters& counters,
-                       uint32_t items_max, exact::KnownUploads* known)
+WorkerHost::WorkerHost(WorkerMemory& memory, DecodeListener& listener, Merger& merger,
+                       PoolCounters& counters, uint32_t items_max, exact::KnownUploads* known)
     : memory_(memory),
       listener_(listener),
+      merger_(merger),
       counters_(counters),
       items_max_(items_max),
       known_(known),
@@ -107,8 +108,27 @@ WorkerHost::Stream& WorkerHost::look_up(uint32_t slot) {
     ++live_streams_;
     cpu_.add_stream(cpu_allowance());
   }
+  if (stream.progress.generation != 0) note_division(slot, stream);
   stream.progress.appended_bytes = shared.appended_bytes.load(std::memory_order_acquire);
   return stream;
+}
+
+// From now on it skips what are others' turns, and its listener hears of it through the merger.
+void WorkerHost::note_division(uint32_t slot, Stream& stream) {
+  const SlotControl& control = memory_.control(slot);
+  const uint64_t division = control.division.load(std::memory_order_acquire);
+  if (division == stream.division) return;
+  stream.division = division;
+  stream.part = unpack_division(control.part.load(std::memory_order_relaxed));
+  stream.progress.is_sparse = true;
+  forget_recording(stream);
+  stream.unrecorded = true;
+  if (stream.part.index > 0) return;
+  Merger::PerBand told;
+  for (const Band band : kAllBands) {
+    told[static_cast<size_t>(band)] = stream.delivered_items[view_of(band)];
+  }
+  merger_.begin(division, stream.part, control.tag.load(std::memory_order_relaxed), told);
 }
 
 void WorkerHost::deliver(uint32_t slot, Stream& stream, const ItemsResult& result) {
@@ -130,14 +150,25 @@ size_t WorkerHost::tell(uint32_t slot, Stream& stream, int view, uint32_t first_
   if (view == kPlainView) count(stream, first_new, end);
   delivered_items = end;
   if (is_unwanted(slot)) return 0;
-  const uint64_t tag = memory_.control(slot).tag.load(std::memory_order_relaxed);
   const auto fresh = items.subspan(first_new - first_item);
-  if (view == kPlainView) {
-    listener_.on_items(tag, first_new, fresh);
-  } else {
-    listener_.on_view_items(tag, view, first_new, fresh);
-  }
+  hand_over(slot, stream, view, first_new, fresh);
   return fresh.size();
+}
+
+void WorkerHost::hand_over(uint32_t slot, const Stream& stream, int view, uint32_t first_item,
+                           std::span<const Item> items) {
+  SlotControl& control = memory_.control(slot);
+  if (view == kPlainView) {
+    control.delivered_items.store(stream.delivered_items[view], std::memory_order_relaxed);
+  }
+  const uint64_t tag = control.tag.load(std::memory_order_relaxed);
+  if (stream.division != 0) {
+    merger_.on_items(stream.division, stream.part, view, first_item, items);
+  } else if (view == kPlainView) {
+    listener_.on_items(tag, first_item, items);
+  } else {
+    listener_.on_view_items(tag, view, first_item, items);
+  }
 }
 
 void WorkerHost::answer_questions(Clock::time_point now) {
@@ -222,12 +253,12 @@ void WorkerHost::settle(uint32_t slot, Stream& stream, const exact::Recording& r
 }
 
 void WorkerHost::record(Stream& stream, const ItemsResult& result) {
-  if (stream.too_large) return;
+  if (stream.unrecorded) return;
   exact::Recording& recording = stream.recording;
   const size_t bytes = exact::Recording::bytes_of_run(result.items.size());
-  stream.too_large =
+  stream.unrecorded =
       recording.bytes() + bytes > known_->recording_bytes_max() || !known_->reserve(bytes);
-  if (stream.too_large) return forget_recording(stream);
+  if (stream.unrecorded) return forget_recording(stream);
   recording.append(result.view, result.first_item, result.items, result.read_blocks);
 }
 
@@ -243,7 +274,7 @@ void WorkerHost::remember(uint32_t slot, Stream& stream, const DecodeEnd& end) {
   const int64_t announced = shared.size_bytes.load(std::memory_order_relaxed);
   const uint64_t appended = shared.appended_bytes.load(std::memory_order_relaxed);
   if (announced >= 0 && static_cast<uint64_t>(announced) != appended) return;
-  if (!finished || is_unwanted(slot) || stream.resumes > 0 || stream.too_large) return;
+  if (!finished || is_unwanted(slot) || stream.resumes > 0 || stream.unrecorded) return;
   if (!has_its_probes(stream)) return;
   if (end.outcome != DecodeOutcome::decoded || end.gap_seconds > 0) return;
   stream.recording.end = end;
@@ -257,6 +288,13 @@ void WorkerHost::remember(uint32_t slot, Stream& stream, const DecodeEnd& end) {
   if (remembered != Remembered::kContradicted) return;
   counters_.contradicted.fetch_add(1, std::memory_order_relaxed);
   listener_.on_trouble("the same bytes were decoded once more, and gave other items");
+}
+
+// Its digests are whole once it is finished; the other parts have none.
+void WorkerHost::remember_division(uint32_t slot, const Stream& stream) {
+  const Slot& shared = memory_.payload().slot(slot);
+  const bool finished = shared.flags.load(std::memory_order_acquire) & Slot::kFinished;
+  if (finished && stream.part.index == 0) known_->note_divided(memory_.control(slot).digests);
 }
 
 // A worker without memory for them does without, and says nothing. (The first stretch is whole.)
@@ -283,6 +321,7 @@ bool WorkerHost::is_unwanted(uint32_t slot) const {
 // A worker that took over knows neither what the one before it had delivered, nor what of that it
 // could not read any more.
 void WorkerHost::end_as_said(uint32_t slot, Stream& stream, DecodeEnd how) {
+  if (known_ && stream.division != 0) remember_division(slot, stream);
   // Where parts were skipped, items that are not there do not say why.
   if (how.skipped_seconds > 0) return end(slot, how);
   const double audio_seconds = how.decoded_seconds + how.gap_seconds;
@@ -301,6 +340,7 @@ void WorkerHost::end(uint32_t slot, const DecodeEnd& how) {
   Stream& stream = streams_[slot];
   const uint64_t tag = memory_.control(slot).tag.load(std::memory_order_relaxed);
   const bool unwanted = is_unwanted(slot);
+  const uint64_t division = stream.division;
   memory_.payload().slot(slot).closed_generation.store(stream.progress.generation,
                                                        std::memory_order_release);
   stream.progress.generation = 0;
@@ -309,10 +349,16 @@ void WorkerHost::end(uint32_t slot, const DecodeEnd& how) {
   forget_recording(stream);
   memory_.streams.fetch_sub(1, std::memory_order_relaxed);
   memory_.ended_of_slot(slot).push(slot);
-  counters_.ended.fetch_add(1, std::memory_order_relaxed);
+  if (stream.part.index == 0) counters_.ended.fetch_add(1, std::memory_order_relaxed);
   counters_.decoded_milliseconds.fetch_add(static_cast<uint64_t>(how.decoded_seconds * 1000),
                                            std::memory_order_relaxed);
-  if (!unwanted) listener_.on_end(tag, how);
+  if (division != 0 && unwanted) {
+    merger_.on_cancelled(division, stream.part);
+  } else if (division != 0) {
+    merger_.on_end(division, stream.part, how);
+  } else if (!unwanted) {
+    listener_.on_end(tag, how);
+  }
 }
 
 void WorkerHost::check_stall(Clock::time_point now, std::chrono::milliseconds stall_max) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "fingerprint/decode/decoder_pool.h"
+#include "fingerprint/decode/host/merger.h"
 #include "fingerprint/decode/host/pool_counters.h"
 #include "fingerprint/decode/host/results_reader.h"
 #include "fingerprint/decode/host/worker_memory.h"
@@ -24,7 +25,7 @@ class WorkerHost {
   using Clock = std::chrono::steady_clock;
 
   // known: null where nothing is remembered.
-  WorkerHost(WorkerMemory& memory, DecodeListener& listener, PoolCounters& counters,
+  WorkerHost(WorkerMemory& memory, DecodeListener& listener, Merger& merger, PoolCounters& counters,
              uint32_t items_max, exact::KnownUploads* known = nullptr);
 
   // Makes what the next process will need. Errors: the system's, in words; try again later.
@@ -67,9 +68,12 @@ class WorkerHost {
     Clock::time_point last_heard{};
     DecodeEnd partial{};   // what is known if it has to end early
     bool settled = false;  // its bytes were known: its listener has heard all
-    std::array<std::vector<Item>, kBandCount> told{};  // from memory, of each band from its first on
-    exact::Recording recording{};                    // to be remembered,
-    bool too_large = false;                          // unless there was no room for it
+    std::array<std::vector<Item>, kBandCount>
+        told{};                    // from memory, of each band from its first on
+    exact::Recording recording{};  // to be remembered,
+    bool unrecorded = false;       // unless there was no room for it, or it is a part
+    uint64_t division = 0;         // SlotControl
+    Division part{};
   };
 
   void condemn(Trust why);
@@ -78,6 +82,9 @@ class WorkerHost {
   void deliver(uint32_t slot, Stream& stream, const ItemsResult& result);
   size_t tell(uint32_t slot, Stream& stream, int view, uint32_t first_item,
               std::span<const Item> items);  // how many
+  void hand_over(uint32_t slot, const Stream& stream, int view, uint32_t first_item,
+                 std::span<const Item> items);
+  void note_division(uint32_t slot, Stream& stream);
   void answer(const Question& question, Clock::time_point now);
   void tell_known(uint32_t slot, Stream& stream, const exact::Recording& recording,
                   uint64_t blocks_max);
@@ -85,6 +92,7 @@ class WorkerHost {
   void record(Stream& stream, const ItemsResult& result);
   void forget_recording(Stream& stream);
   void remember(uint32_t slot, Stream& stream, const DecodeEnd& end);
+  void remember_division(uint32_t slot, const Stream& stream);
   void count(Stream& stream, uint32_t first_new, uint32_t end);
   void end_as_said(uint32_t slot, Stream& stream, DecodeEnd end);
   void end(uint32_t slot, const DecodeEnd& end);
@@ -101,6 +109,7 @@ class WorkerHost {
 
   WorkerMemory& memory_;
   DecodeListener& listener_;
+  Merger& merger_;  // of uploads that other workers share
   PoolCounters& counters_;
   uint32_t items_max_;
   exact::KnownUploads* known_;

@@ -25,7 +25,12 @@ struct SlotControl {
   std::atomic<uint64_t> tag;                   // producer
   std::atomic<uint32_t> cancelled_generation;  // producer
   std::atomic<uint64_t> consumed_bytes;        // collector: these may be evicted
-  exact::BodyDigests digests;                  // producer, before it sets kFinished
+  std::atomic<uint32_t> delivered_items;       // collector: plain ones
+  // Producer. Of all streams that are parts of one upload the same number; 0: this one is all of
+  // it.
+  std::atomic<uint64_t> division;
+  std::atomic<uint32_t> part;  // producer, before division: pack_division()
+  exact::BodyDigests digests;  // producer, before it sets kFinished
 };
 
 // A stream whose bytes so far seem to be known.
@@ -73,6 +78,22 @@ class WorkerMemory {
   void wake() const {
     payload_.header().wake_sequence.fetch_add(1);
     futex_wake(payload_.header().wake_sequence);
+  }
+
+  // Of all its streams, beside a block of each, what the worker has not said that it has consumed.
+  uint64_t waiting_bytes() const {
+    uint64_t bytes = 0;
+    for (uint32_t slot = 0; slot < payload_.geometry().slot_count; ++slot) {
+      const Slot& shared = payload_.slot(slot);
+      if (shared.generation.load(std::memory_order_relaxed) ==
+          shared.closed_generation.load(std::memory_order_relaxed)) {
+        continue;
+      }
+      const uint64_t consumed = control(slot).consumed_bytes.load(std::memory_order_relaxed);
+      const uint64_t appended = shared.appended_bytes.load(std::memory_order_relaxed);
+      bytes += appended - std::min(appended, consumed + kBlockBytes);
+    }
+    return bytes;
   }
 
   // Whatever becomes of the stream meanwhile, at worst its successor is not looked at more closely.

@@ -64,8 +64,9 @@ struct alignas(64) Slot {
   std::atomic<uint64_t> coverage;             // pack_coverage()
   std::atomic<uint32_t> catch_up_generation;  // this stream is not put off any more
   std::atomic<uint32_t> settled_generation;  // its end is known without decoding: it may be dropped
+  std::atomic<uint32_t> division;            // pack_division(); what is divided stays so
 };
-static_assert(sizeof(Slot) == 64);
+static_assert(sizeof(Slot) == 128);
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 
 // Whether anybody still wants to know what is in this stream.

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "fingerprint/decode/shared/coverage_word.h"
+#include "fingerprint/decode/shared/division.h"
 #include "fingerprint/decode/shared/payload.h"
 #include "fingerprint/decode/shared/probe_word.h"
 
@@ -45,6 +46,9 @@ class ByteSource {
   CoverageSettings coverage() const {
     if (slot_.closer_generation.load(std::memory_order_relaxed) == generation_) return {};
     return unpack_coverage(slot_.coverage.load(std::memory_order_relaxed));
+  }
+  Division division() const {
+    return unpack_division(slot_.division.load(std::memory_order_acquire));
   }
   ProbeSettings probes() const {
     return unpack_probes(slot_.probes.load(std::memory_order_relaxed));

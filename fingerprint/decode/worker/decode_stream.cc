@@ -121,10 +121,16 @@ class StreamDecoder {
     return true;
   }
 
-  // Packets of ADTS do not say where they lie, but are as long as each other.
+  // Packets of ADTS do not say where they lie, and of MPEG-TS only some; but they are as long as
+  // each other.
   void date(AVPacket& packet) {
     undated_seconds_ += frame_seconds_;  // of the packet before
-    if (packet.pts == AV_NOPTS_VALUE) packet.pts = clock_->ticks(undated_seconds_);
+    if (packet.pts == AV_NOPTS_VALUE) {
+      packet.pts = clock_->later(dated_pts_, undated_seconds_);
+    } else {
+      dated_pts_ = packet.pts;
+      undated_seconds_ = 0;
+    }
     if (packet.duration == 0) packet.duration = clock_->ticks(frame_seconds_);
   }
 
@@ -132,7 +138,8 @@ class StreamDecoder {
   bool is_wanted(const AVPacket& packet) {
     const auto begin = clock_->seconds(packet.pts);
     if (!begin) return awaited_ != Awaited::kBehindSkipped;
-    const double wanted = CoverageSchedule(stream_.coverage()).next_wanted(*begin);
+    const double wanted =
+        CoverageSchedule(stream_.coverage(), stream_.division()).next_wanted(*begin);
     const double end = *begin + clock_->seconds_of(packet.duration);
     if (end + kWarmUpSeconds < wanted) {
       if (awaited_ == Awaited::kNothing) pause(Awaited::kBehindSkipped);
@@ -320,7 +327,8 @@ class StreamDecoder {
   bool behind_gap_ = false;
   Awaited awaited_ = Awaited::kNothing;
   double frame_seconds_ = 0;             // of the last one
-  double undated_seconds_ = 0;           // where a packet lies that does not say so
+  int64_t dated_pts_ = 0;                // of the last packet that says where it lies
+  double undated_seconds_ = 0;           // since then
   double skipped_to_ = 0;                // in seconds of audio
   std::optional<double> stretch_begin_;  // likewise; frames before it warm up
   uint64_t packets_before_gap_ = 0;

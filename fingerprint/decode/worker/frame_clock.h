@@ -25,8 +25,7 @@ class FrameClock {
   // The frame of this pts lies there, and others count on from it.
   void set(int64_t pts, double seconds) {
     if (pts == AV_NOPTS_VALUE) return;
-    first_pts_ =
-        static_cast<int64_t>(static_cast<uint64_t>(pts) - static_cast<uint64_t>(ticks(seconds)));
+    first_pts_ = later(pts, -seconds);
   }
 
   // Nothing: before the first frame, or no time is said.
@@ -38,7 +37,11 @@ class FrameClock {
   double seconds_of(int64_t ticks) const { return static_cast<double>(ticks) * seconds_per_tick_; }
   int64_t ticks(double seconds) const {
     constexpr double kTicksMax = 4e18;
-    return std::llround(std::clamp(seconds / seconds_per_tick_, 0.0, kTicksMax));
+    return std::llround(std::clamp(seconds / seconds_per_tick_, -kTicksMax, kTicksMax));
+  }
+  // So many seconds on; far from 0 it wraps.
+  int64_t later(int64_t pts, double seconds) const {
+    return static_cast<int64_t>(static_cast<uint64_t>(pts) + static_cast<uint64_t>(ticks(seconds)));
   }
 
  private:

@@ -36,6 +36,7 @@ class StreamContext {
   virtual void emit(int view, uint32_t first_item, std::span<const Item> items) = 0;
   virtual ProbeSettings probes() const = 0;
   virtual CoverageSettings coverage() const = 0;  // which may grow
+  virtual Division division() const = 0;          // which may begin, once
   virtual double audio_seconds_max() const = 0;
   virtual uint64_t spool_bytes_max() const = 0;
 };
@@ -70,6 +71,7 @@ class StreamTask : private StreamContext {
   void emit(int view, uint32_t first_item, std::span<const Item> items) override;
   ProbeSettings probes() const override { return source_.probes(); }
   CoverageSettings coverage() const override { return source_.coverage(); }
+  Division division() const override { return source_.division(); }
   double audio_seconds_max() const override { return payload_.header().audio_seconds_max; }
   uint64_t spool_bytes_max() const override { return payload_.header().spool_bytes_max; }
 
