@@ -85,6 +85,9 @@ Json decoders_json(const DecoderPool* decoders) {
             {"recognised", status.recognised},
             {"put_off", status.put_off},
             {"caught_up", status.caught_up},
+            {"recognised_by_packets", status.recognised_by_packets},
+            {"packets_put_off", status.packets_put_off},
+            {"packets_caught_up", status.packets_caught_up},
             {"confirmed", status.confirmed},
             {"contradicted", status.contradicted}}}};
 }

@@ -109,6 +109,13 @@ void write_exact(PrometheusText& out, const DecoderPool::Status& status) {
   out.single("known_bytes", "gauge", "What their items take.", number(status.known_bytes));
   out.single("recognised_total", "counter", "Streams whose bytes were known.",
              number(status.recognised));
+  out.single("recognised_by_packets_total", "counter",
+             "Of them, those whose packets were known, in other bytes.",
+             number(status.recognised_by_packets));
+  out.single("packets_put_off_total", "counter", "Times that known packets were not decoded yet.",
+             number(status.packets_put_off));
+  out.single("packets_caught_up_total", "counter",
+             "Of them, those that had to be decoded after all.", number(status.packets_caught_up));
   out.single("put_off_total", "counter", "Times that decoding was put off.",
              number(status.put_off));
   out.single("caught_up_total", "counter", "Of them, those that had to be decoded after all.",

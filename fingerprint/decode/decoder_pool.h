@@ -38,7 +38,8 @@ struct DecodeEnd {
   double duration_seconds = 0;  // of the stream as its headers say, or as decoded
   char format[16] = {};         // "mp3", "mov", …; empty where nothing was recognised
   char codec[16] = {};
-  bool exact = false;  // not decoded: these are the items of an earlier upload of the same bytes
+  bool exact = false;  // not decoded: these are the items of an earlier upload of the same bytes,
+  bool exact_packets = false;  // or, where this is set, of the same packets within other bytes
 };
 
 class DecodeListener {
@@ -121,7 +122,8 @@ class DecoderPool {
     // none is. (Not those of producers that can wait.)
     size_t burst_bytes = size_t{1} << 20;
     // For the items of what was decoded whole, so that the same bytes need no decoding: 0: none
-    // are remembered. Streams are told by keyed digests of their bytes and of their probes.
+    // are remembered. Streams are told by keyed digests of their bytes, or of the packets in them,
+    // and of their probes.
     size_t known_bytes_max = 0;
   };
   static tl::expected<std::unique_ptr<DecoderPool>, std::string> start(const Options& options,
@@ -151,6 +153,8 @@ class DecoderPool {
     uint64_t probe_items;
     uint64_t recognised;          // streams whose bytes were known: nothing more was decoded
     uint64_t put_off, caught_up;  // decoding put off, and had to be done after all
+    uint64_t recognised_by_packets;               // of recognised, those that came in other bytes
+    uint64_t packets_put_off, packets_caught_up;  // as above, of streams with known packets
     uint64_t confirmed;           // known ones that were decoded again, with the same items
     uint64_t contradicted;        // with others: forgotten
     uint64_t divided;             // decoded by several workers at once

@@ -261,5 +261,40 @@ TEST_F(KnownPipelineTest, ADigestBlocksNothingThatItsItemsDoNot) {
   EXPECT_NEAR(pool_->status().decoded_seconds, 20, 0.1);
 }
 
+// The same in another file: of a WAV, with a chunk of titles in front of its samples.
+TEST_F(KnownPipelineTest, PacketsBlockNothingThatTheirItemsDoNot) {
+  Bank bank;
+  bank.name = "spam";
+  bank.action = Action::kBlock;
+  ASSERT_TRUE(index_->create_bank(bank));
+  const Bytes tune = make_tune(1, 20);
+  enroll(tune, "tune");
+  const auto tagged = [&](uint32_t title) {
+    Bytes copy(tune.begin(), tune.begin() + 36);
+    put(copy, "LIST");
+    put(copy, 8, 4);
+    put(copy, "INFO");
+    put(copy, title, 4);
+    copy.insert(copy.end(), tune.begin() + 36, tune.end());
+    return copy;
+  };
+  EXPECT_TRUE(upload(1, tagged(1)));
+  ASSERT_TRUE(index_->suppress("spam", "tune", {"a false match", {}}));
+  EXPECT_FALSE(upload(2, tagged(2)));
+  ASSERT_TRUE(index_->restore("spam", "tune"));
+  EXPECT_TRUE(upload(3, tagged(3)));
+  ASSERT_TRUE(index_->remove("spam", "tune"));
+  EXPECT_FALSE(upload(4, tagged(4)));
+  // Whoever has decoded it first: after two workers have, nobody decodes it any more.
+  const auto rows = await_rows(4);
+  ASSERT_EQ(rows.size(), 4u);
+  for (const size_t i : {2u, 3u}) {
+    const Json row = Json::parse(rows[i]);
+    EXPECT_EQ(row["decode"]["exact_by"], "packets");
+    EXPECT_EQ(row["checked"], "full");
+  }
+  EXPECT_GE(pool_->status().recognised_by_packets, 2u);
+}
+
 }  // namespace
 }  // namespace soundgate

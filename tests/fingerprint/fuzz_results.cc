@@ -35,6 +35,12 @@ void check(const ResultEntry& entry, StreamProgress& stream) {
     const double speed = is_probe(items->view) ? probe_speed(step_of(items->view)) : 1;
     require(end <= std::ceil(stream.items_max * speed));
   }
+  if (const auto* packets = std::get_if<PacketsResult>(&*result)) {
+    uint32_t& next = packets->is_asked ? stream.next_packets_asked : stream.next_packets_said;
+    require(packets->checkpoint >= next && packets->checkpoint <= kAllPackets);
+    require(std::memchr(packets->format.data(), 0, packets->format.size()) != nullptr);
+    next = packets->checkpoint + 1;
+  }
   if (const auto* end = std::get_if<DecodeEnd>(&*result)) {
     require(!name(end->outcome).empty());
     require(end->decoded_seconds >= 0 && end->duration_seconds >= 0);
@@ -63,7 +69,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                         .probe_step_max = 2,
                         .items_max = 5000,
                         .appended_bytes = 1 << 20,
-                        .consumed_bytes = 0};
+                        .consumed_bytes = 0,
+                        .is_finished = true,
+                        .remembers_packets = true};
   const auto waiting = reader.waiting();
   if (!waiting) return 0;
   require(*waiting <= kResultEntries);

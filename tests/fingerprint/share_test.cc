@@ -239,7 +239,7 @@ class ShareKnownTest : public ShareTest {
     digests.whole = whole_ = digester.digest();
     exact::Recording recording;
     recording.end.duration_seconds = duration_seconds;
-    uploads_.remember(digests, recording, 1, {});
+    uploads_.remember(digests, {}, recording, 1, {});
   }
   Append append_known(Share::Stream stream, uint64_t from_block, uint64_t to_block) {
     Append last = Append::kTaken;

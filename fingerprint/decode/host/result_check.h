@@ -26,6 +26,7 @@ enum class ResultFault : uint8_t {
   kConsumed,    // more bytes consumed than there are, or fewer than before
   kOutcome,     // no such outcome, or one that is not the worker's to say
   kSeconds,     // not a time
+  kPackets,     // a digest of packets that nobody asked for, out of order, or of more than there is
 };
 
 // One value for each view (fingerprint.h).
@@ -51,6 +52,10 @@ struct StreamProgress {
   uint32_t items_max = 0;  // plain ones
   uint64_t appended_bytes = 0;
   uint64_t consumed_bytes = 0;
+  bool is_finished = false;         // appended_bytes is final
+  bool remembers_packets = false;   // or else nobody wants to hear of them
+  uint32_t next_packets_asked = 0;  // checkpoint
+  uint32_t next_packets_said = 0;   // likewise
 };
 
 struct ItemsResult {
@@ -60,7 +65,15 @@ struct ItemsResult {
   uint16_t read_blocks;         // of which nothing can be checked
 };
 struct ProgressResult {};
-using CheckedResult = std::variant<ItemsResult, ProgressResult, DecodeEnd>;
+// What a worker says of packets is true as far as it says it.
+struct PacketsResult {
+  bool is_asked;        // whether they are known
+  uint32_t checkpoint;  // or kAllPackets
+  exact::Digest digest;
+  double promised_seconds;
+  std::array<char, 16> format;
+};
+using CheckedResult = std::variant<ItemsResult, ProgressResult, PacketsResult, DecodeEnd>;
 
 tl::expected<CheckedResult, ResultFault> check_result(const ResultEntry& entry,
                                                       const StreamProgress& stream);

@@ -69,11 +69,19 @@ class WorkerHost {
     DecodeEnd partial{};   // what is known if it has to end early
     bool settled = false;  // its bytes were known: its listener has heard all
     std::array<std::vector<Item>, kBandCount>
-        told{};                    // from memory, of each band from its first on
-    exact::Recording recording{};  // to be remembered,
-    bool unrecorded = false;       // unless there was no room for it, or it is a part
-    uint64_t division = 0;         // SlotControl
+        told{};                         // from memory, of each band from its first on
+    exact::Recording recording{};       // to be remembered,
+    bool unrecorded = false;            // unless there was no room for it, or it is a part
+    exact::PacketDigests packets{};     // of the process at work,
+    bool packets_are_all_said = false;  // all of them
+    bool packets_put_off = false;       // while it asked, they were known
+    uint64_t division = 0;              // SlotControl
     Division part{};
+  };
+  // How far a stream with a known beginning has come.
+  struct Extent {
+    uint64_t blocks = kReadAll;
+    uint32_t checkpoint = kAllPackets;  // of packets
   };
 
   void condemn(Trust why);
@@ -86,9 +94,15 @@ class WorkerHost {
                  std::span<const Item> items);
   void note_division(uint32_t slot, Stream& stream);
   void answer(const Question& question, Clock::time_point now);
-  void tell_known(uint32_t slot, Stream& stream, const exact::Recording& recording,
-                  uint64_t blocks_max);
-  void settle(uint32_t slot, Stream& stream, const exact::Recording& recording);
+  bool tell_known(uint32_t slot, Stream& stream, const exact::Recording& recording,
+                  const Extent& extent);  // false: it was told something else before
+  bool settle(uint32_t slot, Stream& stream, const exact::Recording& recording,
+              const DecodeEnd& end);  // likewise
+  bool is_whole(uint32_t slot) const;
+  void take_packets(uint32_t slot, Stream& stream, const PacketsResult& packets);
+  bool answer_packets(uint32_t slot, Stream& stream, const PacketsResult& asked);
+  bool may_put_off(uint32_t slot, const PacketsResult& asked, const DecodeEnd& known) const;
+  void count_caught_up(const Stream& stream);
   void record(Stream& stream, const ItemsResult& result);
   void forget_recording(Stream& stream);
   void remember(uint32_t slot, Stream& stream, const DecodeEnd& end);

@@ -11,11 +11,14 @@ extern "C" {
 #include <optional>
 #include <string_view>
 
+#include "fingerprint/decode/shared/truncation.h"
 #include "fingerprint/decode/worker/audio_decoder.h"
 #include "fingerprint/decode/worker/coverage_schedule.h"
 #include "fingerprint/decode/worker/demuxer.h"
 #include "fingerprint/decode/worker/frame_clock.h"
 #include "fingerprint/decode/worker/item_stream.h"
+#include "fingerprint/decode/worker/packet_scout.h"
+#include "fingerprint/decode/worker/packet_witness.h"
 #include "fingerprint/decode/worker/prober.h"
 #include "fingerprint/decode/worker/resampler.h"
 #include "fingerprint/decode/worker/stream_io.h"
@@ -23,11 +26,6 @@ extern "C" {
 
 namespace soundgate::decode {
 namespace {
-
-// A stream that ends this much before what its headers promise is not called truncated: encoders
-// round, and leave out padding.
-constexpr double kTruncatedSecondsMin = 0.5;
-constexpr double kTruncatedShareMin = 0.01;
 
 constexpr uint64_t kPacketsToGetGoing = 8;  // that may fail behind a gap
 
@@ -65,9 +63,11 @@ class StreamDecoder {
     if (auto opened = demuxer_.open(); !opened) return opened.error();
     if (!decoder_.open(demuxer_.track())) return DecodeOutcome::undecodable;
     clock_.emplace(demuxer_.track().time_base);
+    witness_.begin(demuxer_);
     packet_.reset(av_packet_alloc());
     if (!packet_) throw std::bad_alloc();
     read_to_end();
+    if (read_error_ == AVERROR_EOF && !io_.stop()) witness_.finish();
     end_stretch();
     if (awaited_ == Awaited::kBehindSkipped) {
       items_.jump_to(samples_at(within_reason(skipped_to_)), ItemStream::Jump::kSkipped);
@@ -83,6 +83,7 @@ class StreamDecoder {
       read_error_ = demuxer_.next_packet(*packet_);
       if (stumbles()) continue;
       if (read_error_ < 0 || too_long_ || decoder_.out_of_memory()) return;
+      witness_.see(*packet_);
       if (first_packet_at_ < 0) first_packet_at_ = packet_->pos;
       date(*packet_);
       if (is_whole(*packet_) && is_wanted(*packet_)) {
@@ -279,10 +280,8 @@ class StreamDecoder {
   }
 
   bool is_truncated() const {
-    const double promised = demuxer_.promised_seconds();
-    const double missing = promised - audio_seconds();
     const int64_t promised_bytes = stream_.size_bytes();
-    return missing > std::max(kTruncatedSecondsMin, kTruncatedShareMin * promised) ||
+    return falls_short(audio_seconds(), demuxer_.promised_seconds()) ||
            (stream_.is_finished() && promised_bytes >= 0 &&
             stream_.appended_bytes() < static_cast<uint64_t>(promised_bytes));
   }
@@ -315,6 +314,7 @@ class StreamDecoder {
   StreamContext& stream_;
   StreamIo io_;
   Demuxer demuxer_;
+  PacketWitness witness_{stream_};
   AudioDecoder decoder_;
   Resampler resampler_;
   uint64_t samples_max_;
@@ -347,6 +347,10 @@ class StreamDecoder {
 ResultEnd decode_stream(StreamContext& stream) {
   av_log_set_level(AV_LOG_QUIET);
   av_max_alloc(kAllocationBytesMax);
+  const Scouted scouted = scout_packets(stream);
+  ResultEnd end{};  // which nobody wants to know where its listener has heard all
+  end.outcome = static_cast<uint32_t>(DecodeOutcome::not_audio);
+  if (scouted != Scouted::kUnknown) return end;
   return StreamDecoder(stream).run();
 }
 
