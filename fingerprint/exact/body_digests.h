@@ -1,6 +1,7 @@
 // The digests of one body as its bytes arrive, or of the packets in it: of the whole, and of its
 // beginnings up to each checkpoint (4 KiB, 8 KiB, 16 KiB, …). They cover all that the items depend
-// on: also what probes are wanted. Thread: its owner's; nothing blocks, locks or allocates.
+// on: also what probes are wanted, and what size was announced. Thread: its owner's; nothing
+// blocks, locks or allocates.
 #pragma once
 
 #include <algorithm>
@@ -34,9 +35,11 @@ using PacketDigests = BodyDigests;
 
 class BodyDigester {
  public:
-  void begin(const DigestKey& key, uint64_t probes) {
+  // size_bytes: as announced; -1: unknown.
+  void begin(const DigestKey& key, uint64_t probes, int64_t size_bytes) {
     digester_.begin(key);
     digester_.update(std::as_bytes(std::span(&probes, 1)));
+    digester_.update(std::as_bytes(std::span(&size_bytes, 1)));
     bytes_ = 0;
     checkpoint_ = 0;
   }

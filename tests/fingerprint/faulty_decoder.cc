@@ -105,7 +105,7 @@ ResultEntry packets(const Ring& ring, ResultKind kind, uint32_t checkpoint) {
 }
 
 // One field of an entry each: a value that no honest worker would give it.
-ResultEntry lie(const Ring& ring, char which) {
+ResultEntry lie(Ring& ring, char which) {
   constexpr double kNoTime = std::numeric_limits<double>::quiet_NaN();
   ResultEntry items = ring.entry();
   ResultEntry end = ring.entry(ResultKind::kEnded);
@@ -165,6 +165,15 @@ ResultEntry lie(const Ring& ring, char which) {
       end = packets(ring, ResultKind::kPacketsAsked, 0);
       end.packets.promised_seconds = kNoTime;
       return end;
+    case 'J':
+      items.kind = ResultKind::kAgain;
+      return items;  // which nobody has asked for
+    case 'K':
+      items.read_blocks = 2;
+      ring.push(items);
+      items.first_item = 1;
+      items.read_blocks = 1;
+      return items;
   }
   std::abort();
 }

@@ -33,6 +33,7 @@ enum class ResultKind : uint16_t {
   kEnded = 3,
   kPacketsAsked = 4,  // whether packets that begin so are known; nothing was decoded yet
   kPacketsSaid = 5,   // what digests those have whose items this is
+  kAgain = 6,  // a sparse stream is decoded once more, whole: its items come from the first one
 };
 
 // How a stream ended, as the worker says it. Strings end with NUL.
