@@ -39,7 +39,8 @@ void OriginPath::note_header(Flow& flow, const Frame& frame) {
   ClientHalf& client = flow.client;
   flow.origin.window = frame.window;
   if (flow.uses_timestamps) {
-    if (const auto found = parse_tcp_options(frame.options()).timestamps) {
+    const auto found = parse_tcp_options(frame.options()).timestamps;
+    if (found && is_later_time(found->value, flow.origin.timestamp)) {
       flow.origin.timestamp = found->value;
     }
   }
