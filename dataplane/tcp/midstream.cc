@@ -154,8 +154,9 @@ bool Midstream::starts_request(const Flow& flow, const Frame& frame) const {
   const bool first = awaits_front ? !is_later(frame.sequence, front)
                                   : !watch.client_seen || watch.client_end == frame.sequence;
   constexpr size_t kMethodBytesMin = 4;
+  const bool follows_what_passed = watch.client_seen && watch.client_end == frame.sequence;
   const bool may_be_anything = text.size() < kMethodBytesMin && core_.enforcing() &&
-                               !watch.settled && !watch.client_seen && !comes_again(watch, frame);
+                               !watch.settled && !follows_what_passed && !comes_again(watch, frame);
   return first && !may_be_anything && starts_with_request_line(text);
 }
 

@@ -96,9 +96,11 @@ void Simulation::add_connection(size_t number) {
     uploads.push_back(planned > 0 ? options_.uploads[i] : make_upload(number, i));
     sink_.plan(uploads.back());
   }
-  connection.client =
-      std::make_unique<HttpClient>(*connection.client_tcp, std::move(uploads), random_.chance(0.3),
-                                   options_.half_closes, random_);
+  // Of requests that come at once on a connection from before, the second may be the first one
+  // seen.
+  const bool pipelines = random_.chance(0.3) && !options_.from_before;
+  connection.client = std::make_unique<HttpClient>(*connection.client_tcp, std::move(uploads),
+                                                   pipelines, options_.half_closes, random_);
   connection.origin = std::make_unique<HttpOrigin>(*connection.origin_tcp);
   if (options_.client_side.tampering) {
     connection.client_tcp->set_tamper([this, &connection](uint64_t offset, std::string& payload) {
