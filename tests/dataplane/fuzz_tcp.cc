@@ -267,7 +267,7 @@ class World final : public PacketIo {
     const std::string_view answer = (what & 8) != 0 ? input_.take(what) : kAnswers[what % 4];
     const uint8_t flags = (what & 0x40) != 0 ? input_.byte() : uint8_t{kAck};
     const uint32_t skip = (what & 0x80) != 0 ? input_.byte() : 0;
-    if ((flags & kSyn) != 0) followed_ = false;
+    if ((flags & (kSyn | kRst)) != 0) followed_ = false;
     put(Side::kOrigin, kOriginFirst + answered_ + skip,
         kClientFirst + static_cast<uint32_t>(received_), flags, answer);
     if (skip == 0 && (flags & kSyn) == 0) answered_ += static_cast<uint32_t>(answer.size());
@@ -334,7 +334,10 @@ class World final : public PacketIo {
     // enough to be forgotten.
     if (engine_.counters().reasons[static_cast<size_t>(DataplaneReason::not_http)].get() > 0)
       return;
-    if (frame.has(kRst) && !reset_at_) reset_at_ = now_;
+    if (frame.has(kRst)) {
+      if (!reset_at_) reset_at_ = now_;
+      return;
+    }
     if (reset_at_) {
       require(frame.payload_bytes == 0 || now_ - *reset_at_ >= kFlowClosedIdleMax);
       return;
