@@ -26,6 +26,7 @@ inline constexpr auto kFlowClosedIdleMax = 60s;    // the same for one that has 
 inline constexpr auto kFlowOpeningMax = 10s;       // for either end to answer while it opens
 inline constexpr auto kUploadIdleMax = 5min;       // an upload that stands still is ended
 inline constexpr auto kRetransmissionMin = 100ms;  // sooner it is none: no timer is so short
+inline constexpr auto kRetransmissionMax = 2s;  // by then the first unacknowledged byte came again
 inline constexpr size_t kFlowsScannedPerTick = 64;  // for expiry
 inline constexpr size_t kFlowsScannedForRoom = 64;  // for an entry to reuse, when the table is full
 inline constexpr auto kUnseenIdleForRoom = 10s;     // then a connection that is not read makes room

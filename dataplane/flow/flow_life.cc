@@ -29,8 +29,10 @@ Worth worth_of(const Core& core, const Flow& flow) {
   if (flow.phase == FlowPhase::kMidstream || flow.phase == FlowPhase::kPassing) {
     return idle >= kUnseenIdleForRoom ? Worth::kUnseen : Worth::kNeeded;
   }
+  const bool answered =
+      flow.responses.at_boundary() && flow.responses.completed() == flow.requests.heads();
   const bool rests = flow.phase == FlowPhase::kInspected && flow.upload == Flow::kNoUpload &&
-                     flow.requests.at_boundary() && flow.client.bytes.empty();
+                     flow.requests.at_boundary() && flow.client.bytes.empty() && answered;
   return rests && idle >= kInspectedIdleForRoom ? Worth::kInspected : Worth::kNeeded;
 }
 

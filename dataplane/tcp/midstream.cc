@@ -42,6 +42,14 @@ bool is_later(uint32_t sequence, uint32_t than) {
   return static_cast<int32_t>(sequence - than) > 0;
 }
 
+// On a connection at rest the next request begins where the origin's acknowledgments end. What lies
+// behind has to wait for it: passed on, it would hide it.
+bool leaves_a_gap(const MidstreamWatch& watch, const Frame& frame) {
+  const bool at_rest = watch.client_seen && watch.origin_seen &&
+                       !is_later(watch.client_end, watch.client_acknowledged);
+  return at_rest && frame.payload_bytes > 0 && is_later(frame.sequence, watch.client_acknowledged);
+}
+
 // Nothing is on its way in either direction, as far as was seen, and this segment comes next. (What
 // the client sent last may lie before it: a keep-alive repeats what was acknowledged long ago.)
 bool is_at_rest(const MidstreamWatch& watch, const Frame& frame) {
@@ -86,7 +94,7 @@ bool Midstream::on_client_segment(Flow& flow, const Frame& frame) {
     return true;
   }
   MidstreamWatch& watch = flow.watch;
-  if (resyncs && core_.enforcing() && keep_back(watch, frame)) {
+  if (resyncs && core_.enforcing() && (leaves_a_gap(watch, frame) || keep_back(watch, frame))) {
     core_.counters.segments_refused.add();
     return false;
   }
@@ -117,7 +125,10 @@ bool Midstream::keep_back(MidstreamWatch& watch, const Frame& frame) const {
   if (watch.settled) return false;
   const bool follows_one_byte =
       watch.lowest_is_one_byte && watch.client_lowest + 1 == frame.sequence;
-  if (!watch.keeps_back || follows_one_byte || is_later(watch.client_lowest, frame.sequence)) {
+  // One that does not come again was acknowledged before: a late copy.
+  const bool is_stale = core_.now.tick - watch.kept_since >= kRetransmissionMax;
+  if (!watch.keeps_back || follows_one_byte || is_stale ||
+      is_later(watch.client_lowest, frame.sequence)) {
     watch.client_lowest = frame.sequence;
     watch.kept_since = core_.now.tick;
     watch.lowest_is_one_byte = frame.payload_bytes == 1;

@@ -35,10 +35,14 @@ void fill_but_for(Harness& harness, Last last) {
   harness.seen.clear();
 }
 
+// What is seen meanwhile is kept.
 bool newcomer_is_inspected(Harness& harness) {
   use_port(harness, 1'000);
   harness.sink.records.clear();
-  harness.open();
+  harness.seen.clear();
+  harness.client(static_cast<uint64_t>(-1), "", kSyn);
+  harness.origin(static_cast<uint64_t>(-1), "", 0, kSyn | kAck);
+  harness.client(0, "");
   harness.client(0, kRequest);
   return harness.sink.records.size() == 1;
 }
@@ -58,12 +62,14 @@ TEST(Room, AConnectionThatIsNotReadMakesRoomWhenItHasBeenIdle) {
   harness.wait(seconds(1));
   EXPECT_TRUE(newcomer_is_inspected(harness));
   EXPECT_EQ(harness.engine().counters().flows_evicted.get(), 1u);
-  for (const Seen& one : harness.seen) EXPECT_FALSE(one.frame.has(kRst));
+  for (Seen& one : harness.seen) EXPECT_FALSE(parse_frame(one.bytes).has(kRst));
   use_port(harness, kFlows - 1);  // it is a connection from before now, and goes on
   harness.client(7, "more TLS");
   harness.client_again(7, "more TLS");
   EXPECT_NE(harness.take_payload(Side::kOrigin).find("more TLS"), std::string::npos);
 }
+
+const std::string kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 TEST(Room, OneBetweenTwoRequestsIsResetSoThatItDoesNotGoOnUnseen) {
   for (const Mode mode : {Mode::kEnforce, Mode::kObserve}) {
@@ -72,8 +78,8 @@ TEST(Room, OneBetweenTwoRequestsIsResetSoThatItDoesNotGoOnUnseen) {
     Harness harness(config, with_slots(16));
     fill_but_for(harness, [&] {
       harness.open();
-      harness.client(0, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-      harness.origin(0, "", 27);
+      harness.client(0, kGet);
+      harness.origin(0, "HTTP/1.1 204 No Content\r\n\r\n", kGet.size());
     });
     harness.wait(kInspectedIdleForRoom - seconds(1));
     EXPECT_FALSE(newcomer_is_inspected(harness));
@@ -81,7 +87,21 @@ TEST(Room, OneBetweenTwoRequestsIsResetSoThatItDoesNotGoOnUnseen) {
     harness.seen.clear();
     EXPECT_TRUE(newcomer_is_inspected(harness));
     EXPECT_EQ(harness.engine().counters().flows_evicted.get(), 1u);
+    size_t resets = 0;
+    for (Seen& one : harness.seen) resets += parse_frame(one.bytes).has(kRst) ? 1 : 0;
+    EXPECT_EQ(resets > 0, mode == Mode::kEnforce);
   }
+}
+
+TEST(Room, OneThatWaitsForItsResponseIsNeeded) {
+  Harness harness(Harness::enforcing(), with_slots(16));
+  fill_but_for(harness, [&] {
+    harness.open();
+    harness.client(0, kGet);
+    harness.origin(0, "", kGet.size());
+  });
+  harness.wait(minutes(4));
+  EXPECT_FALSE(newcomer_is_inspected(harness));
 }
 
 TEST(Room, UploadsKeepTheirs) {
@@ -149,7 +169,7 @@ TEST(Room, BodiesThatHardlyComeMakeRoomForOthers) {
     for (size_t i = 0; i < 4; ++i) ended += harness.sink.records[i].reports.size();
     EXPECT_EQ(ended, 1u);
     if (mode == Mode::kEnforce) continue;
-    for (const Seen& one : harness.seen) EXPECT_FALSE(one.frame.has(kRst));
+    for (Seen& one : harness.seen) EXPECT_FALSE(parse_frame(one.bytes).has(kRst));
   }
 }
 

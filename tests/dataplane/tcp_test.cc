@@ -174,6 +174,50 @@ TEST(Midstream, ARequestThatEndsItsConnectionIsSeen) {
   EXPECT_EQ(harness.engine().counters().flows_open.get(), 1u);
 }
 
+// Of a connection at rest, nothing passes in front of its next request.
+TEST(Midstream, WhatOvertakesARequestWaitsForIt) {
+  Harness harness;
+  harness.client(99, "");
+  harness.origin(0, "", 100);
+  harness.seen.clear();
+  for (int i = 0; i < 3; ++i) harness.client_again(100 + kEnd - 5, "56789");
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), "");
+  harness.client(100, kRequest);
+  EXPECT_EQ(harness.sink.records.at(0).body, "0123456789");
+}
+
+// What was acknowledged before Soundgate was there does not come again.
+TEST(Midstream, ALateCopyKeepsNothingBackForGood) {
+  Harness harness;
+  harness.client(50, "a late copy");
+  for (int i = 0; i < 20; ++i) harness.client_again(100, "in the middle of a body");
+  EXPECT_NE(harness.take_payload(Side::kOrigin).find("in the middle of a body"), std::string::npos);
+}
+
+// A head that comes once more, when the origin has had it and what follows for long.
+TEST(Midstream, ARequestThatWasTakenUpTooLateIsNotHungUpOn) {
+  for (const FailAction action : {FailAction::kPass, FailAction::kBlock}) {
+    DataplaneConfig config = Harness::enforcing();
+    config.fail_policy = default_fail_policy();
+    config.fail_policy[static_cast<size_t>(DataplaneReason::midstream)] = action;
+    Harness harness(config);
+    const std::string request = put_request(std::string(1'000, 'x'));
+    harness.client(0, request.substr(0, 100));
+    harness.origin(0, "", 500);
+    ASSERT_EQ(harness.sink.records.size(), 1u);
+    ASSERT_EQ(harness.sink.records[0].reports.size(), 1u);
+    EXPECT_EQ(harness.sink.records[0].reports[0].reason, DataplaneReason::midstream);
+    harness.seen.clear();
+    harness.client(500, request.substr(500));
+    EXPECT_EQ(harness.take_payload(Side::kOrigin),
+              action == FailAction::kPass ? request.substr(500) : "");
+    if (action == FailAction::kBlock) continue;
+    harness.origin(0, "", request.size());
+    harness.client(request.size(), kRequest);  // the next one is seen
+    EXPECT_TRUE(harness.sink.records.at(1).finished);
+  }
+}
+
 // Our own segments on it have the client's clock, wherever that stands.
 TEST(Midstream, TimestampsAreThoseOfTheClient) {
   Harness harness;

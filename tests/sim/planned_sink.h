@@ -37,7 +37,8 @@ class PlannedSink final : public UploadSink {
     record.path = start.path;
     record.mode = start.mode;
     record.said_bytes = start.body_bytes;
-    EXPECT_TRUE(plans_.contains(record.path)) << record.path;
+    // (Observing, an upload whose head found no room has no name.)
+    EXPECT_TRUE(plans_.contains(record.path) || record.path.empty()) << record.path;
     return SinkResult::kTaken;
   }
 

@@ -106,6 +106,18 @@ TEST(Simulation, Storms) {
   std::printf("%zu uploads in %zu scenarios\n", uploads, static_cast<size_t>(count));
 }
 
+TEST(Simulation, StormsWithHardlyAnyRoom) {
+  for (uint64_t seed = first_seed(); seed < first_seed() + 2 * seed_count(); ++seed) {
+    SimulationOptions options = storm(seed);
+    options.scarce = true;
+    options.connections = 6;
+    Simulation simulation(options);
+    simulation.run();
+    simulation.check();
+    ASSERT_FALSE(testing::Test::HasFailure()) << "SIM_SEED=" << seed;
+  }
+}
+
 TEST(Simulation, TheSameSeedGivesTheSameRun) {
   std::set<uint64_t> digests;
   for (uint64_t seed = 1; seed <= 100; ++seed) {

@@ -35,6 +35,7 @@ struct SimulationOptions {
   TcpHabits client_habits;   // timestamps and tags are those of both ends
   TcpHabits origin_habits;
   bool random_timestamps = true;       // on half of the connections, whatever the habits
+  bool scarce = false;                 // hardly any room: not everything is inspected
   std::vector<PlannedUpload> uploads;  // of each connection; none: random ones
 };
 
