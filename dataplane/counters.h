@@ -30,6 +30,7 @@ struct CoreCounters {
   Counter flows_opened;
   Counter flows_open;       // now
   Counter flows_midstream;  // now
+  Counter flows_evicted;    // open ones that made room for others
   Counter oldest_midstream_ms;
   Counter uploads_begun;
   Counter uploads_released;

@@ -9,9 +9,8 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
-
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "dataplane/upload.h"
 #include "dataplane/upload_sink.h"
@@ -66,6 +65,7 @@ struct DataplaneCounters {
   uint64_t bad_checksums = 0;      // segments dropped for them
   uint64_t conflicting_bytes = 0;  // of retransmissions, rewritten to what came first
   uint64_t segments_refused = 0;   // dropped for want of room, or because they made no sense
+  uint64_t flows_evicted = 0;      // open ones that made room for others
 };
 
 class Dataplane {

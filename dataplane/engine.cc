@@ -26,15 +26,53 @@ void Engine::on_frame(Side from, MutableBytes bytes) {
     on_tcp(from, frame);
     return;
   }
-  // A segment in pieces, or behind more tags than we read, could not be inspected. (Without its
-  // first piece the rest is nothing.)
-  const bool evades = frame.kind == FrameKind::kTcpFragment && from == Side::kClient &&
-                      (port == 0 || core_.rules.concerns_port(port)) && core_.enforcing();
-  if (evades) {
-    core_.counters.segments_refused.add();
+  const bool unread = from == Side::kClient && (port == 0 || core_.rules.concerns_port(port));
+  if (unread && frame.kind == FrameKind::kTcpHidden && core_.enforcing()) {
+    core_.counters.segments_refused.add();  // whose it is cannot be told
+  } else if (unread && frame.kind == FrameKind::kTcpFragment) {
+    on_client_fragment(frame);
   } else {
     core_.io.forward(other(from), bytes.size());
   }
+}
+
+// Where one passes, the bytes of its connection are not those that were read any more: that ends
+// the inspection. (Without its first piece the rest of a segment is nothing: later ones need no
+// look.)
+void Engine::on_client_fragment(const Frame& frame) {
+  constexpr auto kReason = DataplaneReason::ip_fragments;
+  Flow* flow = core_.flows.find(flow_key(frame, Side::kClient));
+  const bool counts = flow && flow->phase == FlowPhase::kInspected && is_awaited(*flow, frame);
+  const bool strict = flow ? core_.is_strict(*flow) : core_.enforcing();
+  if (strict && !may_pass_unread(flow, counts)) {
+    core_.counters.count(kReason);
+    core_.counters.segments_refused.add();
+    return;
+  }
+  core_.io.forward(Side::kOrigin, frame.bytes.size());
+  if (counts && core_.upload_of(*flow)) {
+    gate_.fail(*flow, kReason);
+  } else {
+    core_.counters.count(kReason);
+  }
+  if (counts) let_go(core_, *flow, FlowPhase::kMidstream);
+}
+
+// Of what the origin may still take.
+bool Engine::is_awaited(const Flow& flow, const Frame& frame) const {
+  const ClientHalf& client = flow.client;
+  const uint64_t at = offset_of(frame.sequence, client.first, client.acknowledged);
+  return !before(at, client.acknowledged) && before(at, client.acknowledged + kFlowReachBytesMax);
+}
+
+// Enforcing: never where a refusal is on its way or over, or the connection is not open.
+bool Engine::may_pass_unread(const Flow* flow, bool counts) {
+  if (core_.fail_action(DataplaneReason::ip_fragments) == FailAction::kBlock) return false;
+  if (!flow || flow->phase == FlowPhase::kMidstream || flow->phase == FlowPhase::kPassing) {
+    return true;
+  }
+  const Upload* upload = core_.upload_of(*flow);
+  return counts && !(upload && upload->phase == UploadPhase::kTurnWait);
 }
 
 void Engine::on_tcp(Side from, Frame& frame) {
@@ -188,6 +226,7 @@ void Engine::on_upload_timer(uint16_t slot) {
     return;
   }
   const bool complete = upload.phase == UploadPhase::kComplete;
+  if (!complete) gate_.watch_pace(flow);
   // A long tail that is held before the body is whole may keep the client from sending on.
   const bool may_block_itself =
       upload.holds && !complete && flow.client.held_from < flow.client.parsed;
@@ -207,8 +246,7 @@ void Engine::on_upload_timer(uint16_t slot) {
 void Engine::on_stall(Flow& flow) {
   Upload& upload = core_.uploads[flow.upload];
   if (upload.tail == kNoOffset) {
-    gate_.abort(flow, DataplaneReason::client_gone);
-    refuser_.reset_both(flow);
+    gate_.give_up(flow);
     return;
   }
   upload.tail = flow.client.parsed + flow.requests.body_bytes() - 1;
@@ -265,8 +303,7 @@ void Engine::expire(Flow& flow) {
   const bool strict = core_.is_strict(flow);
   const bool half_open = flow.phase == FlowPhase::kInspected && !flow.confirmed;
   if (followed && strict && !half_open) {
-    gate_.abort(flow, DataplaneReason::client_gone);
-    refuser_.reset_both(flow);
+    gate_.give_up(flow);
     return;
   }
   if (half_open && strict) reset_origin(core_, flow);  // else it could open unseen

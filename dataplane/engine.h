@@ -42,6 +42,9 @@ class Engine {
 
  private:
   void on_tcp(Side from, Frame& frame);
+  void on_client_fragment(const Frame& frame);
+  bool is_awaited(const Flow& flow, const Frame& frame) const;
+  bool may_pass_unread(const Flow* flow, bool counts);
   void on_client_frame(Frame& frame);
   void on_origin_frame(Frame& frame);
   void on_ended(Flow& flow, const Frame& frame);

@@ -29,8 +29,8 @@ packages=(
   # Tests and benchmarks in C++.
   libgtest-dev libgmock-dev libbenchmark-dev
 
-  # End to end: namespaces, a client, an origin, and what they are looked at with.
-  iproute2 ethtool curl nginx python3 procps tcpdump
+  # End to end: namespaces, two clients, an origin, and what they are looked at with.
+  iproute2 ethtool curl wget nginx python3 procps tcpdump
 
   # Real audio, made into uploads of every kind; Chromaprint 1.5.1 and fpcalc to compare with.
   ffmpeg sox libchromaprint-dev libchromaprint-tools

@@ -38,6 +38,15 @@ void write_dataplane(PrometheusText& out, const DataplaneCounters& counters) {
              number(counters.flows_opened));
   out.single("flows_midstream_open", "gauge", "Connections older than Soundgate that still pass.",
              number(counters.flows_midstream_open));
+  out.single("flows_evicted_total", "counter", "Open connections that made room for others.",
+             number(counters.flows_evicted));
+  out.single("segments_refused_total", "counter", "Segments dropped: no room, or no sense in them.",
+             number(counters.segments_refused));
+  out.single("bad_checksums_total", "counter", "Segments dropped for their checksum.",
+             number(counters.bad_checksums));
+  out.single("conflicting_bytes_total", "counter",
+             "Bytes sent again that differed, and were rewritten.",
+             number(counters.conflicting_bytes));
   out.single("packets_held", "gauge", "Packets held at the gate now.",
              number(counters.packets_held));
   out.single("bytes_held", "gauge", "Bytes held at the gate now.", number(counters.bytes_held));

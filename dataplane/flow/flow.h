@@ -42,7 +42,7 @@ struct ClientHalf {
   bool fin_acknowledged = false;
   Tick progress{};        // when bytes were last read, or acknowledged by the origin
   uint16_t window = 0;    // as last advertised, unscaled
-  Timestamps timestamps;  // as last sent
+  Timestamps timestamps;  // the latest
 };
 
 // Origin to client.
@@ -66,6 +66,8 @@ struct MidstreamWatch {
   bool client_seen = false;
   bool origin_seen = false;
   bool keeps_back = false;
+  Tick kept_since{};                // when that one came first
+  bool lowest_is_one_byte = false;  // and may be a keep-alive's
   bool settled = false;  // nothing of the client's is missing in front of what has passed
 };
 

@@ -17,6 +17,12 @@ Flow* FlowTable::find(const FlowKey& key) {
   return nullptr;
 }
 
+size_t FlowTable::chain_length(const FlowKey& key) {
+  size_t length = 0;
+  for (uint32_t index = bucket_of(key); index != kNone; index = flows_[index].chain) ++length;
+  return length;
+}
+
 Flow* FlowTable::insert(const FlowKey& key) {
   uint32_t index = first_free_;
   if (index != kNone) {

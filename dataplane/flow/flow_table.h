@@ -33,6 +33,8 @@ class FlowTable {
   uint32_t touched() const { return touched_; }  // entries from here on were never used
   bool full() const { return first_free_ == kNone && touched_ == flows_.size(); }
   size_t count() const { return flows_.size(); }
+  // Of the entries that a search for this key may have to look at; for tests.
+  size_t chain_length(const FlowKey& key);
 
  private:
   uint32_t& bucket_of(const FlowKey& key) { return buckets_[hash(key, seed_) & mask_]; }

@@ -80,7 +80,7 @@ IpPayload parse_ipv6(Frame& frame) {
   std::ranges::copy(ip.subspan(24, 16), frame.destination.begin());
 
   // TCP may follow behind what can be seen: origins read longer chains than we do.
-  const IpPayload cut_short = {FrameKind::kTcpFragment, end, end};
+  const IpPayload cut_short = {FrameKind::kTcpHidden, end, end};
   uint8_t next = load8(ip, 6);
   size_t at = kIpv6Bytes;
   FrameKind kind = FrameKind::kTcp;
@@ -111,8 +111,11 @@ void parse_tcp(Frame& frame, const IpPayload& payload) {
     frame.source_port = load16(tcp, 0);
     frame.destination_port = load16(tcp, 2);
   }
-  if (payload.kind == FrameKind::kTcpFragment) {
-    frame.kind = FrameKind::kTcpFragment;
+  if (payload.kind != FrameKind::kTcp) {
+    // Fragments are cut at multiples of 8 bytes: the first one has the sequence number.
+    const bool cut_short = tcp.size() < 8;
+    frame.kind = cut_short ? FrameKind::kTcpHidden : payload.kind;
+    if (!cut_short) frame.sequence = load32(tcp, 4);
     return;
   }
   if (tcp.size() < kTcpBytesMin) return;
@@ -149,8 +152,8 @@ Frame parse_frame(MutableBytes bytes) {
   IpPayload payload;
   if (link.type == kEtherIpv4) payload = parse_ipv4(frame);
   if (link.type == kEtherIpv6) payload = parse_ipv6(frame);
-  if (payload.kind == FrameKind::kTcp && link.tags > kVlanTagsMax) {
-    payload.kind = FrameKind::kTcpFragment;
+  if (payload.kind != FrameKind::kOther && link.tags > kVlanTagsMax) {
+    payload.kind = FrameKind::kTcpHidden;
   }
   if (payload.kind != FrameKind::kOther) parse_tcp(frame, payload);
   return frame;

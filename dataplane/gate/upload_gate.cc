@@ -59,6 +59,33 @@ void free_slot(Core& core, Flow& flow) {
   flow.upload = Flow::kNoUpload;
 }
 
+// When all slots are taken, an upload that hardly comes makes room: whoever holds slots with
+// thousands of slow bodies ends his own. Observing, it only is not inspected any more.
+bool UploadGate::has_slot() {
+  UploadTable& uploads = core_.uploads;
+  if (uploads.live().size() < uploads.count()) return true;
+  for (size_t count = 0; count < kUploadsScannedForRoom; ++count) {
+    const Upload& upload = uploads[uploads.next_in_turn()];
+    if (!upload.slow || upload.phase != UploadPhase::kReceiving) continue;
+    Flow& slow = core_.flows[upload.flow];
+    if (upload.holds) {
+      end_for_room(slow);
+    } else {
+      fail(slow, DataplaneReason::overload);
+    }
+    return true;
+  }
+  return false;
+}
+
+void UploadGate::watch_pace(Flow& flow) {
+  Upload& upload = core_.uploads[flow.upload];
+  if (core_.now.tick - upload.window_began < kUploadPaceWindow) return;
+  upload.slow = flow.client.parsed - upload.window_from < kUploadPaceBytesMin;
+  upload.window_began = core_.now.tick;
+  upload.window_from = flow.client.parsed;
+}
+
 Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes) {
   const uint16_t slot = core_.uploads.take();
   if (slot == UploadTable::kNone) return nullptr;
@@ -69,7 +96,8 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes
   upload.phase = UploadPhase::kReceiving;
   upload.begun = true;
   upload.holds = core_.enforcing();
-  upload.progress = core_.now.tick;
+  upload.progress = upload.window_began = core_.now.tick;
+  upload.window_from = flow.client.parsed;
   const SinkResult result = tell(flow, head, body_bytes, upload.key);
   upload.wanted = result == SinkResult::kTaken;
   if (result == SinkResult::kOverload) {
@@ -99,7 +127,7 @@ SinkResult UploadGate::tell(const Flow& flow, const RequestHead& head, int64_t b
 }
 
 void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind) {
-  if (core_.uploads.live().size() == core_.uploads.count()) {
+  if (!has_slot()) {
     fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload, &head, body_bytes);
     return;
   }
@@ -116,7 +144,7 @@ void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, 
 
 void UploadGate::begin_unchecked(Flow& flow, const RequestHead& head, int64_t body_bytes,
                                  DataplaneReason reason) {
-  if (core_.uploads.live().size() == core_.uploads.count()) {
+  if (!has_slot()) {
     fail_request(flow, flow.requests.heads() - 1, reason, &head, body_bytes);
   } else if (open(flow, head, body_bytes)) {
     fail(flow, reason);
@@ -153,6 +181,11 @@ bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reas
 void UploadGate::end_for_room(Flow& flow) {
   if (flow.upload == Flow::kNoUpload) core_.counters.count(DataplaneReason::overload);
   abort(flow, DataplaneReason::overload);
+  refuser_.reset_both(flow);
+}
+
+void UploadGate::give_up(Flow& flow) {
+  abort(flow, DataplaneReason::client_gone);
   refuser_.reset_both(flow);
 }
 

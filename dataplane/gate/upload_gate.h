@@ -29,7 +29,11 @@ class UploadGate {
   // Both ends are reset, so that others find room.
   void end_for_room(Flow& flow);
 
+  // The upload will never be whole, and what is held of it must not get through: likewise.
+  void give_up(Flow& flow);
+
   // For flows whose upload is in the phase kReceiving.
+  void watch_pace(Flow& flow);
   void append(Flow& flow, Bytes body);
   void complete(Flow& flow);
 
@@ -46,6 +50,7 @@ class UploadGate {
   uint64_t limit(const Flow& flow) const;
 
  private:
+  bool has_slot();
   Upload* open(Flow& flow, const RequestHead& head, int64_t body_bytes);
   SinkResult tell(const Flow& flow, const RequestHead& head, int64_t body_bytes, UploadKey key);
   void close(Flow& flow, GateOutcome outcome, DataplaneReason reason);

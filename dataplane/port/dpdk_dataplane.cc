@@ -89,6 +89,7 @@ DataplaneCounters DpdkDataplane::counters() const {
   counters.bad_checksums = core.bad_checksums.get();
   counters.conflicting_bytes = core.conflicting_bytes.get();
   counters.segments_refused = core.segments_refused.get();
+  counters.flows_evicted = core.flows_evicted.get();
   return counters;
 }
 

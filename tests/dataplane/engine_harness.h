@@ -113,6 +113,9 @@ class Harness : public PacketIo {
     link_.bytes = static_cast<uint8_t>(at + 2);
   }
 
+  // What comes from here on is under IPv6. The key has to say so too.
+  void speak_ipv6() { store16(link_.data, link_.bytes - 2u, 0x86DD); }
+
   void client(uint64_t offset, std::string_view payload, uint8_t flags = kAck,
               uint64_t acknowledged = 0) {
     put(Side::kClient,
@@ -122,6 +125,11 @@ class Harness : public PacketIo {
          .window = 500,
          .timestamps = {}},
         payload);
+  }
+  // The same as the client sends it again, when its timer has run out.
+  void client_again(uint64_t offset, std::string_view payload) {
+    wait(std::chrono::milliseconds(200));
+    client(offset, payload);
   }
   void origin(uint64_t offset, std::string_view payload, uint64_t acknowledged,
               uint8_t flags = kAck) {

@@ -40,11 +40,11 @@ TEST(Gate, NoWayLeadsTheLastBytePastIt) {
   Harness harness;
   upload(harness);
   harness.take(Side::kOrigin);
-  harness.client(kEnd - 1, "9");                                // a retransmission
-  harness.client(kEnd - 1, "X");                                // a keep-alive probe with garbage
-  harness.client(kEnd - 3, "789GET / HTTP/1.1\r\n\r\n");        // in other pieces, with more
-  harness.client(kEnd + 5, "behind");                           // out of order
-  harness.client(kEnd, "", kAck | kFin);                        // a bare FIN
+  harness.client(kEnd - 1, "9");                          // a retransmission
+  harness.client(kEnd - 1, "X");                          // a keep-alive probe with garbage
+  harness.client(kEnd - 3, "789GET / HTTP/1.1\r\n\r\n");  // in other pieces, with more
+  harness.client(kEnd + 5, "behind");                     // out of order
+  harness.client(kEnd, "", kAck | kFin);                  // a bare FIN
   harness.client(kEnd - 1, "9", kAck | kPsh | kUrg);
   harness.client(kEnd - 1, "9", 0);  // no ACK flag
   const std::string sent = harness.take_payload(Side::kOrigin);
@@ -334,7 +334,8 @@ TEST(Gate, AContentTypeDoesNotSwitchTheInspectionOff) {
 TEST(Gate, AmbiguityIsRefused) {
   Harness harness;
   harness.open();
-  harness.client(0, "PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab");
+  harness.client(0,
+                 "PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab");
   EXPECT_TRUE(harness.take_payload(Side::kClient).starts_with("HTTP/1.1 403"));
   EXPECT_EQ(harness.take_payload(Side::kOrigin), "");
   EXPECT_EQ(harness.reason(DataplaneReason::http_ambiguous), 1u);
