@@ -19,7 +19,8 @@ namespace soundgate::decode {
 
 class PacketDigester {
  public:
-  PacketDigester(const exact::DigestKey& key, uint64_t probes) { digester_.begin(key, probes); }
+  // Whatever size was announced: what that changes is said by the packets.
+  PacketDigester(const exact::DigestKey& key, uint64_t probes) { digester_.begin(key, probes, -1); }
 
   // format: as Demuxer names it.
   void begin(const AVCodecParameters& track, std::string_view format);
