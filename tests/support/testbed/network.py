@@ -40,6 +40,13 @@ class Network:
         with _inside(self.client):
             return socket.create_connection((ORIGIN_IPV4, 80), timeout=30)
 
+    def packet_socket(self, namespace, interface):
+        """A raw socket on an interface of a namespace, for tests that send frames."""
+        with _inside(namespace):
+            sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        sender.bind((interface, 0))
+        return sender
+
     def device(self, port):
         """A port as DPDK is told of it."""
         number = PORTS.index(port)
