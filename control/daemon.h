@@ -20,6 +20,7 @@
 #include "control/inspection/recorder.h"
 #include "control/inspection/upload_matcher.h"
 #include "control/mode_switch.h"
+#include "control/port_watch.h"
 
 namespace soundgate {
 
@@ -28,8 +29,19 @@ class Daemon {
   static Result<std::unique_ptr<Daemon>> start(const Config& config);
   ~Daemon();  // stops: socket, packets, decoders, records
 
+  // Says in the log what an operator should know of the ports; once a second is enough.
+  void watch_ports();
+
+  // A replayed capture has ended, and the verdicts on all of its uploads are there.
+  bool replayed() const;
+  // Then: whether all that the capture has could be read.
+  bool replayed_whole() const;
+
  private:
   explicit Daemon(const Config& config) : config_(config) {}
+  bool mirrors() const {
+    return config_.dataplane && config_.dataplane->placement != Placement::kInline;
+  }
   Result<void> open_store();
   Result<void> start_decoders();
   UploadMatcher::OnCandidate on_candidate();
@@ -54,6 +66,7 @@ class Daemon {
   std::unique_ptr<Dataplane> dataplane_;
   std::unique_ptr<ModeSwitch> mode_;
   std::unique_ptr<Services> services_;
+  PortWatch port_watch_;
 };
 
 }  // namespace soundgate

@@ -40,7 +40,7 @@ struct Core {
         buffers(sizes.buffers),
         heads(sizes.heads),
         uploads(sizes.uploads, lcore_index),
-        mode(configuration.mode) {
+        mode(mirrored() ? Mode::kObserve : configuration.mode) {
     fail_policy.resize(kReasonCount, FailAction::kFlag);
   }
   Core(const Core&) = delete;
@@ -53,6 +53,8 @@ struct Core {
   bool table_full_blocks() const {
     return enforcing() && fail_action(DataplaneReason::flow_table_full) == FailAction::kBlock;
   }
+  // Packets are only seen, as copies: nothing can be held, sent or rewritten.
+  bool mirrored() const { return config.placement != Placement::kInline; }
   bool enforcing() const { return mode.load(std::memory_order_relaxed) == Mode::kEnforce; }
   // Whether this connection may be held back: an upload keeps the mode that it began in.
   bool is_strict(const Flow& flow) {

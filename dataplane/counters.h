@@ -39,6 +39,7 @@ struct CoreCounters {
   Counter segments_held;  // now
   Counter bytes_held;     // now
   Counter bad_checksums;
+  Counter frames_cut;  // of IP packets that are longer
   Counter conflicting_bytes;
   Counter segments_refused;  // for want of room, or because they made no sense
   std::array<Counter, kReasonCount> reasons;

@@ -18,8 +18,17 @@ inline constexpr size_t kExtensionHeadersMax =
 inline constexpr size_t kBurstFrames = 32;  // received or sent at a time
 inline constexpr size_t kSendAttemptsMax = 64;  // of one burst, before its rest is dropped
 
+// Lcores that share the traffic.
+inline constexpr unsigned kLcoresMax = 16;
+inline constexpr unsigned kHandoverPacketsMax = 2'048;  // that wait for one lcore, by port
+
+// Mirrored traffic.
+inline constexpr size_t kMirroredBytesMax = 65'600;  // of a frame that was cut late, or never
+inline constexpr auto kCaptureGapMax = 1s;           // for bytes that the origin has to be seen
+
 // Connections.
 inline constexpr size_t kFlowsMax = 65'536;
+inline constexpr size_t kFlowsConfigurableMax = 4'194'304;
 inline constexpr size_t kFlowBytesMax = 640;       // of one entry of the table
 inline constexpr auto kFlowIdleMax = 1h;           // then an idle connection is forgotten
 inline constexpr auto kFlowClosedIdleMax = 60s;    // the same for one that has ended, or not opened
@@ -81,6 +90,8 @@ inline constexpr auto kSleepMax = 1ms;
 static_assert(kFlowBuffersMax * kBufferBytes <= kFlowReachBytesMax);
 static_assert(kFlowReachBytesMax < (1u << 30), "sequence numbers must stay comparable");
 static_assert(kFlowBuffersMax <= kBuffersMax / kFlowPoolShare);
+static_assert((kHandoverPacketsMax & (kHandoverPacketsMax - 1)) == 0, "a ring's size");
+static_assert(kLcoresMax <= 256, "an lcore is 8 bits of an upload's key");
 static_assert(kUploadsMax < 0xFFFF, "an upload's slot is 16 bits of its key");
 static_assert(kHeadsMax < 0xFFFF, "a flow names its head in 16 bits");
 static_assert(kSegmentBytesMax + 120 <= kFrameBytesMax, "our own segments fit a frame");

@@ -26,8 +26,8 @@ packages=(
   # All rooms: results, std::expected's forerunner.
   libexpected-dev
 
-  # Tests and benchmarks in C++.
-  libgtest-dev libgmock-dev libbenchmark-dev
+  # Tests and benchmarks in C++, and testpmd to compare forwarding with.
+  libgtest-dev libgmock-dev libbenchmark-dev dpdk-dev
 
   # End to end: namespaces, two clients, an origin, and what they are looked at with.
   iproute2 ethtool curl wget nginx python3 procps tcpdump

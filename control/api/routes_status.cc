@@ -7,6 +7,7 @@
 #include "control/api/services.h"
 #include "control/decisions/verdict_json.h"
 #include "control/policy/fail_policy.h"
+#include "control/port_watch.h"
 #include "control/text.h"
 #include "control/version.h"
 
@@ -55,6 +56,14 @@ Json dataplane_json(const Dataplane* dataplane) {
             {"blocked", counters.uploads_blocked},
             {"aborted", counters.uploads_aborted}}},
           {"held", {{"packets", counters.packets_held}, {"bytes", counters.bytes_held}}},
+          {"frames",
+           {{"bad_checksums", counters.bad_checksums},
+            {"cut", counters.frames_cut},
+            {"refused", counters.segments_refused},
+            {"advice", offload_advice(counters)}}},
+          {"lcores",
+           {{"packets_handed_over", counters.packets_handed_over},
+            {"packets_not_handed_over", counters.packets_not_handed_over}}},
           {"reasons", std::move(reasons)}};
 }
 

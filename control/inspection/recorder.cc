@@ -246,6 +246,7 @@ void Recorder::log_troubles() {
 void Recorder::make_rows() {
   for (Recorded& recorded : recorded_) {
     if (!recorded.again) log_decision(recorded.decision);
+    if (!recorded.again && settings_.on_decision) settings_.on_decision(recorded.decision);
     if (pending_.size() >= kPendingRowsMax) continue;
     pending_.push_back(make_row(recorded.decision, std::move(recorded.fingerprint)));
   }

@@ -50,6 +50,15 @@ void write_dataplane(PrometheusText& out, const DataplaneCounters& counters) {
   out.single("packets_held", "gauge", "Packets held at the gate now.",
              number(counters.packets_held));
   out.single("bytes_held", "gauge", "Bytes held at the gate now.", number(counters.bytes_held));
+  out.single("bad_checksums_total", "counter", "Segments dropped for their checksum.",
+             number(counters.bad_checksums));
+  out.single("frames_cut_total", "counter", "Frames of IP packets that are longer.",
+             number(counters.frames_cut));
+  out.single("segments_refused_total", "counter", "Segments dropped for want of room or sense.",
+             number(counters.segments_refused));
+  out.family("lcore_handover_packets_total", "counter", "Packets handed from lcore to lcore.");
+  out.sample(number(counters.packets_handed_over), {{"taken", "true"}});
+  out.sample(number(counters.packets_not_handed_over), {{"taken", "false"}});
   out.family("gate_uploads_total", "counter", "Uploads by how they left the gate.");
   out.sample(number(counters.uploads_released), {{"outcome", "released"}});
   out.sample(number(counters.uploads_blocked), {{"outcome", "blocked"}});

@@ -40,9 +40,11 @@ struct ClientHalf {
   uint64_t fin = kNoOffset;        // where the client's FIN is
   bool fin_held = false;
   bool fin_acknowledged = false;
-  Tick progress{};        // when bytes were last read, or acknowledged by the origin
-  uint16_t window = 0;    // as last advertised, unscaled
-  Timestamps timestamps;  // the latest
+  Tick progress{};               // when bytes were last read, or acknowledged by the origin
+  uint16_t window = 0;           // as last advertised, unscaled
+  Timestamps timestamps;         // the latest
+  Tick gap_since = Tick::max();  // mirrored: the origin has more than was seen
+  uint64_t gap_at = 0;           // of which this is the first byte
 };
 
 // Origin to client.

@@ -56,6 +56,7 @@ IpPayload parse_ipv4(Frame& frame) {
   if (ip.size() < kIpv4BytesMin || load8(ip, 0) >> 4 != 4) return {};
   const size_t header_bytes = (load8(ip, 0) & 0x0Fu) * 4u;
   const size_t total_bytes = load16(ip, 2);
+  frame.cut = total_bytes > ip.size();
   const bool sane = header_bytes >= kIpv4BytesMin && total_bytes >= header_bytes &&
                     total_bytes <= ip.size() && load8(ip, 9) == kProtocolTcp;
   if (!sane) return {};
@@ -74,7 +75,8 @@ IpPayload parse_ipv6(Frame& frame) {
   const Bytes ip = Bytes(frame.bytes).subspan(frame.ip_offset);
   if (ip.size() < kIpv6Bytes || load8(ip, 0) >> 4 != 6) return {};
   const size_t end = kIpv6Bytes + load16(ip, 4);
-  if (end > ip.size()) return {};
+  frame.cut = end > ip.size();
+  if (frame.cut) return {};
   frame.ipv6 = true;
   std::ranges::copy(ip.subspan(8, 16), frame.source.begin());
   std::ranges::copy(ip.subspan(24, 16), frame.destination.begin());

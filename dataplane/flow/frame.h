@@ -37,6 +37,7 @@ struct Frame {
   FrameKind kind = FrameKind::kOther;
   MutableBytes bytes;  // the whole frame
   bool ipv6 = false;
+  bool cut = false;         // its IP packet is longer than what came of it
   uint32_t vlan = 0;        // the tags' identifiers, 12 bits each, the last one lowest; 0 for none
   uint16_t ip_offset = 0;   // bytes before it: Ethernet and VLAN headers
   uint16_t tcp_offset = 0;  // of the TCP header
@@ -50,6 +51,7 @@ struct Frame {
   uint32_t acknowledgment = 0;
   uint16_t window = 0;
   uint8_t flags = 0;
+  uint64_t key_hash = 0;  // of its connection's key, where it concerns one; set by the engine
 
   bool has(TcpFlag flag) const { return (flags & flag) != 0; }
   MutableBytes payload() const { return bytes.subspan(payload_offset, payload_bytes); }

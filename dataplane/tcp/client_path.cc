@@ -180,10 +180,13 @@ void ClientPath::no_room(Flow& flow, const Frame& frame) {
     refuse_segment(flow, frame);
     return;
   }
+  // What others are lost for in front is stored, and never goes on.
+  const DataplaneReason reason =
+      core_.mirrored() ? DataplaneReason::capture_gap : DataplaneReason::tcp_window_full;
   if (core_.upload_of(flow)) {
-    gate_.fail(flow, DataplaneReason::tcp_window_full);
+    gate_.fail(flow, reason);
   } else {
-    core_.counters.count(DataplaneReason::tcp_window_full);
+    core_.counters.count(reason);
   }
   core_.io.forward(Side::kOrigin, frame.bytes.size());
   let_go(core_, flow, FlowPhase::kMidstream);

@@ -155,11 +155,15 @@ class Harness : public PacketIo {
     put_frame(from, {frame.begin(), frame.end()});
   }
   void put_frame(Side from, std::vector<std::byte> bytes) {
+    if (spoils_checksums) store16(bytes, 14 + 20 + 16, 0xDEAD);
     current_ = &bytes;
-    engine_->on_frame(from, bytes);
+    deliver(from, bytes);
     current_ = nullptr;
     engine_->poll();
   }
+
+  // As the ports would.
+  virtual void deliver(Side from, MutableBytes bytes) { engine_->on_frame(from, bytes); }
 
   void wait(Tick time) {
     now_ += time;
@@ -210,12 +214,13 @@ class Harness : public PacketIo {
   FlowKey key;
   RecordingSink sink;
   std::vector<Seen> seen;
+  bool spoils_checksums = false;  // of frames over IPv4, untagged
 
  private:
   void record(Side to, std::vector<std::byte> bytes) {
     Seen one{to, {}, std::move(bytes)};
     const Frame frame = parse_frame(one.bytes);
-    EXPECT_TRUE(frame.kind != FrameKind::kTcp || tcp_checksum_is_right(frame));
+    EXPECT_TRUE(frame.kind != FrameKind::kTcp || tcp_checksum_is_right(frame) || spoils_checksums);
     seen.push_back(std::move(one));
   }
 

@@ -40,6 +40,13 @@ class Network:
         """A TCP connection from the client to the origin, for tests that speak for themselves."""
         return connect_within(self.client, ORIGIN_IPV6 if ipv6 else ORIGIN_IPV4, port, protocol)
 
+    def packet_socket(self, namespace, interface):
+        """A raw socket on an interface of a namespace, for tests that send frames."""
+        with _inside(namespace):
+            sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        sender.bind((interface, 0))
+        return sender
+
     def device(self, port):
         """A port as DPDK is told of it."""
         number = PORTS.index(port)
