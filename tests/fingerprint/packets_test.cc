@@ -178,13 +178,15 @@ TEST_F(Packets, HeardFromElsewhereAreOthers) {
   const Bytes opus = read_file(encoded("-c:a libopus", "skipped.opus"));
   decode(read_file(m4a));
   decode(opus);
-  Bytes moved = read_file(m4a);
+  Bytes moved = read_file(m4a), cut = moved;
   moved[find(moved, "elst") + 18] = std::byte{8};  // its media time, which was 1024
+  cut[find(cut, "elst") + 19] = std::byte{100};    // 1124: a part of a packet
   Bytes skips_more = opus;
   skips_more[find(opus, "OpusHead") + 11] = std::byte{12};
   set_checksum(skips_more);
-  for (const Bytes& other : {moved, skips_more, copied(m4a, "-movflags +empty_moov", "whole.mp4"),
-                             copied(m4a, "", "packets.aac")}) {
+  for (const Bytes& other :
+       {moved, cut, skips_more, copied(m4a, "-movflags +empty_moov", "whole.mp4"),
+        copied(m4a, "", "packets.aac")}) {
     const Heard heard = decode(other);
     EXPECT_FALSE(heard.end.exact);
     expect_same(heard, decode_undisturbed(other));
