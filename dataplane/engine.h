@@ -8,6 +8,7 @@
 #include "dataplane/gate/upload_gate.h"
 #include "dataplane/http/request_reader.h"
 #include "dataplane/tcp/client_path.h"
+#include "dataplane/tcp/fragments.h"
 #include "dataplane/tcp/handshake.h"
 #include "dataplane/tcp/midstream.h"
 #include "dataplane/tcp/mirrored.h"
@@ -56,9 +57,6 @@ class Engine {
 
  private:
   void on_tcp(Side from, Frame& frame);
-  void on_client_fragment(const Frame& frame);
-  bool is_awaited(const Flow& flow, const Frame& frame) const;
-  bool may_pass_unread(const Flow* flow, bool counts);
   void on_client_frame(Frame& frame);
   void on_origin_frame(Frame& frame);
   void on_ended(Flow& flow, const Frame& frame);
@@ -80,6 +78,7 @@ class Engine {
   Handshake handshake_;
   Midstream midstream_;
   Mirrored mirrored_;
+  Fragments fragments_;
   Tick next_timers_{};
   uint32_t scanned_ = 0;                // where the scan of the flow table is
   Tick oldest_midstream_{Tick::max()};  // found so far in this round of the scan

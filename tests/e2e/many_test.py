@@ -32,7 +32,8 @@ class Many(e2e.TestbedCase):
 
         def upload(number):
             spam = number % BANNED_EVERY == 0
-            body = (banned if spam else clean)[number // BANNED_EVERY % len(banned if spam else clean)]
+            bodies = banned if spam else clean
+            body = bodies[number // BANNED_EVERY % len(bodies)]
             connection = http.client.HTTPConnection("origin", timeout=300)
             try:
                 connection.sock = self.gate.network.connect()

@@ -1,5 +1,5 @@
-"""An origin that takes PUTs and keeps none: it counts and hashes them as they come, by Content-Length
-or in chunks, and answers with what it found. Run inside the origin's namespace:
+"""An origin that takes PUTs and keeps none: it counts and hashes them as they come, by
+Content-Length or in chunks, and answers with what it found. Run inside the origin's namespace:
     hashing_origin.py ADDRESS PORT [--multipath]
 It prints "listening", and then a JSON line for each request: path, bytes, sha256, whole."""
 
