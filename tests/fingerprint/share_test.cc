@@ -357,6 +357,22 @@ TEST_F(ShareKnownTest, NobodyIsMadeToWaitForWhatTakesLong) {
   EXPECT_FALSE(put_off(stream));
 }
 
+// What was told from memory could not be compared with what several workers make.
+TEST_F(ShareKnownTest, WhatWasPutOffIsNotDivided) {
+  know();
+  const Share::Stream stream = begin_knowing();
+  append_known(stream, 0, 4);
+  ASSERT_TRUE(put_off(stream));
+  for (int i = 0; i < 8; ++i) knowing_.append(stream, bytes(kBlockBytes, 99));
+  ASSERT_FALSE(put_off(stream));
+  EXPECT_FALSE(knowing_.may_be_divided(stream, kBlockBytes));
+  ended(stream);
+  const Share::Stream other = begin_knowing();
+  for (int i = 0; i < 8; ++i) knowing_.append(other, bytes(kBlockBytes, 99));
+  EXPECT_TRUE(knowing_.may_be_divided(other, kBlockBytes));
+  EXPECT_FALSE(knowing_.may_be_divided(other, kBlockBytes)) << "asked again too early";
+}
+
 // What seemed known, and is not when the collector looks.
 TEST_F(ShareKnownTest, WhatIsNotKnownAfterAllIsDecoded) {
   know();
