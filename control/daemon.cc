@@ -55,7 +55,7 @@ Result<void> Daemon::start_decoders() {
       Recorder::Settings{config_.fail_policy, config_.policy_version, config_.decisions});
   matcher_ = std::make_unique<UploadMatcher>(
       *index_, config_.fail_policy, channels_, config_.early_verdict,
-      [this](uint64_t tag) { recorder_->verdict_ready(tag); }, closer_looks());
+      [this](uint64_t tag) { recorder_->verdict_ready(tag); }, on_candidate());
   if (lcore_count > 0) {
     matcher_threads_ = std::make_unique<MatcherThreads>(*matcher_, static_cast<size_t>(lcore_count),
                                                         config_.match_threads);
@@ -75,22 +75,16 @@ Result<void> Daemon::start_decoders() {
   files_->attach(*decoders_, lcore_count, kControlStreams);
   probes_->attach(*decoders_);
   decoders_->set_coverage(config_.coverage);
-  {
-    const std::lock_guard lock(closer_mutex_);
-    closer_ = decoders_.get();
-  }
+  closer_looks_.attach(*decoders_);
   recorder_->start();
   return {};
 }
 
-// Where not all of an upload is decoded, what has something in it that is known is heard from
-// there.
-UploadMatcher::OnRecognised Daemon::closer_looks() {
+// Where not all of an upload is decoded, what may have something in it that is known is heard
+// whole.
+UploadMatcher::OnCandidate Daemon::on_candidate() {
   if (config_.coverage.share >= 1) return nullptr;
-  return [this](uint64_t tag) {
-    const std::lock_guard lock(closer_mutex_);
-    if (closer_) closer_->look_closer(tag);
-  };
+  return [this](uint64_t tag) { closer_looks_.ask(tag); };
 }
 
 Result<void> Daemon::start_packets() {
@@ -132,10 +126,7 @@ Daemon::~Daemon() {
   if (index_) index_->stop_long_work();  // somebody may wait for it at the socket
   if (server_) server_->stop();
   if (dataplane_) dataplane_->stop();
-  {
-    const std::lock_guard lock(closer_mutex_);
-    closer_ = nullptr;
-  }
+  closer_looks_.detach();
   decoders_.reset();         // the sinks are idle now
   matcher_threads_.reset();  // and no more verdicts come
   if (recorder_) recorder_->stop();

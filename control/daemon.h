@@ -6,13 +6,13 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "control/api/http_server.h"
 #include "control/api/services.h"
 #include "control/config/config.h"
 #include "control/inspection/bank_probes.h"
+#include "control/inspection/closer_looks.h"
 #include "control/inspection/file_decoder.h"
 #include "control/inspection/lcore_sink.h"
 #include "control/inspection/listener_switch.h"
@@ -32,7 +32,7 @@ class Daemon {
   explicit Daemon(const Config& config) : config_(config) {}
   Result<void> open_store();
   Result<void> start_decoders();
-  UploadMatcher::OnRecognised closer_looks();
+  UploadMatcher::OnCandidate on_candidate();
   Result<void> start_packets();
   void serve();
 
@@ -49,8 +49,7 @@ class Daemon {
   std::unique_ptr<MatcherThreads> matcher_threads_;
   std::unique_ptr<ListenerSwitch> listener_;
   std::unique_ptr<DecoderPool> decoders_;
-  std::mutex closer_mutex_;
-  DecoderPool* closer_ = nullptr;  // decoders_, while matchers may ask them to look closer
+  CloserLooks closer_looks_;  // at decoders_
   ModeRecord mode_at_start_;
   std::unique_ptr<Dataplane> dataplane_;
   std::unique_ptr<ModeSwitch> mode_;

@@ -223,7 +223,7 @@ void Recorder::free_slot(size_t lcore_index, uint16_t slot_index) {
     slot.tag.store(0, std::memory_order_release);
     slot.recognition.reset();
     slot.early.reset();
-    slot.recognised = false;
+    slot.told_candidate = false;
     slot.finding.reset();
   }
   trails_[lcore_index][slot_index] = {};

@@ -48,7 +48,10 @@ class DecodeListener {
   // missing.
   virtual void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) = 0;
   virtual void on_end(uint64_t tag, const DecodeEnd& end) = 0;
-  // Likewise of another view (fingerprint.h): each once, in order, for each view. Those of bands
+  // What was heard of this stream is void: a closer look was asked for, and all of it is decoded
+  // from its begin. Its items come anew, from the first one. Once at most.
+  virtual void on_again(uint64_t /*tag*/) {}
+  // Items of another view (fingerprint.h): each once, in order, for each view. Those of bands
   // come right after the plain ones; those of probes only where probes are set. A jump is a gap, or
   // the end of a stretch that was probed.
   virtual void on_view_items(uint64_t /*tag*/, int /*view*/, uint32_t /*first_item*/,
@@ -93,7 +96,7 @@ struct ProbeSettings {
 struct CoverageSettings {
   static constexpr double kShareMin = 0.05, kPeriodMin = 10, kPeriodMax = 3600;
   double share = 1;  // 1: all of it
-  double period_seconds = 60;
+  double period_seconds = 30;
 };
 
 class DecoderPool {
@@ -135,8 +138,9 @@ class DecoderPool {
   virtual void set_probes(const ProbeSettings& settings) = 0;
   // Likewise; all at first.
   virtual void set_coverage(const CoverageSettings& settings) = 0;
-  // All that follows of this stream is decoded, whatever the coverage: something was found in what
-  // it has decoded. Thread: any.
+  // All of this stream is decoded, whatever the coverage: something was found in what it has
+  // decoded. Where its bytes are all there yet it begins again (on_again); else all that follows.
+  // Thread: any.
   virtual void look_closer(uint64_t tag) = 0;
 
   struct Worker {

@@ -46,6 +46,7 @@ struct Delivery {
   bool has_no_room() const { return flags & 32; }   // likewise
   bool runs_out_of_cpu() const { return flags & 64; }
   bool is_sparse() const { return flags & 128; }
+  bool is_looked_closer_at() const { return is_sparse() && piece & 1; }  // after some reads
 };
 
 class HandedOut : public StreamContext {
@@ -97,7 +98,15 @@ class HandedOut : public StreamContext {
   ProbeSettings probes() const override {
     return {.step_max = delivery_.probes() ? host_.probe_step_max : 0, .cpu_share = 1};
   }
+  void begin_again() override {
+    say(make_entry(ResultKind::kAgain));
+    host_.next_item = {};
+  }
+  bool is_all_kept() const override {
+    return gap_begin_ == gap_end_ && !delivery_.forgets_what_is_consumed();
+  }
   CoverageSettings coverage() const override {
+    if (delivery_.is_looked_closer_at() && reads_ > 8) return {};
     return {.share = host_.is_sparse ? 0.1 : 1, .period_seconds = CoverageSettings::kPeriodMin};
   }
   Division division() const override { return {}; }
@@ -141,6 +150,7 @@ class HandedOut : public StreamContext {
   StreamProgress host_{.generation = 1,
                        .probe_step_max = 1,
                        .is_sparse = delivery_.is_sparse(),
+                       .may_begin_again = delivery_.is_looked_closer_at(),
                        .items_max = static_cast<uint32_t>(kAudioSeconds / kItemSeconds) + 64,
                        .appended_bytes = bytes_.size()};
 };

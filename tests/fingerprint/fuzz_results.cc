@@ -32,8 +32,15 @@ void check(const ResultEntry& entry, StreamProgress& stream) {
     require(!items->items.empty() && items->items.size() <= kItemsPerEntry);
     const auto end = items->first_item + static_cast<uint32_t>(items->items.size());
     stream.next_item[items->view] = end;
+    require(items->read_blocks >= stream.read_blocks);
+    stream.read_blocks = items->read_blocks;
     const double speed = is_probe(items->view) ? probe_speed(step_of(items->view)) : 1;
     require(end <= std::ceil(stream.items_max * speed));
+  }
+  if (std::holds_alternative<AgainResult>(*result)) {
+    require(stream.may_begin_again);
+    stream.may_begin_again = false;
+    stream.next_item = {};
   }
   if (const auto* end = std::get_if<DecodeEnd>(&*result)) {
     require(!name(end->outcome).empty());
@@ -61,6 +68,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ResultsReader reader(memory->bytes);
   StreamProgress stream{.generation = 1,
                         .probe_step_max = 2,
+                        .is_sparse = true,
+                        .may_begin_again = true,
                         .items_max = 5000,
                         .appended_bytes = 1 << 20,
                         .consumed_bytes = 0};

@@ -170,7 +170,7 @@ TEST(ResultCheck, KnowsHowMuchThereIsToConsume) {
 }
 
 TEST(ResultCheck, KnowsKinds) {
-  for (const uint32_t kind : {0u, 4u, std::numeric_limits<uint32_t>::max()}) {
+  for (const uint32_t kind : {0u, 5u, std::numeric_limits<uint32_t>::max()}) {
     EXPECT_EQ(fault_of(entry(static_cast<ResultKind>(kind))), ResultFault::kKind);
   }
 }
@@ -206,6 +206,32 @@ TEST(ResultCheck, KnowsThatItemsComeOfSomething) {
   ResultEntry items = entry(ResultKind::kItems);
   items.read_blocks = 0;
   EXPECT_EQ(fault_of(items), ResultFault::kConsumed);
+}
+
+TEST(ResultCheck, KnowsThatWhatWasReadStaysRead) {
+  StreamProgress stream = kStream;
+  stream.read_blocks = 5;
+  ResultEntry items = entry(ResultKind::kItems);
+  for (const uint16_t read : {uint16_t{5}, uint16_t{6}, kReadAll}) {
+    items.read_blocks = read;
+    EXPECT_TRUE(check_result(items, stream)) << read;
+  }
+  for (const uint16_t read : {uint16_t{1}, uint16_t{4}}) {
+    items.read_blocks = read;
+    EXPECT_EQ(check_result(items, stream).error(), ResultFault::kConsumed) << read;
+  }
+}
+
+TEST(ResultCheck, LetsAWorkerBeginAgainOnlyWhereItWasAskedTo) {
+  const ResultEntry again = entry(ResultKind::kAgain);
+  EXPECT_EQ(fault_of(again), ResultFault::kAgain);
+  StreamProgress asked = kStream;
+  asked.may_begin_again = true;
+  EXPECT_EQ(check_result(again, asked).error(), ResultFault::kAgain);  // it is whole
+  asked.is_sparse = true;
+  EXPECT_TRUE(check_result(again, asked));
+  asked.may_begin_again = false;
+  EXPECT_EQ(check_result(again, asked).error(), ResultFault::kAgain);
 }
 
 TEST(ResultCheck, LetsAWorkerSkipOnlyWhereItMay) {

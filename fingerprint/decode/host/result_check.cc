@@ -44,7 +44,9 @@ tl::expected<CheckedResult, ResultFault> check_items(const ResultEntry& entry,
   if (entry.first_item < stream.next_item[view] || end > items_max(stream, view)) {
     return tl::unexpected(ResultFault::kOrder);
   }
-  if (entry.read_blocks == 0) return tl::unexpected(ResultFault::kConsumed);
+  if (entry.read_blocks == 0 || entry.read_blocks < stream.read_blocks) {
+    return tl::unexpected(ResultFault::kConsumed);
+  }
   return ItemsResult{view, entry.first_item, {entry.items, entry.item_count}, entry.read_blocks};
 }
 
@@ -87,6 +89,9 @@ tl::expected<CheckedResult, ResultFault> check_result(const ResultEntry& entry,
       return tl::unexpected(ResultFault::kConsumed);
     case ResultKind::kEnded:
       return check_end(entry.end, stream);
+    case ResultKind::kAgain:
+      if (stream.is_sparse && stream.may_begin_again) return AgainResult{};
+      return tl::unexpected(ResultFault::kAgain);
   }
   return tl::unexpected(ResultFault::kKind);
 }

@@ -85,6 +85,7 @@ bool WorkerHost::take(const ResultEntry& entry) {
   stream.progress.consumed_bytes = entry.consumed_bytes;
   memory_.control(entry.slot).consumed_bytes.store(entry.consumed_bytes, std::memory_order_release);
   if (items) deliver(entry.slot, stream, *items);
+  if (std::holds_alternative<AgainResult>(*result)) begin_again(entry.slot, stream);
   if (const auto* ended = std::get_if<DecodeEnd>(&*result)) end_as_said(entry.slot, stream, *ended);
   return true;
 }
@@ -110,6 +111,8 @@ WorkerHost::Stream& WorkerHost::look_up(uint32_t slot) {
   }
   if (stream.progress.generation != 0) note_division(slot, stream);
   stream.progress.appended_bytes = shared.appended_bytes.load(std::memory_order_acquire);
+  stream.progress.may_begin_again =
+      !stream.begun_again && shared.closer_generation.load(std::memory_order_relaxed) == generation;
   return stream;
 }
 
@@ -134,10 +137,25 @@ void WorkerHost::note_division(uint32_t slot, Stream& stream) {
 void WorkerHost::deliver(uint32_t slot, Stream& stream, const ItemsResult& result) {
   stream.progress.next_item[result.view] =
       result.first_item + static_cast<uint32_t>(result.items.size());
+  stream.progress.read_blocks = result.read_blocks;
   if (contradicts(stream, result)) return drop_contradicted(slot, stream);
   if (known_) record(stream, result);
   const size_t told = tell(slot, stream, result.view, result.first_item, result.items);
   if (is_probe(result.view)) counters_.probe_items.fetch_add(told, std::memory_order_relaxed);
+}
+
+// Its listener hears all of it once more, so what it has heard until now is as if it had not been.
+void WorkerHost::begin_again(uint32_t slot, Stream& stream) {
+  stream.begun_again = true;
+  stream.progress.next_item = {};
+  stream.delivered_items = {};
+  stream.gap_items = 0;
+  stream.partial = {};
+  forget_recording(stream);
+  stream.unrecorded = false;
+  if (!is_unwanted(slot)) {
+    listener_.on_again(memory_.control(slot).tag.load(std::memory_order_relaxed));
+  }
 }
 
 // What of it is new: a worker that starts a stream again makes the same items again.
@@ -305,6 +323,11 @@ bool WorkerHost::has_its_probes(const Stream& stream) {
   return true;
 }
 
+bool WorkerHost::is_all_kept(uint32_t slot) const {
+  const Slot& shared = memory_.payload().slot(slot);
+  return shared.evicted_end.load(std::memory_order_acquire) <= kHeaderBlocks;
+}
+
 void WorkerHost::count(Stream& stream, uint32_t first_new, uint32_t end) {
   stream.gap_items += first_new - stream.delivered_items[0];
   stream.partial.decoded_seconds += (end - first_new) * kItemSeconds;
@@ -447,6 +470,7 @@ void WorkerHost::restart_streams() {
     if (stream.progress.generation == 0) continue;
     stream.progress.next_item = {};
     stream.progress.consumed_bytes = 0;
+    stream.progress.read_blocks = 0;
     stream.heard = true;
     forget_recording(stream);
     memory_.control(slot).consumed_bytes.store(0, std::memory_order_release);
@@ -456,6 +480,10 @@ void WorkerHost::restart_streams() {
       end(slot, how);
     } else {
       counters_.resumed.fetch_add(1, std::memory_order_relaxed);
+      // The next worker skips nothing of it, so it cannot know that it begins again.
+      if (stream.progress.is_sparse && stream.progress.may_begin_again && is_all_kept(slot)) {
+        begin_again(slot, stream);
+      }
     }
   }
 }

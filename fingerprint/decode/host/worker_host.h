@@ -64,7 +64,8 @@ class WorkerHost {
     PerView<uint32_t> delivered_items{};  // up to there, to the listener, by all processes
     uint32_t gap_items = 0;               // between plain ones
     uint32_t resumes = 0;
-    bool heard = true;  // of it, since the last look
+    bool begun_again = false;  // for a closer look
+    bool heard = true;         // of it, since the last look
     Clock::time_point last_heard{};
     DecodeEnd partial{};   // what is known if it has to end early
     bool settled = false;  // its bytes were known: its listener has heard all
@@ -79,6 +80,7 @@ class WorkerHost {
   void condemn(Trust why);
   bool take_waiting();                  // false: nonsense
   bool take(const ResultEntry& entry);  // false: nonsense
+  void begin_again(uint32_t slot, Stream& stream);
   void deliver(uint32_t slot, Stream& stream, const ItemsResult& result);
   size_t tell(uint32_t slot, Stream& stream, int view, uint32_t first_item,
               std::span<const Item> items);  // how many
@@ -100,7 +102,8 @@ class WorkerHost {
   void end_suspect(uint64_t mark);
   DecodeOutcome outcome_of_suspect() const;
   void restart_streams();
-  CpuTime cpu_allowance() const;  // of each stream
+  bool is_all_kept(uint32_t slot) const;  // of its bytes
+  CpuTime cpu_allowance() const;          // of each stream
   void charge_cpu();
   static bool contradicts(const Stream& stream, const ItemsResult& result);
   void drop_contradicted(uint32_t slot, Stream& stream);

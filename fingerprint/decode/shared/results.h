@@ -26,7 +26,12 @@ inline constexpr uint64_t running_mark(uint32_t slot, uint32_t generation) {
   return (uint64_t{generation} << 32) | (slot + 1);
 }
 
-enum class ResultKind : uint16_t { kItems = 1, kProgress = 2, kEnded = 3 };
+enum class ResultKind : uint16_t {
+  kItems = 1,
+  kProgress = 2,
+  kEnded = 3,
+  kAgain = 4,  // a sparse stream is decoded once more, whole: its items come from the first one
+};
 
 // How a stream ended, as the worker says it. Strings end with NUL.
 struct ResultEnd {

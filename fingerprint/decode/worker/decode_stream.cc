@@ -59,6 +59,11 @@ class StreamDecoder {
     }
     return describe(outcome);
   }
+  // What run() says is void: something was found in what is decoded, and what was skipped is there.
+  bool begins_again() {
+    begins_again_ |= has_skipped_ && stream_.coverage().share >= 1 && stream_.is_all_kept();
+    return begins_again_;
+  }
 
  private:
   DecodeOutcome decode_all() {
@@ -91,6 +96,7 @@ class StreamDecoder {
       }
       av_packet_unref(packet_.get());
       stream_.checkpoint();
+      if (begins_again()) return;
       // (What stopped the reading only leaves packets that have been read.)
       if (!stream_.has_cpu_left() && !io_.may_go_on()) return;
     }
@@ -143,6 +149,7 @@ class StreamDecoder {
     const double end = *begin + clock_->seconds_of(packet.duration);
     if (end + kWarmUpSeconds < wanted) {
       if (awaited_ == Awaited::kNothing) pause(Awaited::kBehindSkipped);
+      has_skipped_ |= stream_.coverage().share < 1;
       skipped_to_ = end;
       stretch_begin_.reset();
       return false;
@@ -326,9 +333,11 @@ class StreamDecoder {
   int64_t first_packet_at_ = -1;  // byte position
   bool behind_gap_ = false;
   Awaited awaited_ = Awaited::kNothing;
-  double frame_seconds_ = 0;             // of the last one
-  int64_t dated_pts_ = 0;                // of the last packet that says where it lies
-  double undated_seconds_ = 0;           // since then
+  double frame_seconds_ = 0;    // of the last one
+  int64_t dated_pts_ = 0;       // of the last packet that says where it lies
+  double undated_seconds_ = 0;  // since then
+  bool has_skipped_ = false;    // as the coverage asks for
+  bool begins_again_ = false;
   double skipped_to_ = 0;                // in seconds of audio
   std::optional<double> stretch_begin_;  // likewise; frames before it warm up
   uint64_t packets_before_gap_ = 0;
@@ -347,7 +356,13 @@ class StreamDecoder {
 ResultEnd decode_stream(StreamContext& stream) {
   av_log_set_level(AV_LOG_QUIET);
   av_max_alloc(kAllocationBytesMax);
-  return StreamDecoder(stream).run();
+  {
+    StreamDecoder decoder(stream);
+    const ResultEnd end = decoder.run();
+    if (!decoder.begins_again()) return end;
+  }
+  stream.begin_again();
+  return StreamDecoder(stream).run();  // which skips nothing
 }
 
 }  // namespace soundgate::decode

@@ -126,6 +126,8 @@ void StreamTask::emit(int view, uint32_t first_item, std::span<const Item> items
   }
 }
 
+void StreamTask::begin_again() { report(entry(ResultKind::kAgain), 0); }
+
 ResultEntry StreamTask::entry(ResultKind kind) const {
   ResultEntry entry{};
   entry.kind = kind;

@@ -34,6 +34,10 @@ class StreamContext {
   virtual bool has_cpu_left() const = 0;  // or else it must end
   // view: fingerprint.h.
   virtual void emit(int view, uint32_t first_item, std::span<const Item> items) = 0;
+  // All that was emitted is void: the stream is decoded once more, from its first byte. Only where
+  // a closer look was asked for, and once.
+  virtual void begin_again() = 0;
+  virtual bool is_all_kept() const = 0;  // what was consumed, too: it can be read once more
   virtual ProbeSettings probes() const = 0;
   virtual CoverageSettings coverage() const = 0;  // which may grow
   virtual Division division() const = 0;          // which may begin, once
@@ -69,6 +73,10 @@ class StreamTask : private StreamContext {
   void checkpoint() override;
   bool has_cpu_left() const override { return cpu_.is_left(); }
   void emit(int view, uint32_t first_item, std::span<const Item> items) override;
+  void begin_again() override;
+  bool is_all_kept() const override {
+    return source_.next_kept() <= kHeaderBlocks * uint64_t{kBlockBytes};
+  }
   ProbeSettings probes() const override { return source_.probes(); }
   CoverageSettings coverage() const override { return source_.coverage(); }
   Division division() const override { return source_.division(); }
