@@ -1,6 +1,6 @@
 // The digests of one body as its bytes arrive: of the whole, and of its beginnings up to each
 // checkpoint (4 KiB, 8 KiB, 16 KiB, …). They cover all that the items depend on: also what probes
-// are wanted. Thread: the producer's; nothing blocks, locks or allocates.
+// are wanted, and what size was announced. Thread: the producer's; nothing blocks, locks or allocates.
 #pragma once
 
 #include <algorithm>
@@ -30,9 +30,11 @@ struct BodyDigests {
 
 class BodyDigester {
  public:
-  void begin(const DigestKey& key, uint64_t probes) {
+  // size_bytes: as announced; -1: unknown.
+  void begin(const DigestKey& key, uint64_t probes, int64_t size_bytes) {
     digester_.begin(key);
     digester_.update(std::as_bytes(std::span(&probes, 1)));
+    digester_.update(std::as_bytes(std::span(&size_bytes, 1)));
     bytes_ = 0;
     checkpoint_ = 0;
   }

@@ -227,12 +227,57 @@ TEST_F(Exact, WhatIsShorterThanAnnouncedIsNotWhole) {
   for (int tries = 0; tries < 2; ++tries) {
     EXPECT_EQ(decode(bytes, std::ssize(bytes) + 1).end.outcome, DecodeOutcome::truncated);
   }
-  const Heard first = decode(bytes);
+  const Heard first = decode(bytes, std::ssize(bytes));
   EXPECT_FALSE(first.end.exact);
-  const Heard announced = decode(bytes, std::ssize(bytes));
-  EXPECT_TRUE(announced.end.exact);
-  expect_same(announced, first);
+  const Heard again = decode(bytes, std::ssize(bytes));
+  EXPECT_TRUE(again.end.exact);
+  expect_same(again, first);
+  EXPECT_FALSE(decode(bytes).end.exact);
   EXPECT_EQ(decode(bytes, std::ssize(bytes) + 1).end.outcome, DecodeOutcome::truncated);
+}
+
+// What libav makes of the joint of two MP3s depends on the size that it is told: whether the first
+// one's header speaks of all of it. So what is known under another size, or none, says nothing of
+// a file that begins with all of it and goes on.
+class ExactJoined : public Exact {
+ protected:
+  void SetUp() override { start(options_for(1)); }
+  static Bytes joined(const Bytes& first, std::span<const std::byte> second) {
+    Bytes both = first;
+    both.insert(both.end(), second.begin(), second.end());
+    return both;
+  }
+  void expect_unlike(const Bytes& known, int64_t known_size, const Bytes& longer) {
+    const Heard remembered = decode(known, known_size);
+    EXPECT_EQ(remembered.end.outcome, DecodeOutcome::decoded);
+    EXPECT_EQ(pool_->status().known, 1u);
+    const Heard heard = decode(longer, std::ssize(longer));
+    EXPECT_EQ(heard.end.outcome, DecodeOutcome::decoded) << name(heard.end.outcome);
+    EXPECT_EQ(heard.ends, 1);
+    EXPECT_EQ(pool_->status().contradicted, 0u);
+    EXPECT_EQ(pool_->status().known, 2u);
+    EXPECT_FALSE(std::ranges::equal(
+        remembered.items,
+        std::span(heard.items).first(std::min(remembered.items.size(), heard.items.size()))))
+        << "these need no digests of their own";
+  }
+};
+
+TEST_F(ExactJoined, WithoutASizeItSaysNothingOfAnAnnouncedOne) {
+  const Bytes one = read_file(encode(make_music(20, 40), "-c:a libmp3lame -b:a 128k", "short.mp3"));
+  const Bytes known = joined(one, one);
+  expect_unlike(known, -1, joined(known, one));
+}
+
+// The first header is believed where it leaves out a 16th at most.
+TEST_F(ExactJoined, OfOneSizeItSaysNothingOfAnother) {
+  const char* low = "-ac 1 -c:a libmp3lame -b:a 32k";
+  const Bytes one = read_file(encode(make_music(124, 40), low, "low.mp3"));
+  const Bytes known = joined(one, read_file(encode(make_music(7.5, 41), low, "tail.mp3")));
+  ASSERT_GT(known.size(), size_t{1} << 19) << "there is a checkpoint behind the joint";
+  ASSERT_LT(one.size() + 20'000, size_t{1} << 19);
+  ASSERT_LT((known.size() - one.size()) * 16, one.size());
+  expect_unlike(known, std::ssize(known), joined(known, one));
 }
 
 TEST_F(Exact, WiderProbesAreDecoded) {

@@ -47,7 +47,7 @@ TEST(BodyDigester, GivesADigestAtEachCheckpoint) {
   const DigestKey key = DigestKey::make();
   const auto body = bytes(40'000);
   BodyDigester digester;
-  digester.begin(key, 0);
+  digester.begin(key, 0, -1);
   std::vector<size_t> checkpoints;
   for (size_t at = 0; at < body.size();) {
     const size_t count = std::min<size_t>({1000, body.size() - at, digester.bytes_to_checkpoint()});
@@ -55,11 +55,15 @@ TEST(BodyDigester, GivesADigestAtEachCheckpoint) {
     at += count;
   }
   EXPECT_EQ(checkpoints, (std::vector<size_t>{4096, 8192, 16384, 32768}));
-  // What probes were wanted belongs to it.
-  digester.begin(key, 0);
-  const Digest unprobed = digester.digest();
-  digester.begin(key, 1);
-  EXPECT_NE(digester.digest(), unprobed);
+  // What probes were wanted belongs to it, and what size was announced.
+  digester.begin(key, 0, -1);
+  const Digest plain = digester.digest();
+  digester.begin(key, 1, -1);
+  EXPECT_NE(digester.digest(), plain);
+  for (const int64_t size_bytes : {0, 1}) {
+    digester.begin(key, 0, size_bytes);
+    EXPECT_NE(digester.digest(), plain);
+  }
 }
 
 TEST(PrefixTable, FindsWhatIsThereAndNotWhatIsNot) {

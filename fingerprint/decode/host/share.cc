@@ -40,7 +40,9 @@ std::optional<Share::Stream> Share::begin(uint64_t tag, int64_t size_bytes,
   ours.plain = settings.are_plain();
   ours.is_part = settings.division_id != 0;
   ours.is_hashed = known_ && !ours.is_part;
-  if (ours.is_hashed) digesters_[slot - first_slot_].begin(known_->uploads.key(), settings.probes);
+  if (ours.is_hashed) {
+    digesters_[slot - first_slot_].begin(known_->uploads.key(), settings.probes, size_bytes);
+  }
   SlotControl& control = worker_.control(slot);
   control.digests.prefix_count = 0;
   control.tag.store(tag, std::memory_order_relaxed);

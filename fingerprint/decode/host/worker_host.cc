@@ -112,7 +112,8 @@ WorkerHost::Stream& WorkerHost::look_up(uint32_t slot) {
   if (stream.progress.generation != 0) note_division(slot, stream);
   stream.progress.appended_bytes = shared.appended_bytes.load(std::memory_order_acquire);
   stream.progress.may_begin_again =
-      !stream.begun_again && shared.closer_generation.load(std::memory_order_relaxed) == generation;
+      !stream.begun_again && stream.division == 0 &&
+      shared.closer_generation.load(std::memory_order_relaxed) == generation;
   return stream;
 }
 
