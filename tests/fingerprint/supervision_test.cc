@@ -132,6 +132,22 @@ TEST_F(Supervision, AWorkerThatInventsItemsIsNotBelievedForLong) {
   EXPECT_EQ(outcome_of(faulty("SEGFAULT")), DecodeOutcome::decoder_crash);  // it is there yet
 }
 
+// (The inventor makes no items of probes, as a worker that has no memory for them.)
+TEST_F(Supervision, ProbesThatCouldNotBeHadAreNotRememberedAsNone) {
+  options_.known_bytes_max = size_t{16} << 20;
+  start(1);
+  const uint64_t known = pool_->status().known;
+  pool_->set_probes({.step_max = 1});
+  for (int tries = 0; tries < 2; ++tries) {
+    EXPECT_EQ(outcome_of(faulty("INVENTOR")), DecodeOutcome::decoded);
+    EXPECT_EQ(pool_->status().known, known);
+  }
+  EXPECT_EQ(pool_->status().recognised, 0u);
+  pool_->set_probes({});
+  EXPECT_EQ(outcome_of(faulty("INVENTOR")), DecodeOutcome::decoded);
+  EXPECT_EQ(pool_->status().known, known + 1);
+}
+
 TEST_F(Supervision, ACrashCostsTheStreamThatCausedItAndNoOther) {
   start(1);
   begin_neighbours();
@@ -358,6 +374,8 @@ const Hostility kHostilities[] = {
     {"LIES...C", kCrash},
     {"LIES...D", kCrash},
     {"LIES...E", kCrash},
+    {"LIES...F", kCrash},
+    {"LIES...G", kCrash},
 };
 
 class HostileWorker : public Supervision, public testing::WithParamInterface<Hostility> {};
