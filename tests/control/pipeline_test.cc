@@ -202,10 +202,6 @@ TEST_F(KnownPipelineTest, ADigestBlocksNothingThatItsItemsDoNot) {
 
 // The same in another file: of a WAV, with a chunk of titles in front of its samples.
 TEST_F(KnownPipelineTest, PacketsBlockNothingThatTheirItemsDoNot) {
-  Bank bank;
-  bank.name = "spam";
-  bank.action = Action::kBlock;
-  ASSERT_TRUE(index_->create_bank(bank));
   const Bytes tune = make_tune(1, 20);
   enroll(tune, "tune");
   const auto tagged = [&](uint32_t title) {
@@ -218,11 +214,11 @@ TEST_F(KnownPipelineTest, PacketsBlockNothingThatTheirItemsDoNot) {
     return copy;
   };
   EXPECT_TRUE(upload(1, tagged(1)));
-  ASSERT_TRUE(index_->suppress("spam", "tune", {"a false match", {}}));
+  ASSERT_TRUE(index().suppress("spam", "tune", {"a false match", {}}));
   EXPECT_FALSE(upload(2, tagged(2)));
-  ASSERT_TRUE(index_->restore("spam", "tune"));
+  ASSERT_TRUE(index().restore("spam", "tune"));
   EXPECT_TRUE(upload(3, tagged(3)));
-  ASSERT_TRUE(index_->remove("spam", "tune"));
+  ASSERT_TRUE(index().remove("spam", "tune"));
   EXPECT_FALSE(upload(4, tagged(4)));
   // Whoever has decoded it first: after two workers have, nobody decodes it any more.
   const auto rows = await_rows(4);
@@ -232,7 +228,7 @@ TEST_F(KnownPipelineTest, PacketsBlockNothingThatTheirItemsDoNot) {
     EXPECT_EQ(row["decode"]["exact_by"], "packets");
     EXPECT_EQ(row["checked"], "full");
   }
-  EXPECT_GE(pool_->status().recognised_by_packets, 2u);
+  EXPECT_GE(appliance_->decoders().status().recognised_by_packets, 2u);
 }
 
 }  // namespace
