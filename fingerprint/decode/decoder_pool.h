@@ -50,7 +50,8 @@ class DecodeListener {
   virtual void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) = 0;
   virtual void on_end(uint64_t tag, const DecodeEnd& end) = 0;
   // What was heard of this stream is void: a closer look was asked for, and all of it is decoded
-  // from its begin. Its items come anew, from the first one. Once at most.
+  // from its begin; or its bytes turned out to be known. Its items come anew, from the first one.
+  // Twice at most.
   virtual void on_again(uint64_t /*tag*/) {}
   // Items of another view (fingerprint.h): each once, in order, for each view. Those of bands
   // come right after the plain ones; those of probes only where probes are set. A jump is a gap, or

@@ -30,6 +30,8 @@ inline constexpr uint64_t kPutOffBytesMax = size_t{64} << 20;
 inline constexpr uint32_t kPartsMax = 4;         // of one upload
 inline constexpr uint32_t kDivisionItems = 480;  // 59 s, then the next worker's turn
 inline constexpr size_t kDivisionsMax = 16;      // of one producer at a time
+// Of one that has come so far already copying would take long.
+inline constexpr uint64_t kDividedBytesMax = size_t{8} << 20;
 // Bytes that came before it was divided are copied in pieces, between those that come.
 inline constexpr uint64_t kCopyBytesMax = kBlockBytes;
 // A worker helps while no more than this waits for it, beside a block of each of its streams: they

@@ -35,9 +35,6 @@ constexpr Format kFormats[] = {
     {"48k.flac", "-c:a flac -ar 48000"},
     {"16.wav", "-c:a pcm_s16le"},
     {"16.aiff", "-c:a pcm_s16be"},
-    {"vorbis.ogg", "-c:a libvorbis"},
-    {"96k.opus", "-c:a libopus -b:a 96k"},
-    {"a.ts", "-c:a aac -b:a 128k"},
     // Their times are whole milliseconds.
     {"opus.webm", "-c:a libopus -b:a 96k", 0.005},
     {"a.mkv", "-c:a ac3 -b:a 192k", 0.005},
@@ -141,6 +138,35 @@ TEST_P(BurstsOf, HaveTheItemsThatOneWorkerGives) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, BurstsOf, testing::ValuesIn(kFormats));
+
+// Several files of these may lie one behind the other, each with times of its own.
+TEST_F(Bursts, AreOfOneWorkerWhereTimesMayBeginAnew) {
+  start(options(2));
+  const Format formats[] = {{"vorbis.ogg", "-c:a libvorbis"},
+                            {"96k.opus", "-c:a libopus -b:a 96k"},
+                            {"a.ts", "-c:a aac -b:a 128k"}};
+  for (const Format& format : formats) {
+    Bytes bytes = music(format);
+    const Bytes again = bytes;
+    bytes.insert(bytes.end(), again.begin(), again.end());
+    EXPECT_EQ(hear(bytes).value().items, hear_of_one(bytes).items) << format.name;
+  }
+  EXPECT_EQ(pool_->status().divided, 0u);
+}
+
+// What says that it plays twice as fast would leave half of it to nobody.
+TEST_F(Bursts, OfFalseTimesAreNotWhole) {
+  const auto mp3 = encode(make_music(kSeconds, 1), kMp3.arguments, kMp3.name).string();
+  for (const char* scale : {"0.5", "2"}) {
+    const Bytes bytes = read_file(
+        run_ffmpeg(std::string("-itsscale ") + scale + " -i " + mp3 + " -c copy -flags +bitexact",
+                   std::string("x") + scale + ".mka"));
+    start(options(2));
+    const Heard heard = hear(bytes).value();
+    EXPECT_EQ(pool_->status().divided, 1u);
+    EXPECT_EQ(heard.end.outcome, DecodeOutcome::damaged) << scale << name(heard.end.outcome);
+  }
+}
 
 TEST_F(Bursts, AreSharedByThreeWhereThreeAreFree) {
   const Bytes bytes = music(kMp3);

@@ -45,10 +45,12 @@ constexpr Format kFormats[] = {
 
 class Coverage : public testing::TestWithParam<Format> {
  protected:
-  void SetUp() override {
+  void SetUp() override { start(0); }
+  void start(size_t known_bytes_max) {
     DecoderPool::Options options;
     options.worker_path = SOUNDGATE_DECODER;
     options.worker_count = 1;
+    options.known_bytes_max = known_bytes_max;
     pool_ = DecoderPool::start(options, recorder_).value();
   }
   Heard hear(std::span<const std::byte> bytes, const CoverageSettings& coverage) {
@@ -149,6 +151,22 @@ TEST_P(CoverageOfOne, BeginsAgainWhereACloserLookIsAskedFor) {
   const Heard next = hear(bytes, kQuarter);
   EXPECT_GT(next.end.skipped_seconds, 50);
   EXPECT_EQ(next.agains, 0);
+}
+
+// Where uploads are remembered, their packets are told of in both passes.
+TEST_P(CoverageOfOne, BeginsAgainAndIsRemembered) {
+  const Bytes bytes =
+      read_file(encode(make_music(kSeconds, 1), GetParam().arguments, GetParam().name));
+  const Heard all = hear(bytes, {});
+  start(size_t{16} << 20);
+  const Heard closer = look_closer_half_way(bytes);
+  EXPECT_EQ(closer.end.outcome, DecodeOutcome::decoded) << name(closer.end.outcome);
+  EXPECT_EQ(closer.items, all.items);
+  EXPECT_EQ(pool_->status().crashes, 0u);
+  const Heard next = hear(bytes, kQuarter);
+  EXPECT_TRUE(next.end.exact);
+  EXPECT_EQ(next.items, all.items);
+  EXPECT_EQ(next.end.skipped_seconds, 0);
 }
 
 TEST_P(CoverageOfOne, BeginsAgainWithItsProbes) {

@@ -102,6 +102,9 @@ class HandedOut : public StreamContext {
   void begin_again() override {
     say(make_entry(ResultKind::kAgain));
     host_.next_item = {};
+    host_.consumed_bytes = 0;
+    host_.read_blocks = 0;
+    host_.next_packets_asked = host_.next_packets_said = 0;
   }
   bool is_all_kept() const override {
     return gap_begin_ == gap_end_ && !delivery_.forgets_what_is_consumed();

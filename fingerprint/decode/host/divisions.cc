@@ -89,7 +89,8 @@ bool Divisions::catch_up(const Divided& divided, Helper& helper, uint64_t bytes_
     auto piece = share(divided.first).bytes_at(divided.first.stream, helper.copied_bytes);
     piece = piece.first(std::min<uint64_t>(piece.size(), to - helper.copied_bytes));
     const Append taken = share(helper.placed).append(helper.placed.stream, piece);
-    if (taken == Append::kFull) return false;
+    if (taken == Append::kFull) drop(helper);
+    if (!helper.live) return false;
     helper.live = taken == Append::kTaken;
     helper.copied_bytes += piece.size();
   }

@@ -1,32 +1,55 @@
 #include "fingerprint/decode/host/merger.h"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 namespace soundgate::decode {
 namespace {
 
-// How much of an upload was heard, by how it ended. The same order as in outcomes.def.
+// How bad an end is: how much of the upload was heard, and what becomes of it. The same order as in
+// outcomes.def.
 enum class Checked : uint8_t { kNone, kPartial, kFull };
-constexpr Checked kChecked[] = {
-#define OUTCOME(name, text, checked, action) Checked::checked,
+enum class Default : uint8_t { kBlock, kFlag, kPass };
+using Worth = std::pair<Checked, Default>;
+constexpr Worth kWorth[] = {
+#define OUTCOME(name, text, checked, action) {Checked::checked, Default::action},
 #include "fingerprint/decode/outcomes.def"
 #undef OUTCOME
 };
-Checked checked(const DecodeEnd& end) { return kChecked[static_cast<size_t>(end.outcome)]; }
+Worth worth(const DecodeEnd& end) { return kWorth[static_cast<size_t>(end.outcome)]; }
 
 double audio_seconds(const DecodeEnd& end) {
   return end.decoded_seconds + end.gap_seconds + end.skipped_seconds;
 }
+
+// A first part that lives is looked at each kTick.
+constexpr std::chrono::seconds kBeginSecondsMax{10};
+// Behind the last item there is less than a hop, but what a container rounds.
+constexpr double kTailSecondsMax = 1;
 
 uint32_t period_end(uint32_t item) { return (item / kDivisionItems + 1) * kDivisionItems; }
 
 }  // namespace
 
 Merger::Upload& Merger::look_up(uint64_t id, const Division& part) {
+  const auto found = uploads_.find(id);
+  if (found != uploads_.end()) return found->second;
+  forget_those_without_a_begin();
   Upload& upload = uploads_[id];
-  if (upload.parts.empty()) upload.parts.resize(part.count);
+  upload.parts.resize(part.count);
+  upload.since = Clock::now();
   return upload;
+}
+
+// The first part of these had ended when it was divided; its listener knows.
+void Merger::forget_those_without_a_begin() {
+  std::erase_if(uploads_, [now = Clock::now()](const auto& entry) {
+    const Upload& upload = entry.second;
+    return !upload.begun && now - upload.since > kBeginSecondsMax &&
+           std::ranges::all_of(upload.parts | std::views::drop(1),
+                               [](const Part& part) { return part.end.has_value(); });
+  });
 }
 
 void Merger::begin(uint64_t id, const Division& part, uint64_t tag, const PerBand& told) {
@@ -119,17 +142,14 @@ void Merger::tell(Upload& upload, Band band, uint32_t first_item, std::span<cons
 DecodeEnd Merger::combined_end(const Upload& upload) {
   DecodeEnd end = *upload.parts.front().end;
   double seconds = 0;
-  bool ends_early = false;  // one of them
   for (const Part& part : upload.parts) {
-    if (checked(*part.end) < checked(end)) end.outcome = part.end->outcome;
+    if (worth(*part.end) < worth(end)) end.outcome = part.end->outcome;
     end.duration_seconds = std::max(end.duration_seconds, part.end->duration_seconds);
     seconds = std::max(seconds, audio_seconds(*part.end));
-    ends_early |= part.end->gap_seconds > 0 || checked(*part.end) != Checked::kFull;
   }
   double missing_seconds = upload.gap_items * kItemSeconds;
-  if (ends_early) {
-    missing_seconds += std::max(0.0, seconds - upload.told[0] * kItemSeconds - kItemSpanSeconds);
-  }
+  const double tail_seconds = seconds - upload.told[0] * kItemSeconds - kItemSpanSeconds;
+  if (tail_seconds > kTailSecondsMax) missing_seconds += tail_seconds;
   end.skipped_seconds = 0;
   end.gap_seconds = std::min(missing_seconds, seconds);
   end.decoded_seconds = seconds - end.gap_seconds;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -40,6 +41,7 @@ class Merger {
     uint32_t end() const { return first_item + static_cast<uint32_t>(items.size()); }
   };
   using Runs = std::deque<Run>;
+  using Clock = std::chrono::steady_clock;
   struct Part {
     std::array<Runs, kBandCount> runs{};  // not told yet
     std::optional<DecodeEnd> end{};
@@ -49,12 +51,14 @@ class Merger {
     uint64_t tag = 0;
     bool begun = false;  // the tag and `told` are known
     bool cancelled = false;
+    Clock::time_point since{};
     PerBand next{};          // the first item that is neither told nor missing
     PerBand told{};          // up to there, to the listener
     uint32_t gap_items = 0;  // between plain ones
   };
 
   Upload& look_up(uint64_t upload, const Division& part);
+  void forget_those_without_a_begin();
   void settle(uint64_t id);
   bool tell_next(Upload& upload, Band band);
   void tell(Upload& upload, Band band, uint32_t first_item, std::span<const Item> items);

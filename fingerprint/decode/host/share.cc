@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 namespace soundgate::decode {
 
@@ -369,6 +370,17 @@ uint64_t Share::kept_blocks(uint32_t slot) const {
   return ours.block_count() - (ours.evicted_end - kHeaderBlocks);
 }
 
+// Formats whose times begin anew where two files were put one behind the other: their parts would
+// not know where they are. (No more than a hint: whoever hides it has not all of it heard.)
+bool Share::may_begin_anew(std::span<const std::byte> bytes) {
+  constexpr size_t kTransportPacketBytes = 188;
+  constexpr std::byte kTransportSync{0x47};
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return text.starts_with("OggS") ||
+         (bytes.size() > kTransportPacketBytes && bytes[0] == kTransportSync &&
+          bytes[kTransportPacketBytes] == kTransportSync);
+}
+
 // One that was divided the last time is decoded by one worker this time, so that it is known the
 // next time.
 bool Share::may_be_divided(Stream stream, uint64_t burst_bytes) {
@@ -376,8 +388,10 @@ bool Share::may_be_divided(Stream stream, uint64_t burst_bytes) {
   if (!ours || !ours->plain || ours->is_part || ours->was_put_off || can_wait_) return false;
   if (ours->appended_bytes < ours->divisible_from) return false;
   ours->divisible_from = ours->appended_bytes + kBlockBytes;
+  if (may_begin_anew(bytes_at(stream, 0))) return false;
   const SlotControl& control = worker_.control(stream.slot);
   const uint64_t consumed = control.consumed_bytes.load(std::memory_order_acquire);
+  if (ours->appended_bytes > kDividedBytesMax) return false;
   const uint64_t waiting = ours->appended_bytes - consumed;
   // What has consumed nothing may have packets that are looked at yet.
   const bool is_burst =

@@ -115,6 +115,7 @@ class Share {
   void put_off(uint32_t slot);
   void catch_up(uint32_t slot);
   void catch_up_all();
+  static bool may_begin_anew(std::span<const std::byte> bytes);
   enum class Room : uint8_t { kThere, kLater, kNone };
   Room make_room(uint32_t slot, uint64_t blocks);
   Room find_free_blocks(uint32_t slot);

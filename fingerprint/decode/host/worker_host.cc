@@ -158,12 +158,27 @@ void WorkerHost::deliver(uint32_t slot, Stream& stream, const ItemsResult& resul
 // Its listener hears all of it once more, so what it has heard until now is as if it had not been.
 void WorkerHost::begin_again(uint32_t slot, Stream& stream) {
   stream.begun_again = true;
+  stream.unrecorded = false;
+  forget_progress(slot, stream);
+  void_heard(slot, stream);
+}
+
+// Its worker reads it from the first byte once more.
+void WorkerHost::forget_progress(uint32_t slot, Stream& stream) {
   stream.progress.next_item = {};
+  stream.progress.consumed_bytes = 0;
+  stream.progress.read_blocks = 0;
+  stream.progress.next_packets_asked = stream.progress.next_packets_said = 0;
+  stream.packets = {};
+  stream.packets_are_all_said = false;
+  forget_recording(stream);
+  memory_.control(slot).consumed_bytes.store(0, std::memory_order_release);
+}
+
+void WorkerHost::void_heard(uint32_t slot, Stream& stream) {
   stream.delivered_items = {};
   stream.gap_items = 0;
   stream.partial = {};
-  forget_recording(stream);
-  stream.unrecorded = false;
   if (!is_unwanted(slot)) {
     listener_.on_again(memory_.control(slot).tag.load(std::memory_order_relaxed));
   }
@@ -280,6 +295,7 @@ void WorkerHost::drop_contradicted(uint32_t slot, Stream& stream) {
 // The worker has only to drop it.
 bool WorkerHost::settle(uint32_t slot, Stream& stream, const exact::Recording& recording,
                         const DecodeEnd& how) {
+  if (stream.gap_items > 0) void_heard(slot, stream);  // what was gone past is known now, too
   if (!tell_known(slot, stream, recording, {})) {
     drop_contradicted(slot, stream);
     return false;
@@ -432,8 +448,9 @@ void WorkerHost::check_stall(Clock::time_point now, std::chrono::milliseconds st
 void WorkerHost::check_silence(Clock::time_point now, std::chrono::milliseconds silence_max) {
   for (uint32_t slot = 0; slot < streams_.size() && trust_ == Trust::kFull; ++slot) {
     Stream& stream = look_up(slot);
-    const bool finished = memory_.payload().slot(slot).flags.load(std::memory_order_relaxed) &
-                          decode::Slot::kFinished;
+    constexpr uint32_t kOver = decode::Slot::kFinished | decode::Slot::kCancelled;
+    const bool finished =
+        memory_.payload().slot(slot).flags.load(std::memory_order_relaxed) & kOver;
     if (stream.progress.generation == 0 || !finished || stream.heard) {
       stream.heard = false;
       stream.last_heard = now;
@@ -499,16 +516,9 @@ void WorkerHost::restart_streams() {
   for (uint32_t slot = 0; slot < streams_.size(); ++slot) {
     Stream& stream = look_up(slot);
     if (stream.progress.generation == 0) continue;
-    stream.progress.next_item = {};
-    stream.progress.consumed_bytes = 0;
-    stream.progress.next_packets_asked = stream.progress.next_packets_said = 0;
-    stream.packets = {};
-    stream.packets_are_all_said = false;
+    forget_progress(slot, stream);
     memory_.payload().slot(slot).packets_answer.store(0, std::memory_order_release);
-    stream.progress.read_blocks = 0;
     stream.heard = true;
-    forget_recording(stream);
-    memory_.control(slot).consumed_bytes.store(0, std::memory_order_release);
     if (is_unwanted(slot) || ++stream.resumes > kResumesMax) {
       DecodeEnd how = stream.partial;
       how.outcome = DecodeOutcome::decoder_lost;

@@ -89,6 +89,8 @@ class WorkerHost {
   bool take_waiting();                  // false: nonsense
   bool take(const ResultEntry& entry);  // false: nonsense
   void begin_again(uint32_t slot, Stream& stream);
+  void forget_progress(uint32_t slot, Stream& stream);
+  void void_heard(uint32_t slot, Stream& stream);
   void deliver(uint32_t slot, Stream& stream, const ItemsResult& result);
   size_t tell(uint32_t slot, Stream& stream, int view, uint32_t first_item,
               std::span<const Item> items);  // how many

@@ -32,6 +32,9 @@ constexpr uint64_t kPacketsToGetGoing = 8;  // that may fail behind a gap
 // Decoded before a stretch, and thrown away: what MP3 borrows bits of, what others overlap with.
 constexpr double kWarmUpSeconds = 0.3;
 
+// By which the times of a stream that is shared may differ from those of its samples.
+constexpr double kLostSecondsMin = 0.5;
+
 class StreamDecoder {
  public:
   explicit StreamDecoder(StreamContext& stream)
@@ -144,7 +147,9 @@ class StreamDecoder {
   // What the coverage asks for, and a little before it.
   bool is_wanted(const AVPacket& packet) {
     const auto begin = clock_->seconds(packet.pts);
+    lost_track_ |= is_part() && clock_->has_begun() && (!begin || *begin < last_begin_ - 1);
     if (!begin) return awaited_ != Awaited::kBehindSkipped;
+    last_begin_ = *begin;
     const double wanted =
         CoverageSchedule(stream_.coverage(), stream_.division()).next_wanted(*begin);
     const double end = *begin + clock_->seconds_of(packet.duration);
@@ -190,11 +195,17 @@ class StreamDecoder {
       frame_seconds_ = static_cast<double>(frame.nb_samples) / std::max(frame.sample_rate, 1);
       clock_->see(frame.pts);
       if (awaited_ == Awaited::kBehindSkipped && is_warm_up(frame)) return;
-      if (awaited_ != Awaited::kNothing) end_gap(frame);
+      if (awaited_ != Awaited::kNothing) {
+        end_gap(frame);
+      } else if (is_part() && frame.pts != AV_NOPTS_VALUE) {
+        const double at = clock_->seconds(frame.pts).value_or(-kLostSecondsMin);
+        lost_track_ |= std::abs(at - position_seconds()) > kLostSecondsMin;
+      }
       unconvertible_ |= !resampler_.convert(frame);
     });
-    const bool gets_going =
-        packets_before_gap_ > 0 && packets_ <= packets_before_gap_ + kPacketsToGetGoing;
+    const bool gets_going = packets_before_gap_ > 0 &&
+                            packets_ <= packets_before_gap_ + kPacketsToGetGoing &&
+                            (!stretch_begin_ || !packet || is_before_stretch(*packet));
     if (whole) {
       tag_bytes_left_ = 0;
       keep_header(packet);
@@ -216,6 +227,14 @@ class StreamDecoder {
     const auto begin = clock_->seconds(frame.pts);
     return begin && stretch_begin_ && *begin + frame_seconds_ <= *stretch_begin_;
   }
+
+  bool is_before_stretch(const AVPacket& packet) const {
+    const auto begin = clock_->seconds(packet.pts);
+    return begin && *begin <= *stretch_begin_;
+  }
+
+  // Several workers share the stream, by its times.
+  bool is_part() const { return !stream_.division().is_whole(); }
 
   // What frames of an MP3 have in common: version, layer and sample rate.
   static uint32_t header_of(const AVPacket& packet) {
@@ -247,6 +266,7 @@ class StreamDecoder {
     awaited_ = Awaited::kNothing;
     too_long_ |= *here > stream_.audio_seconds_max();
     const double there = within_reason(*here);
+    lost_track_ |= is_part() && std::abs(there - *here) > kLostSecondsMin;
     clock_->set(frame.pts, there);
     const uint64_t position = resampler_.begin_at(frame, there);
     items_.jump_to(position, skipped ? ItemStream::Jump::kSkipped : ItemStream::Jump::kMissing);
@@ -272,7 +292,7 @@ class StreamDecoder {
     if (io_.gap() && (!behind_gap_ || awaited_ == Awaited::kBehindGap))
       return DecodeOutcome::decoder_lost;
     if (items_.decoded_seconds() == 0) return DecodeOutcome::undecodable;
-    if (is_damaged()) return DecodeOutcome::damaged;
+    if (is_damaged() || lost_track_) return DecodeOutcome::damaged;
     if (is_truncated()) return DecodeOutcome::truncated;
     return items_.next_item() == 0 ? DecodeOutcome::too_short : DecodeOutcome::decoded;
   }
@@ -340,6 +360,8 @@ class StreamDecoder {
   bool begins_again_ = false;
   double skipped_to_ = 0;                // in seconds of audio
   std::optional<double> stretch_begin_;  // likewise; frames before it warm up
+  double last_begin_ = 0;                // of a packet, likewise
+  bool lost_track_ = false;              // its times are not those of its samples
   uint64_t packets_before_gap_ = 0;
   uint64_t stumbles_ = 0;
   uint64_t packets_ = 0;

@@ -22,6 +22,7 @@ class FrameClock {
   void see(int64_t pts) {
     if (!first_pts_ && pts != AV_NOPTS_VALUE) first_pts_ = pts;
   }
+  bool has_begun() const { return first_pts_.has_value(); }
   // The frame of this pts lies there, and others count on from it.
   void set(int64_t pts, double seconds) {
     if (pts == AV_NOPTS_VALUE) return;

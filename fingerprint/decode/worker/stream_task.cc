@@ -181,7 +181,12 @@ void StreamTask::emit(int view, uint32_t first_item, std::span<const Item> items
   }
 }
 
-void StreamTask::begin_again() { report(entry(ResultKind::kAgain), 0); }
+// What it has consumed it needs once more.
+void StreamTask::begin_again() {
+  report(entry(ResultKind::kAgain), 0);
+  needed_from_ = consumed_ = reported_ = 0;
+  read_to_ = seen_to_ = 0;
+}
 
 ResultEntry StreamTask::entry(ResultKind kind) const {
   ResultEntry entry{};
