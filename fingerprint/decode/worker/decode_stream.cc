@@ -15,6 +15,7 @@ extern "C" {
 #include "fingerprint/decode/worker/coverage_schedule.h"
 #include "fingerprint/decode/worker/demuxer.h"
 #include "fingerprint/decode/worker/frame_clock.h"
+#include "fingerprint/decode/worker/inflated_stream.h"
 #include "fingerprint/decode/worker/item_stream.h"
 #include "fingerprint/decode/worker/prober.h"
 #include "fingerprint/decode/worker/resampler.h"
@@ -347,7 +348,9 @@ class StreamDecoder {
 ResultEnd decode_stream(StreamContext& stream) {
   av_log_set_level(AV_LOG_QUIET);
   av_max_alloc(kAllocationBytesMax);
-  return StreamDecoder(stream).run();
+  if (stream.coding() == StreamCoding::kNone) return StreamDecoder(stream).run();
+  InflatedStream inflated(stream, stream.coding());
+  return StreamDecoder(inflated).run();
 }
 
 }  // namespace soundgate::decode
