@@ -10,6 +10,7 @@
 #include "dataplane/dataplane.h"
 #include "dataplane/flow/flow_table.h"
 #include "dataplane/gate/upload_table.h"
+#include "dataplane/http/form_pool.h"
 #include "dataplane/http/head_pool.h"
 #include "dataplane/http/inspect_rules.h"
 #include "dataplane/limits.h"
@@ -24,6 +25,7 @@ struct CoreSizes {
   size_t flows = kFlowsMax;
   size_t buffers = kBuffersMax;
   size_t heads = kHeadsMax;
+  size_t forms = kFormsMax;
   size_t uploads = kUploadsMax;
 };
 
@@ -39,6 +41,7 @@ struct Core {
         flows(sizes.flows, seed),
         buffers(sizes.buffers),
         heads(sizes.heads),
+        forms(sizes.forms),
         uploads(sizes.uploads, lcore_index),
         mode(configuration.mode) {
     fail_policy.resize(kReasonCount, FailAction::kFlag);
@@ -54,10 +57,11 @@ struct Core {
     return enforcing() && fail_action(DataplaneReason::flow_table_full) == FailAction::kBlock;
   }
   bool enforcing() const { return mode.load(std::memory_order_relaxed) == Mode::kEnforce; }
-  // Whether this connection may be held back: an upload keeps the mode that it began in.
+  // Whether this connection may be held back: an upload, or form, keeps the mode that it began in.
   bool is_strict(const Flow& flow) {
     const Upload* upload = upload_of(flow);
-    return upload ? upload->holds : enforcing();
+    const Form* form = forms.of(flow);
+    return upload ? upload->holds : form ? form->holds : enforcing();
   }
   Upload* upload_of(const Flow& flow) {
     return flow.upload == Flow::kNoUpload ? nullptr : &uploads[flow.upload];
@@ -72,6 +76,7 @@ struct Core {
   FlowTable flows;
   BufferPool buffers;
   HeadPool heads;
+  FormPool forms;
   UploadTable uploads;
   SegmentWriter writer;
   CoreCounters counters;

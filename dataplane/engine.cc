@@ -192,7 +192,9 @@ void Engine::on_upload_timer(uint16_t slot) {
   const bool may_block_itself =
       upload.holds && !complete && flow.client.held_from < flow.client.parsed;
   const Tick waited = core_.now.tick - upload.progress;
-  if (complete && waited >= core_.config.hold_max) {
+  if (!complete && waited >= kDelimiterStallMax && gate_.loosen_delimiter(flow)) {
+    client_path_.resume(flow);
+  } else if (complete && waited >= core_.config.hold_max) {
     gate_.fail(flow, DataplaneReason::hold_deadline);
     if (flow.phase == FlowPhase::kInspected) client_path_.resume(flow);
   } else if (may_block_itself && waited >= kTailStallMax) {
@@ -251,8 +253,10 @@ void Engine::scan_flows() {
         flow.phase == FlowPhase::kEnded || flow.phase == FlowPhase::kRefused || flow.closing;
     // The origin's repeated SYN-ACKs do not keep a connection that the client never confirms.
     const Tick seen = unconfirmed ? flow.since : std::max(flow.last_seen, flow.since);
+    const bool in_form = flow.form != Flow::kNoForm;  // there are fewer of those
     const Tick idle_max = opening || unconfirmed ? Tick(kFlowOpeningMax)
                           : over                 ? Tick(kFlowClosedIdleMax)
+                          : in_form              ? Tick(kUploadIdleMax)
                                                  : Tick(kFlowIdleMax);
     if (core_.now.tick - seen >= idle_max) expire(flow);
   }

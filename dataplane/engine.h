@@ -39,6 +39,7 @@ class Engine {
   size_t buffers_in_use() const { return core_.buffers.count() - core_.buffers.free_count(); }
   size_t uploads_in_use() const { return core_.uploads.live().size(); }
   size_t heads_in_use() const { return core_.heads.kept_count(); }
+  size_t forms_in_use() const { return core_.forms.in_use(); }
 
  private:
   void on_tcp(Side from, Frame& frame);

@@ -46,11 +46,21 @@ inline constexpr size_t kHeaderValueBytesMax = 256;  // longer ones are cut
 inline constexpr size_t kHeaderNameBytesMax = 64;
 inline constexpr size_t kFirstLineBytesMax = 256;  // looked at to tell odd HTTP from not HTTP
 inline constexpr uint32_t kRequestsOutstandingMax = 64;
+inline constexpr size_t kFormsMax = 1'024;       // bodies in parts that are on their way
+inline constexpr size_t kBoundaryBytesMax = 70;  // RFC 2046; longer ones are http_ambiguous
+inline constexpr size_t kStrayBoundaryBytesMin =
+    10;                                             // with its dashes; shorter ones come by chance
+inline constexpr size_t kPartsMax = 1'024;          // of one form; then it is http_unsupported
+inline constexpr size_t kPartHeadBytesMax = 8'192;  // longer ones are http_ambiguous
+inline constexpr size_t kPartLineBytesMax = 1'024;  // one header of those, likewise
+inline constexpr size_t kFieldStartBytes = 64;      // of a field, kept in case it is a file
+inline constexpr uint64_t kFieldBytesMax = 256u << 10;        // longer ones are inspected
 inline constexpr uint64_t kBodyBytesMax = uint64_t{1} << 62;  // longer ones are http_ambiguous
 
 // Uploads.
 inline constexpr size_t kUploadsMax = 4'096;
 inline constexpr auto kTailStallMax = 10s;  // with part of the tail held and nothing more coming
+inline constexpr auto kDelimiterStallMax = 200ms;  // with a part of what may be one held
 inline constexpr size_t kDecisionsPerPoll = 32;
 inline constexpr size_t kReleaseSegmentsMax = 64;  // sent at once; retransmission brings the rest
 inline constexpr size_t kSegmentBytesMax = 1'400;  // of our own making, where no MSS is known: 536
@@ -76,12 +86,15 @@ static_assert(kFlowReachBytesMax < (1u << 30), "sequence numbers must stay compa
 static_assert(kFlowBuffersMax <= kBuffersMax / kFlowPoolShare);
 static_assert(kUploadsMax < 0xFFFF, "an upload's slot is 16 bits of its key");
 static_assert(kHeadsMax < 0xFFFF, "a flow names its head in 16 bits");
+static_assert(kFormsMax < 0xFFFF, "and its form");
+static_assert(kBoundaryBytesMax + 4 < 0xFF, "counted in 8 bits");
 static_assert(kSegmentBytesMax + 120 <= kFrameBytesMax, "our own segments fit a frame");
 static_assert(kBlockMessageBytesMax * 2 + 320 <= kBlockResponseBytesMax);
 
-inline constexpr size_t kMemoryBytesMax = kBuffersMax * (kBufferBytes + 48) +
-                                          kHeadsMax * (kTargetBytesMax + 8 * kHeaderValueBytesMax) +
-                                          kFlowsMax * kFlowBytesMax + kUploadsMax * 256;
+inline constexpr size_t kMemoryBytesMax =
+    kBuffersMax * (kBufferBytes + 48) + kHeadsMax * (kTargetBytesMax + 8 * kHeaderValueBytesMax) +
+    kFormsMax * (kTargetBytesMax + 16 * kHeaderValueBytesMax) + kFlowsMax * kFlowBytesMax +
+    kUploadsMax * 256;
 static_assert(kMemoryBytesMax <= 192u << 20);
 
 }  // namespace soundgate

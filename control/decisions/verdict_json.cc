@@ -130,7 +130,9 @@ Json request_json(const RequestSummary& request) {
           {"host", text_or_null(request.host)},
           {"path", text_or_null(request.path)},
           {"client", text_or_null(request.client)},
-          {"uploader", text_or_null(request.uploader)}};
+          {"uploader", text_or_null(request.uploader)},
+          {"part", request.part > 0 ? Json(request.part) : Json(nullptr)},
+          {"file_name", text_or_null(request.file_name)}};
 }
 
 }  // namespace

@@ -6,6 +6,14 @@
 
 namespace soundgate {
 
+namespace {
+
+StreamCoding stream_coding(ContentCoding coding) {
+  return coding == ContentCoding::kGzip ? StreamCoding::kGzip : StreamCoding::kDeflate;
+}
+
+}  // namespace
+
 LcoreSink::LcoreSink(UploadChannel& channel, StreamProducer& producer, bool refused_blocks,
                      uint64_t seed)
     : channel_(channel), producer_(producer), refused_blocks_(refused_blocks), ids_(seed) {}
@@ -23,6 +31,8 @@ void LcoreSink::fill(UploadSlot& slot, const UploadStart& start) {
   slot.client = start.client;
   slot.request_id = start.request_id;
   slot.uploader = start.uploader;
+  slot.part = start.part;
+  slot.file_name = start.file_name;
   slot.bytes.store(0, std::memory_order_relaxed);
   slot.progress.store(0, std::memory_order_relaxed);
   slot.blocks.store(false, std::memory_order_relaxed);
@@ -47,7 +57,10 @@ SinkResult LcoreSink::begin(const UploadStart& start) {
   slot.tag.store(tag, std::memory_order_release);
   open_.insert(start.key, index);
 
-  const auto handle = producer_.begin(tag, start.body_bytes);
+  const auto handle =
+      start.coding == ContentCoding::kNone
+          ? producer_.begin(tag, start.body_bytes)
+          : producer_.begin_coded(tag, start.body_bytes, stream_coding(start.coding));
   stream.handle = handle.value_or(StreamHandle{});
   stream.end_follows = handle.has_value();
   if (!handle) {

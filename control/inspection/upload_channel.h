@@ -70,6 +70,8 @@ struct UploadSlot {
   FixedText<kClientBytes> client;
   FixedText<kHeaderValueBytes> request_id;
   FixedText<kHeaderValueBytes> uploader;
+  uint32_t part = 0;
+  FixedText<kHeaderValueBytes> file_name;
 
   std::atomic<uint64_t> tag{
       0};  // of the stream; 0: free. Set by the lcore, cleared by the recorder

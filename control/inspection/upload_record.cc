@@ -38,9 +38,14 @@ bool did_as_told(const Verdict& verdict, const GateReport& gate) {
 }
 
 RequestSummary request_of(const UploadSlot& slot) {
-  return {std::string(slot.request_id.view()), std::string(slot.method.view()),
-          std::string(slot.host.view()),       std::string(slot.path.view()),
-          std::string(slot.client.view()),     std::string(slot.uploader.view())};
+  return {std::string(slot.request_id.view()),
+          std::string(slot.method.view()),
+          std::string(slot.host.view()),
+          std::string(slot.path.view()),
+          std::string(slot.client.view()),
+          std::string(slot.uploader.view()),
+          slot.part,
+          std::string(slot.file_name.view())};
 }
 
 }  // namespace

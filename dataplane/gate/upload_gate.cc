@@ -24,12 +24,6 @@ class EndpointText {
   std::array<char, INET6_ADDRSTRLEN + 9> text_{};
 };
 
-// With the first delimiter, or the line break in front of it. What comes before that otherwise
-// (a preamble) nobody sends.
-bool begins_like_a_form(Bytes body) {
-  return body.front() == std::byte{'-'} || body.front() == std::byte{'\r'};
-}
-
 Counter& counter_of(CoreCounters& counters, GateOutcome outcome) {
   switch (outcome) {
     case GateOutcome::kBlocked:
@@ -59,7 +53,7 @@ void free_slot(Core& core, Flow& flow) {
   flow.upload = Flow::kNoUpload;
 }
 
-Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes) {
+Upload* UploadGate::open(Flow& flow, const RequestHead& head, const Facts& facts) {
   const uint16_t slot = core_.uploads.take();
   if (slot == UploadTable::kNone) return nullptr;
   flow.upload = slot;
@@ -68,9 +62,9 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes
   upload.request = flow.requests.heads() - 1;
   upload.phase = UploadPhase::kReceiving;
   upload.begun = true;
-  upload.holds = core_.enforcing();
+  upload.holds = facts.holds;
   upload.progress = core_.now.tick;
-  const SinkResult result = tell(flow, head, body_bytes, upload.key);
+  const SinkResult result = tell(flow, head, facts, upload.key);
   upload.wanted = result == SinkResult::kTaken;
   if (result == SinkResult::kOverload) {
     fail(flow, DataplaneReason::overload);
@@ -79,13 +73,13 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes
   return &upload;
 }
 
-SinkResult UploadGate::tell(const Flow& flow, const RequestHead& head, int64_t body_bytes,
+SinkResult UploadGate::tell(const Flow& flow, const RequestHead& head, const Facts& facts,
                             UploadKey key) {
   core_.counters.uploads_begun.add();
   const EndpointText client(flow.key);
   UploadStart start;
   start.key = key;
-  start.mode = core_.enforcing() ? Mode::kEnforce : Mode::kObserve;
+  start.mode = facts.holds ? Mode::kEnforce : Mode::kObserve;
   start.first_byte = flow.request_began;
   start.method = flow.requests.method_name();
   start.host = trimmed(head.host.view());
@@ -94,16 +88,26 @@ SinkResult UploadGate::tell(const Flow& flow, const RequestHead& head, int64_t b
   start.request_id = trimmed(head.request_id.view());
   start.uploader = trimmed(head.uploader.view());
   start.content_type = trimmed(head.content_type.view());
-  start.body_bytes = body_bytes;
+  start.body_bytes = facts.body_bytes;
+  start.coding = facts.coding;
+  if (facts.form) {
+    start.content_type = facts.form->part().content_type.view();
+    start.part = facts.form->parts();
+    start.file_name = facts.form->part().file_name.view();
+  }
   return core_.sink.begin(start);
 }
 
-void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind) {
-  if (core_.uploads.live().size() == core_.uploads.count()) {
-    fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload, &head, body_bytes);
-    return;
-  }
-  Upload* upload = open(flow, head, body_bytes);
+bool UploadGate::has_slot(Flow& flow, const RequestHead& head, const Facts& facts) {
+  if (core_.uploads.live().size() < core_.uploads.count()) return true;
+  fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload, &head, facts.body_bytes);
+  return false;
+}
+
+void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind,
+                       ContentCoding coding) {
+  const Facts facts{.body_bytes = body_bytes, .holds = core_.enforcing(), .coding = coding};
+  Upload* upload = has_slot(flow, head, facts) ? open(flow, head, facts) : nullptr;
   if (!upload) return;
   upload->kind = kind;
   if (flow.requests.chunked()) {
@@ -114,11 +118,31 @@ void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, 
   }
 }
 
+void UploadGate::begin_part(Flow& flow, const Form& form, BodyKind kind) {
+  const Facts facts{.holds = form.holds, .form = &form.reader};
+  Upload* upload = has_slot(flow, form.head, facts) ? open(flow, form.head, facts) : nullptr;
+  if (upload) upload->kind = kind;
+}
+
+void UploadGate::begin_behind(Flow& flow, const Form& form) {
+  const Facts facts{.body_bytes = form.body_bytes, .holds = form.holds};
+  Upload* upload = has_slot(flow, form.head, facts) ? open(flow, form.head, facts) : nullptr;
+  if (!upload) return;
+  upload->kind = BodyKind::kWrapped;
+  if (flow.requests.chunked()) {
+    constexpr uint64_t kLineBreakBytes = 2;
+    upload->chunk_limit = flow.client.parsed + flow.requests.data_bytes() + kLineBreakBytes;
+  } else {
+    const int64_t tail_bytes = std::clamp<int64_t>(core_.config.tail_bytes, 1, form.body_bytes);
+    upload->tail = form.body_begin + static_cast<uint64_t>(form.body_bytes - tail_bytes);
+  }
+}
+
 void UploadGate::begin_unchecked(Flow& flow, const RequestHead& head, int64_t body_bytes,
                                  DataplaneReason reason) {
   if (core_.uploads.live().size() == core_.uploads.count()) {
     fail_request(flow, flow.requests.heads() - 1, reason, &head, body_bytes);
-  } else if (open(flow, head, body_bytes)) {
+  } else if (open(flow, head, {.body_bytes = body_bytes, .holds = core_.enforcing()})) {
     fail(flow, reason);
   }
 }
@@ -126,12 +150,13 @@ void UploadGate::begin_unchecked(Flow& flow, const RequestHead& head, int64_t bo
 bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reason,
                               const RequestHead* head, int64_t body_bytes) {
   core_.counters.count(reason);
-  const bool blocks = core_.enforcing() && core_.fail_action(reason) == FailAction::kBlock;
+  const bool holds = core_.is_strict(flow);
+  const bool blocks = holds && core_.fail_action(reason) == FailAction::kBlock;
   if (head) {
     Upload nameless;
     nameless.key = core_.uploads.next_key(UploadTable::kNone);
     nameless.begun = true;
-    (void)tell(flow, *head, body_bytes, nameless.key);
+    (void)tell(flow, *head, {.body_bytes = body_bytes, .holds = holds}, nameless.key);
     report(core_, nameless, blocks ? GateOutcome::kBlockedUnasked : GateOutcome::kReleasedUnasked,
            reason);
   }
@@ -159,13 +184,6 @@ void UploadGate::end_for_room(Flow& flow) {
 void UploadGate::append(Flow& flow, Bytes body) {
   Upload& upload = core_.uploads[flow.upload];
   upload.progress = core_.now.tick;
-  if (upload.kind == BodyKind::kForm) {
-    if (begins_like_a_form(body)) {
-      fail(flow, DataplaneReason::http_unsupported);
-      return;
-    }
-    upload.kind = BodyKind::kWrapped;
-  }
   if (!upload.wanted) return;
   const SinkResult result = core_.sink.append(upload.key, body);
   if (result == SinkResult::kEnough) upload.wanted = false;
@@ -225,12 +243,39 @@ uint64_t UploadGate::limit(const Flow& flow) const {
   if (flow.phase != FlowPhase::kInspected) return kNoOffset;
   const Upload* upload = flow.upload == Flow::kNoUpload ? nullptr : &core_.uploads[flow.upload];
   if (upload && upload->phase == UploadPhase::kTurnWait) return flow.client.limit;
+  const bool is_whole = upload && upload->phase == UploadPhase::kComplete;
+  if (const Form* form = core_.forms.of(flow); form && form->holds && !is_whole) {
+    return form_limit(flow, *form, upload);
+  }
   if (upload && upload->holds) {
     return upload->tail != kNoOffset ? upload->tail : upload->chunk_limit;
   }
   if (!core_.enforcing()) return kNoOffset;
   const bool counted_body = flow.requests.in_body() && !flow.requests.chunked();
   return flow.client.parsed + (counted_body ? flow.requests.body_bytes() : 0);
+}
+
+// What has been read, but what may be a part's delimiter, or the end of a body whose last delimiter
+// has not come.
+uint64_t UploadGate::form_limit(const Flow& flow, const Form& form, const Upload* upload) const {
+  uint64_t limit = flow.client.parsed;
+  if (upload) limit = std::min(limit, form.delimiter);
+  if (form.reader.is_over()) return limit;
+  if (flow.requests.chunked()) return std::min(limit, form.size_line);
+  return std::min(limit, form.body_begin + static_cast<uint64_t>(form.body_bytes) - 1);
+}
+
+bool UploadGate::loosen_delimiter(Flow& flow) {
+  Form* form = core_.forms.of(flow);
+  if (!form || form->reader.holds_delimiter() || form->delimiter >= flow.client.parsed)
+    return false;
+  form->delimiter = flow.client.parsed;
+  return true;
+}
+
+void UploadGate::cut_off(Flow& flow) {
+  abort(flow, DataplaneReason::client_gone);
+  refuser_.reset_both(flow);
 }
 
 }  // namespace soundgate

@@ -138,6 +138,7 @@ void ClientPath::on_data(Flow& flow, Frame& frame) {
   reader_.read(flow);
   if (flow.phase == FlowPhase::kInspected) {
     check_fin(flow);
+    if (flow.phase != FlowPhase::kInspected) return;
     forward_or_hold(flow, frame, extent);
     send_held(flow);
   } else if (flow.phase == FlowPhase::kMidstream || flow.phase == FlowPhase::kPassing) {
@@ -217,13 +218,20 @@ void ClientPath::send_held(Flow& flow) {
   send_stored(core_, flow, flow.client.limit);
 }
 
-// The client has said that nothing more comes: an upload that is not whole will never be.
+// The client has said that nothing more comes: an upload that is not whole will never be. What of
+// it may be an end (of a part, of the last chunk) must not become one by that.
 void ClientPath::check_fin(Flow& flow) {
   const ClientHalf& client = flow.client;
   if (client.fin == kNoOffset || client.parsed != client.fin) return;
   const Upload* upload = core_.upload_of(flow);
-  if (!upload || upload->phase != UploadPhase::kReceiving) return;
+  const bool in_form = flow.form != Flow::kNoForm;
+  if (upload ? upload->phase != UploadPhase::kReceiving : !in_form) return;
+  if (core_.is_strict(flow) && client.limit < client.parsed) {
+    gate_.cut_off(flow);
+    return;
+  }
   gate_.abort(flow, DataplaneReason::client_gone);
+  core_.forms.give_back(flow);
   flow.client.limit = kNoOffset;
 }
 
@@ -231,7 +239,7 @@ void ClientPath::resume(Flow& flow) {
   reader_.read(flow);
   if (flow.phase == FlowPhase::kInspected) {
     check_fin(flow);
-    send_held(flow);
+    if (flow.phase == FlowPhase::kInspected) send_held(flow);
   } else if (flow.phase == FlowPhase::kMidstream || flow.phase == FlowPhase::kPassing) {
     let_go(core_, flow, flow.phase);
   }

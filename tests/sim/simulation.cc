@@ -11,7 +11,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 CoreSizes sizes(const SimulationOptions& options) {
-  return {.flows = 64, .buffers = 4'096, .heads = options.heads, .uploads = 32};
+  return {.flows = 64, .buffers = 4'096, .heads = options.heads, .forms = 16, .uploads = 32};
 }
 
 constexpr Tick kEnd = seconds(400);  // beyond kUploadIdleMax
@@ -23,6 +23,11 @@ DataplaneConfig configuration(const SimulationOptions& options) {
   config.tail_bytes = options.tail_bytes;
   config.hold_max = milliseconds(1500);
   return config;
+}
+
+bool was_refused(const PlannedSink::Record& record) {
+  return record.report.outcome == GateOutcome::kBlocked ||
+         record.report.outcome == GateOutcome::kBlockedUnasked;
 }
 
 MutableBytes bytes_of(std::string& text) { return std::as_writable_bytes(std::span(text)); }
@@ -43,17 +48,47 @@ void Simulation::at(Tick when, std::function<void()> action) {
 }
 
 PlannedUpload Simulation::make_upload(size_t connection, size_t number) {
-  using Fate = PlannedUpload::Fate;
   PlannedUpload upload;
   upload.path = "/" + std::to_string(connection) + "-" + std::to_string(number);
-  const size_t bytes = random_.chance(0.3) ? random_.between(1, 30) : random_.between(1, 25'000);
-  for (size_t i = 0; i < bytes; ++i) upload.body += static_cast<char>(random_.below(256));
   upload.chunked = random_.chance(0.3);
-  upload.decided_after = random_.between(1, bytes);
+  if (random_.chance(0.3)) {
+    make_form(upload);
+    return upload;
+  }
+  upload.body = some_bytes();
+  upload.gzip = random_.chance(0.2);
+  upload.decided_after = random_.between(1, upload.body.size());
+  upload.fate = make_fate();
+  return upload;
+}
+
+PlannedUpload::Fate Simulation::make_fate() {
+  using Fate = PlannedUpload::Fate;
   const Fate fates[] = {Fate::kPass, Fate::kEarlyPass, Fate::kSilence, Fate::kBlock,
                         Fate::kEarlyBlock};
-  upload.fate = fates[random_.below(options_.allow_blocks ? 5 : 3)];
-  return upload;
+  return fates[random_.below(options_.allow_blocks ? 5 : 3)];
+}
+
+std::string Simulation::some_bytes() {
+  const size_t count = random_.chance(0.3) ? random_.between(1, 30) : random_.between(1, 25'000);
+  std::string bytes;
+  for (size_t i = 0; i < count; ++i) bytes += static_cast<char>(random_.below(256));
+  return bytes;
+}
+
+void Simulation::make_form(PlannedUpload& upload) {
+  for (size_t count = random_.between(1, 4); count > 0; --count) {
+    PlannedUpload::Part part;
+    part.is_file = random_.chance(0.7);
+    part.data = part.is_file ? some_bytes() : std::string(random_.below(2'000), 't');
+    if (part.is_file && random_.chance(0.3)) {  // nearly a delimiter
+      part.data += kDelimiter.substr(0, random_.between(1, kDelimiter.size() - 1));
+    }
+    part.decided_after = random_.between(1, std::max<size_t>(part.data.size(), 1));
+    part.fate = make_fate();
+    upload.parts.push_back(part);
+  }
+  upload.body = form_body(upload.parts);
 }
 
 void Simulation::add_connection(size_t number) {
@@ -223,6 +258,7 @@ void Simulation::check_nothing_leaks() const {
   EXPECT_EQ(engine_->buffers_in_use(), 0u);
   EXPECT_EQ(engine_->uploads_in_use(), 0u);
   EXPECT_EQ(engine_->heads_in_use(), 0u);
+  EXPECT_EQ(engine_->forms_in_use(), 0u);
   EXPECT_EQ(engine_->counters().flows_open.get(), 0u);
 }
 
@@ -244,6 +280,10 @@ void Simulation::check_connection(const Connection& connection) const {
 
 void Simulation::check_record(const Connection& connection,
                               const PlannedSink::Record& record) const {
+  if (record.path.find('#') != std::string::npos) {
+    check_part(connection, record);
+    return;
+  }
   const auto& plans = connection.client->uploads();
   const auto plan = std::ranges::find(plans, record.path, &PlannedUpload::path);
   if (plan == plans.end()) return;  // of another connection
@@ -267,13 +307,42 @@ void Simulation::check_record(const Connection& connection,
   }
   EXPECT_TRUE(!record.finished || record.body.size() == plan->body.size());
 
+  EXPECT_TRUE(!was_refused(record) || plan->chunked || at_origin.size() < plan->body.size());
+  check_outcome(connection, record, plan->fate, whole);
+}
+
+// A part of a form.
+void Simulation::check_part(const Connection& connection, const PlannedSink::Record& record) const {
+  const size_t mark = record.path.find('#');
+  const std::string path = record.path.substr(0, mark);
+  const auto& plans = connection.client->uploads();
+  const auto form = std::ranges::find(plans, path, &PlannedUpload::path);
+  if (form == plans.end()) return;  // of another connection
+  SCOPED_TRACE("part " + record.path);
+  const auto& part = form->parts.at(std::strtoul(record.path.c_str() + mark + 1, nullptr, 10) - 1);
+  EXPECT_EQ(record.closed, 1);
+  EXPECT_EQ(record.mode, options_.mode);
+  EXPECT_EQ(record.said_bytes, -1);
+  EXPECT_TRUE(part.is_file && part.data.starts_with(record.body));
+  EXPECT_TRUE(!record.finished || record.body == part.data);
+
+  const auto& arrived = connection.origin->uploads();
+  const auto found = std::ranges::find(arrived, path, &HttpOrigin::Upload::path);
+  const std::string at_origin = found == arrived.end() ? "" : found->body;
+  EXPECT_TRUE(form->body.starts_with(at_origin));
+  if (was_refused(record)) {
+    EXPECT_LT(at_origin.size(), part.begin + part.data.size() + kDelimiter.size());
+  }
+  check_outcome(connection, record, part.fate, found != arrived.end() && found->whole);
+}
+
+void Simulation::check_outcome(const Connection& connection, const PlannedSink::Record& record,
+                               PlannedUpload::Fate fate, bool whole) const {
   const GateOutcome outcome = record.report.outcome;
-  const bool refused = outcome == GateOutcome::kBlocked || outcome == GateOutcome::kBlockedUnasked;
+  const bool refused = was_refused(record);
   if (refused) {
     EXPECT_FALSE(whole);
-    EXPECT_TRUE(plan->chunked || at_origin.size() < plan->body.size());
-    EXPECT_TRUE(plan->fate == PlannedUpload::Fate::kBlock ||
-                plan->fate == PlannedUpload::Fate::kEarlyBlock);
+    EXPECT_TRUE(fate == PlannedUpload::Fate::kBlock || fate == PlannedUpload::Fate::kEarlyBlock);
   } else if (outcome != GateOutcome::kAborted && !options_.clients_abort) {
     // A later block on the connection may have kept the rest back.
     const auto& responses = connection.client->responses();
@@ -284,7 +353,7 @@ void Simulation::check_record(const Connection& connection,
     const bool long_tail = options_.tail_bytes > 500;
     const bool late = record.report.reason == DataplaneReason::hold_deadline;
     if (options_.mode == Mode::kEnforce && !(long_tail && late)) {
-      EXPECT_NE(plan->fate, PlannedUpload::Fate::kBlock);
+      EXPECT_NE(fate, PlannedUpload::Fate::kBlock);
     }
   }
   if (refused && !connection.client_tcp->was_reset()) {
