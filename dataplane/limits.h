@@ -46,11 +46,11 @@ inline constexpr size_t kHeaderValueBytesMax = 256;  // longer ones are cut
 inline constexpr size_t kHeaderNameBytesMax = 64;
 inline constexpr size_t kFirstLineBytesMax = 256;  // looked at to tell odd HTTP from not HTTP
 inline constexpr uint32_t kRequestsOutstandingMax = 64;
-inline constexpr size_t kFormsMax = 1'024;       // bodies in parts that are on their way
+inline constexpr size_t kFormsMax = 2'048;       // bodies in parts that are on their way
 inline constexpr size_t kBoundaryBytesMax = 70;  // RFC 2046; longer ones are http_ambiguous
 inline constexpr size_t kStrayBoundaryBytesMin =
     10;                                             // with its dashes; shorter ones come by chance
-inline constexpr size_t kPartsMax = 1'024;          // of one form; then it is http_unsupported
+inline constexpr size_t kPartsMax = 1'000;          // of one form; then it is http_ambiguous
 inline constexpr size_t kPartHeadBytesMax = 8'192;  // longer ones are http_ambiguous
 inline constexpr size_t kPartLineBytesMax = 1'024;  // one header of those, likewise
 inline constexpr size_t kFieldStartBytes = 64;      // of a field, kept in case it is a file

@@ -35,7 +35,7 @@ enum class ContentCoding : uint8_t { kNone, kGzip, kDeflate };
 struct UploadStart {
   UploadKey key{};
   Mode mode = Mode::kObserve;  // fixed for this upload, whatever is switched while it runs
-  WallTime first_byte{};       // of the request
+  WallTime first_byte{};       // of the request, or of the part
   std::string_view method;
   std::string_view host;
   std::string_view path;

@@ -91,6 +91,7 @@ SinkResult UploadGate::tell(const Flow& flow, const RequestHead& head, const Fac
   start.body_bytes = facts.body_bytes;
   start.coding = facts.coding;
   if (facts.form) {
+    start.first_byte = core_.now.wall;
     start.content_type = facts.form->part().content_type.view();
     start.part = facts.form->parts();
     start.file_name = facts.form->part().file_name.view();
@@ -255,14 +256,12 @@ uint64_t UploadGate::limit(const Flow& flow) const {
   return flow.client.parsed + (counted_body ? flow.requests.body_bytes() : 0);
 }
 
-// What has been read, but what may be a part's delimiter, or the end of a body whose last delimiter
-// has not come.
+// What has been read, but what may be a part's delimiter, or the end of a chunked body whose last
+// delimiter has not come. (A body with a length ends, or is refused, when its last byte is read.)
 uint64_t UploadGate::form_limit(const Flow& flow, const Form& form, const Upload* upload) const {
   uint64_t limit = flow.client.parsed;
   if (upload) limit = std::min(limit, form.delimiter);
-  if (form.reader.is_over()) return limit;
-  if (flow.requests.chunked()) return std::min(limit, form.size_line);
-  return std::min(limit, form.body_begin + static_cast<uint64_t>(form.body_bytes) - 1);
+  return form.reader.is_over() ? limit : std::min(limit, form.size_line);
 }
 
 bool UploadGate::loosen_delimiter(Flow& flow) {

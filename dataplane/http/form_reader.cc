@@ -1,15 +1,11 @@
 #include "dataplane/http/form_reader.h"
 
+#include "dataplane/http/chunk_size.h"
+
 namespace soundgate {
 namespace {
 
 using Event = MultipartReader::Event;
-
-// A chunk's size that starts with another digit than 0 is not the last one's.
-bool starts_nonzero_size(Bytes line) {
-  const auto c = std::to_integer<char>(line.front());
-  return (c >= '1' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
 
 // The bytes that may be of a delimiter may have begun in earlier input, behind other chunks.
 void note_delimiter(Form& form, uint64_t began, uint64_t used) {
@@ -92,8 +88,8 @@ void FormReader::watch_field(Flow& flow, Bytes data) {
 
 void FormReader::on_part(Flow& flow) {
   Form& form = *core_.forms.of(flow);
-  if (form.reader.parts() > kPartsMax) {
-    give_up(flow, DataplaneReason::http_unsupported);
+  if (form.reader.parts() > kPartsMax) {  // Go, Django and PHP take no more; others do
+    give_up(flow, DataplaneReason::http_ambiguous);
     return;
   }
   const PartHead& part = form.reader.part();

@@ -3,8 +3,8 @@
 // bytes are text.
 // Invariants: no byte of a part's delimiter goes on before its upload is let go; the last byte of
 // the body, or the line of the last chunk, not before the last delimiter has come.
-// Errors: http_ambiguous and http_unsupported, of which the fail policy decides; where they pass,
-// the rest of the body does.
+// Errors: http_ambiguous, of which the fail policy decides; where it passes, the rest of the body
+// does.
 // Thread: the owning lcore.
 #pragma once
 

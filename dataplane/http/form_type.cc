@@ -44,7 +44,7 @@ bool take_parameter(std::string_view& rest, Parameter& parameter) {
     if (!rest.starts_with('"')) return false;  // an escape, a blank, or no end
     rest.remove_prefix(1);
   }
-  rest = without_blanks(rest);
+  rest = trimmed(rest);
   return !parameter.value.empty() && (rest.empty() || rest.starts_with(';'));
 }
 
@@ -55,12 +55,12 @@ constexpr FormType kAmbiguousType{FormType::Kind::kAmbiguous, {}};
 FormType form_type(std::string_view value) {
   std::string_view rest = value;
   const std::string_view type = rest.substr(0, rest.find(';'));
-  if (!same_ignoring_case(without_blanks(type), "multipart/form-data")) return {};
+  if (!same_ignoring_case(trimmed(type), "multipart/form-data")) return {};
   if (!contains_ignoring_case(value, kName)) return {};
   rest.remove_prefix(type.size());
   FormType form;
   while (!rest.empty()) {
-    rest = without_blanks(rest.substr(1));  // the semicolon
+    rest = trimmed(rest.substr(1));  // the semicolon
     if (rest.empty()) break;
     Parameter parameter;
     if (!take_parameter(rest, parameter)) return kAmbiguousType;

@@ -45,10 +45,10 @@ bool PartHead::take_line(std::string_view line) {
   const std::string_view name = line.substr(0, colon);
   if (!std::ranges::all_of(name, is_token_character)) return false;
   if (std::ranges::any_of(line, is_control)) return false;
-  const std::string_view value = without_blanks(line.substr(colon + 1));
+  const std::string_view value = trimmed(line.substr(colon + 1));
   if (same_ignoring_case(name, "content-disposition")) {
     is_form_data =
-        same_ignoring_case(without_blanks(value.substr(0, value.find(';'))), "form-data");
+        same_ignoring_case(trimmed(value.substr(0, value.find(';'))), "form-data");
     is_file = contains_ignoring_case(value, "filename");
     file_name.append(file_name_in(value));
     return ++dispositions == 1;

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "dataplane/flow/flow_life.h"
+#include "dataplane/http/chunk_size.h"
 #include "dataplane/http/form_type.h"
 #include "dataplane/http/text.h"
 
@@ -28,12 +29,6 @@ std::optional<ContentCoding> coding_of(const RequestHead& head) {
 // A part of an upload, by the protocol for such (tus).
 bool is_resumed_upload(const RequestHead& head) {
   return same_ignoring_case(trimmed(head.content_type.view()), "application/offset+octet-stream");
-}
-
-// A chunk's size that starts with another digit than 0 is not the last one's.
-bool starts_nonzero_size(Bytes line) {
-  const auto c = std::to_integer<char>(line.front());
-  return (c >= '1' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
 bool usually_has_upload(unsigned method) {

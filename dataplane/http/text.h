@@ -31,7 +31,7 @@ inline bool contains_ignoring_case(std::string_view text, std::string_view part)
 }
 
 // Without the blanks (space, tab) around it.
-inline std::string_view without_blanks(std::string_view value) {
+inline std::string_view trimmed(std::string_view value) {
   constexpr std::string_view kBlanks = " \t";
   const size_t begin = value.find_first_not_of(kBlanks);
   if (begin == std::string_view::npos) return {};

@@ -258,7 +258,7 @@ TEST(Form, WherePolicyLetsAmbiguityPassTheRestDoes) {
   EXPECT_EQ(harness.take_payload(Side::kOrigin), request + kRequest.substr(0, kEnd - 1));
 }
 
-TEST(Form, TooManyPartsAreNotRead) {
+TEST(Form, TooManyPartsAreRefused) {
   Harness harness;
   harness.open();
   std::string body;
@@ -269,9 +269,9 @@ TEST(Form, TooManyPartsAreNotRead) {
     harness.client(at, request.substr(at, 1'400));
     harness.origin(0, "", std::min(at + 1'400, request.size()) - 40);
   }
-  EXPECT_EQ(harness.reason(DataplaneReason::http_unsupported), 1u);
+  EXPECT_EQ(harness.reason(DataplaneReason::http_ambiguous), 1u);
   EXPECT_EQ(harness.engine().forms_in_use(), 0u);
-  EXPECT_EQ(harness.take_payload(Side::kOrigin), request);
+  EXPECT_TRUE(harness.take_payload(Side::kClient).starts_with("HTTP/1.1 403"));
 }
 
 TEST(Form, WithoutRoomItsFailPolicyDecides) {
