@@ -13,8 +13,8 @@ namespace soundgate {
 
 struct RequestSummary {
   std::string request_id, method, host, path, client, uploader;
-  int64_t part = 0;       // its number among the parts of a form, from 1; 0: all of the body
-  std::string file_name;  // of a part
+  int64_t part = 0;         // its number among the parts of a form, from 1; 0: all of the body
+  std::string file_name{};  // of a part
 };
 
 // A block that was certain before all of the upload had come.
