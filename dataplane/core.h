@@ -43,7 +43,7 @@ struct Core {
         heads(sizes.heads),
         forms(sizes.forms),
         uploads(sizes.uploads, lcore_index),
-        mode(configuration.mode) {
+        mode(mirrored() ? Mode::kObserve : configuration.mode) {
     fail_policy.resize(kReasonCount, FailAction::kFlag);
   }
   Core(const Core&) = delete;
@@ -56,6 +56,8 @@ struct Core {
   bool table_full_blocks() const {
     return enforcing() && fail_action(DataplaneReason::flow_table_full) == FailAction::kBlock;
   }
+  // Packets are only seen, as copies: nothing can be held, sent or rewritten.
+  bool mirrored() const { return config.placement != Placement::kInline; }
   bool enforcing() const { return mode.load(std::memory_order_relaxed) == Mode::kEnforce; }
   // Whether this connection may be held back: an upload, or form, keeps the mode that it began in.
   bool is_strict(const Flow& flow) {

@@ -26,14 +26,14 @@ packages=(
   # All rooms: results, std::expected's forerunner.
   libexpected-dev
 
-  # Tests and benchmarks in C++.
-  libgtest-dev libgmock-dev libbenchmark-dev
+  # Tests and benchmarks in C++, and testpmd to compare forwarding with.
+  libgtest-dev libgmock-dev libbenchmark-dev dpdk-dev
 
   # Another reader of HTTP, to compare with.
   libhtp-dev
 
-  # End to end: namespaces, a client, an origin, and what they are looked at with.
-  iproute2 ethtool curl nginx python3 procps tcpdump
+  # End to end: namespaces, two clients, an origin, and what they are looked at with.
+  iproute2 ethtool curl wget nginx python3 procps tcpdump
 
   # Real audio, made into uploads of every kind; Chromaprint 1.5.1 and fpcalc to compare with.
   ffmpeg sox libchromaprint-dev libchromaprint-tools

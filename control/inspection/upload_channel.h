@@ -86,7 +86,7 @@ struct UploadSlot {
   std::mutex mutex;  // of what follows: matcher and recorder, never the lcore
   std::unique_ptr<Recognition> recognition;  // absent while the matcher is at it
   std::optional<EarlyVerdict> early;         // certain, and not stopped: observed
-  bool recognised = false;                   // something of it
+  bool told_candidate = false;               // that there is one: UploadMatcher
   std::optional<Finding> finding;
 };
 

@@ -40,9 +40,11 @@ struct ClientHalf {
   uint64_t fin = kNoOffset;        // where the client's FIN is
   bool fin_held = false;
   bool fin_acknowledged = false;
-  Tick progress{};        // when bytes were last read, or acknowledged by the origin
-  uint16_t window = 0;    // as last advertised, unscaled
-  Timestamps timestamps;  // as last sent
+  Tick progress{};               // when bytes were last read, or acknowledged by the origin
+  uint16_t window = 0;           // as last advertised, unscaled
+  Timestamps timestamps;         // the latest
+  Tick gap_since = Tick::max();  // mirrored: the origin has more than was seen
+  uint64_t gap_at = 0;           // of which this is the first byte
 };
 
 // Origin to client.
@@ -66,6 +68,8 @@ struct MidstreamWatch {
   bool client_seen = false;
   bool origin_seen = false;
   bool keeps_back = false;
+  Tick kept_since{};                // when that one came first
+  bool lowest_is_one_byte = false;  // and may be a keep-alive's
   bool settled = false;  // nothing of the client's is missing in front of what has passed
 };
 

@@ -53,6 +53,33 @@ void free_slot(Core& core, Flow& flow) {
   flow.upload = Flow::kNoUpload;
 }
 
+// When all slots are taken, an upload that hardly comes makes room: whoever holds slots with
+// thousands of slow bodies ends his own. Observing, it only is not inspected any more.
+bool UploadGate::has_slot() {
+  UploadTable& uploads = core_.uploads;
+  if (uploads.live().size() < uploads.count()) return true;
+  for (size_t count = 0; count < kUploadsScannedForRoom; ++count) {
+    const Upload& upload = uploads[uploads.next_in_turn()];
+    if (!upload.slow || upload.phase != UploadPhase::kReceiving) continue;
+    Flow& slow = core_.flows[upload.flow];
+    if (upload.holds) {
+      end_for_room(slow);
+    } else {
+      fail(slow, DataplaneReason::overload);
+    }
+    return true;
+  }
+  return false;
+}
+
+void UploadGate::watch_pace(Flow& flow) {
+  Upload& upload = core_.uploads[flow.upload];
+  if (core_.now.tick - upload.window_began < kUploadPaceWindow) return;
+  upload.slow = flow.client.parsed - upload.window_from < kUploadPaceBytesMin;
+  upload.window_began = core_.now.tick;
+  upload.window_from = flow.client.parsed;
+}
+
 Upload* UploadGate::open(Flow& flow, const RequestHead& head, const Facts& facts) {
   const uint16_t slot = core_.uploads.take();
   if (slot == UploadTable::kNone) return nullptr;
@@ -63,7 +90,8 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, const Facts& facts
   upload.phase = UploadPhase::kReceiving;
   upload.begun = true;
   upload.holds = facts.holds;
-  upload.progress = core_.now.tick;
+  upload.progress = upload.window_began = core_.now.tick;
+  upload.window_from = flow.client.parsed;
   const SinkResult result = tell(flow, head, facts, upload.key);
   upload.wanted = result == SinkResult::kTaken;
   if (result == SinkResult::kOverload) {
@@ -100,7 +128,7 @@ SinkResult UploadGate::tell(const Flow& flow, const RequestHead& head, const Fac
 }
 
 bool UploadGate::has_slot(Flow& flow, const RequestHead& head, const Facts& facts) {
-  if (core_.uploads.live().size() < core_.uploads.count()) return true;
+  if (has_slot()) return true;
   fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload, &head, facts.body_bytes);
   return false;
 }
@@ -141,7 +169,7 @@ void UploadGate::begin_behind(Flow& flow, const Form& form) {
 
 void UploadGate::begin_unchecked(Flow& flow, const RequestHead& head, int64_t body_bytes,
                                  DataplaneReason reason) {
-  if (core_.uploads.live().size() == core_.uploads.count()) {
+  if (!has_slot()) {
     fail_request(flow, flow.requests.heads() - 1, reason, &head, body_bytes);
   } else if (open(flow, head, {.body_bytes = body_bytes, .holds = core_.enforcing()})) {
     fail(flow, reason);
@@ -179,6 +207,11 @@ bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reas
 void UploadGate::end_for_room(Flow& flow) {
   if (flow.upload == Flow::kNoUpload) core_.counters.count(DataplaneReason::overload);
   abort(flow, DataplaneReason::overload);
+  refuser_.reset_both(flow);
+}
+
+void UploadGate::give_up(Flow& flow) {
+  abort(flow, DataplaneReason::client_gone);
   refuser_.reset_both(flow);
 }
 
@@ -270,11 +303,6 @@ bool UploadGate::loosen_delimiter(Flow& flow) {
     return false;
   form->delimiter = flow.client.parsed;
   return true;
-}
-
-void UploadGate::cut_off(Flow& flow) {
-  abort(flow, DataplaneReason::client_gone);
-  refuser_.reset_both(flow);
 }
 
 }  // namespace soundgate

@@ -36,7 +36,11 @@ class UploadGate {
   // Both ends are reset, so that others find room.
   void end_for_room(Flow& flow);
 
+  // The upload will never be whole, and what is held of it must not get through: likewise.
+  void give_up(Flow& flow);
+
   // For flows whose upload is in the phase kReceiving.
+  void watch_pace(Flow& flow);
   void append(Flow& flow, Bytes body);
   void complete(Flow& flow);
 
@@ -54,9 +58,6 @@ class UploadGate {
   // go.
   bool loosen_delimiter(Flow& flow);
 
-  // Both ends are reset: the client has left, and what it leaves behind may not go on.
-  void cut_off(Flow& flow);
-
   // How far the client's bytes may go to the origin. (kNoOffset: all.)
   uint64_t limit(const Flow& flow) const;
 
@@ -68,6 +69,7 @@ class UploadGate {
     ContentCoding coding = ContentCoding::kNone;
     const MultipartReader* form = nullptr;  // of whose part in progress it is
   };
+  bool has_slot();
   bool has_slot(Flow& flow, const RequestHead& head, const Facts& facts);
   Upload* open(Flow& flow, const RequestHead& head, const Facts& facts);
   SinkResult tell(const Flow& flow, const RequestHead& head, const Facts& facts, UploadKey key);

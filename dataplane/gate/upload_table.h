@@ -42,6 +42,11 @@ struct Upload {
   BodyKind kind = BodyKind::kPlain;
   Tick progress{};  // when its last byte in order came; deadlines count from here
 
+  // Its pace, while it is received: whether so little came in the last window that it makes room.
+  Tick window_began{};
+  uint64_t window_from = 0;  // the offset that it had been read up to
+  bool slow = false;
+
   // The tail.
   uint64_t tail = kNoOffset;         // with a length: where it starts
   uint64_t chunk_limit = kNoOffset;  // chunked: up to here it cannot be the last chunk
@@ -78,12 +83,15 @@ class UploadTable {
   Upload& operator[](uint16_t slot) { return uploads_[slot]; }
   size_t count() const { return uploads_.size(); }
   std::span<const uint16_t> live() const { return {live_.data(), live_count_}; }
+  // One slot in use after the other, round and round; of a table that has some.
+  uint16_t next_in_turn() { return live_[++turn_ % live_count_]; }
 
  private:
   std::vector<Upload> uploads_;
   std::vector<uint16_t> live_;      // slots: first those in use, then those that are free
   std::vector<uint16_t> place_of_;  // of each slot in live_
   size_t live_count_ = 0;
+  size_t turn_ = 0;
   uint64_t keys_made_ = 0;
   uint64_t lcore_bits_;
 };

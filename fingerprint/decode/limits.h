@@ -37,6 +37,10 @@ inline constexpr uint64_t kCopyBytesMax = kBlockBytes;
 inline constexpr uint64_t kFreeBacklogBytes = size_t{256} << 10;
 inline constexpr size_t kHelpersAskedMax = 8;  // workers, whether they are free
 
+// Before anything is decoded a worker looks whether packets are known, which are the first 4 KiB of
+// them, and their beginnings. Where so much stands before those it does not wait to see them.
+inline constexpr uint64_t kScoutedBytesMax = size_t{4} << 20;
+
 // A sleeping worker is woken when this much of a stream is new, or when its end is known: a wake-up
 // costs as much as decoding a packet.
 inline constexpr uint64_t kWakeBytes = size_t{16} << 10;

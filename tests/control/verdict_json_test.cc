@@ -77,7 +77,17 @@ TEST(VerdictJson, Values) {
   EXPECT_EQ(json["coverage"]["share"], 1.0);
   EXPECT_TRUE(json["gate"].is_null());
   EXPECT_EQ(json["decode"],
-            Json::parse(R"({"outcome":"decoded","format":null,"codec":null,"exact":false})"));
+            Json::parse(R"({"outcome":"decoded","format":null,"codec":null,"exact":false,
+                            "exact_by":null})"));
+}
+
+TEST(VerdictJson, SaysWhatWasKnown) {
+  Decision decision = sample();
+  decision.decode->exact = true;
+  EXPECT_EQ(verdict_json(decision)["decode"]["exact_by"], "bytes");
+  decision.decode->exact_packets = true;
+  EXPECT_EQ(verdict_json(decision)["decode"]["exact"], true);
+  EXPECT_EQ(verdict_json(decision)["decode"]["exact_by"], "packets");
 }
 
 TEST(VerdictJson, MetadataDoesNotReplaceTheReferencesOwnNames) {

@@ -43,6 +43,8 @@ class Coded final : public StreamContext {
   void checkpoint() override {}
   bool has_cpu_left() const override { return true; }
   void emit(int, uint32_t, std::span<const Item>) override {}
+  void begin_again() override {}
+  bool is_all_kept() const override { return false; }
   ProbeSettings probes() const override { return {}; }
   CoverageSettings coverage() const override { return {}; }
   Division division() const override { return {}; }

@@ -74,8 +74,12 @@ std::string request_bytes(const PlannedUpload& upload, Random& random) {
 }
 
 HttpClient::HttpClient(TcpPeer& tcp, std::vector<PlannedUpload> uploads, bool pipelines,
-                       Random& random)
-    : tcp_(tcp), uploads_(std::move(uploads)), pipelines_(pipelines), random_(random) {}
+                       bool half_closes, Random& random)
+    : tcp_(tcp),
+      uploads_(std::move(uploads)),
+      pipelines_(pipelines),
+      half_closes_(half_closes),
+      random_(random) {}
 
 void HttpClient::send_next() {
   const PlannedUpload& upload = uploads_[sent_count_++];
@@ -101,6 +105,7 @@ void HttpClient::act() {
   while (sent_count_ < uploads_.size() && (pipelines_ || responses_.size() == sent_count_)) {
     send_next();
   }
+  if (half_closes_ && sent_count_ == uploads_.size()) tcp_.close();
 }
 
 void HttpClient::read_responses() {

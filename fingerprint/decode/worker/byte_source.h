@@ -44,6 +44,13 @@ class ByteSource {
     return slot_.flags.load(std::memory_order_acquire) & Slot::kFinished;
   }
   bool is_put_off() const { return decode::is_put_off(slot_, generation_); }
+  bool is_dropped() const { return decode::is_dropped(slot_, generation_); }
+  // What is all there needs no more room, and will soon give back what it has.
+  bool must_let_go() const {
+    const uint32_t flags = slot_.flags.load(std::memory_order_acquire);
+    return (flags & Slot::kLetGo) && !(flags & Slot::kFinished);
+  }
+  uint64_t packets_answer() const { return slot_.packets_answer.load(std::memory_order_acquire); }
   int64_t size_bytes() const {
     return unpack_size(slot_.size_bytes.load(std::memory_order_relaxed));
   }

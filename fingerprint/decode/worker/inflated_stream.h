@@ -34,6 +34,8 @@ class InflatedStream final : public StreamContext {
   void emit(int view, uint32_t first_item, std::span<const Item> items) override {
     coded_.emit(view, first_item, items);
   }
+  void begin_again() override {}  // it goes on only: what came out before is gone
+  bool is_all_kept() const override { return false; }
   ProbeSettings probes() const override { return coded_.probes(); }
   CoverageSettings coverage() const override { return coded_.coverage(); }
   Division division() const override { return coded_.division(); }

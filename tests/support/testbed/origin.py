@@ -15,7 +15,7 @@ user root;
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/nginx-error.log info;
-events {{ worker_connections 512; }}
+events {{ worker_connections 2048; }}
 http {{
   log_format uploads '$http_x_request_id $request_method $uri $status $request_length';
   access_log {folder}/nginx-access.log uploads;
