@@ -173,7 +173,9 @@ TEST_F(Exact, WhatIsShorterThanAnnouncedIsNotWhole) {
   const Heard again = decode(bytes, std::ssize(bytes));
   EXPECT_TRUE(again.end.exact);
   expect_same(again, first);
-  EXPECT_FALSE(decode(bytes).end.exact);
+  EXPECT_FALSE(first.end.exact_packets);
+  EXPECT_FALSE(again.end.exact_packets);
+  EXPECT_TRUE(decode(bytes).end.exact_packets);  // its bytes are known with their size only
   EXPECT_EQ(decode(bytes, std::ssize(bytes) + 1).end.outcome, DecodeOutcome::truncated);
 }
 

@@ -136,6 +136,7 @@ TEST_F(Supervision, AWorkerThatInventsItemsIsNotBelievedForLong) {
 // The other worker does not believe it.
 TEST_F(Supervision, AWorkerCannotSpeakForWhatAnotherDecodes) {
   options_.known_bytes_max = size_t{16} << 20;
+  options_.burst_bytes = 0;  // what several share is not remembered
   start(2);
   const Bytes target = read_file(encode(make_music(20, 21), "-c:a flac", "a.flac"));
   Bytes poison = faulty("POISONER");
