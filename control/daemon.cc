@@ -40,7 +40,9 @@ Result<void> Daemon::open_store() {
   auto mode = ModeSwitch::remembered(*decisions_, config_.mode);
   if (!mode) return tl::unexpected(mode.error());
   mode_at_start_ = *mode;
-  return {};
+  drain_ = std::make_unique<DrainSwitch>(intake_);
+  skips_ = std::make_unique<SkipBook>(*decisions_, intake_);
+  return skips_->load();
 }
 
 Result<void> Daemon::start_decoders() {
@@ -97,6 +99,7 @@ Result<void> Daemon::start_packets() {
   if (!config_.dataplane) return {};
   DataplaneConfig packets = *config_.dataplane;
   packets.mode = mode_at_start_.mode;
+  packets.intake = intake_;
   std::random_device entropy;
   const bool refused_blocks =
       config_.fail_policy.of(DecodeOutcome::decoder_overload) == FailAction::kBlock;
@@ -123,9 +126,24 @@ void Daemon::serve() {
   services_->decoders = decoders_.get();
   services_->recorder = recorder_.get();
   services_->dataplane = dataplane_.get();
+  if (dataplane_) services_->drain = drain_.get();
+  services_->skips = skips_.get();
   services_->started = std::chrono::system_clock::now();
   add_routes(router_, *services_);
   server_->replace(router_);
+}
+
+void Daemon::drain(const std::string& reason) {
+  if (dataplane_) drain_->set(true, "soundgated", reason);
+}
+
+// The recorder knows of an upload a little after the lcore, and until its row is made.
+bool Daemon::has_uploads_in_flight() const {
+  if (!dataplane_) return false;
+  const DataplaneCounters counters = dataplane_->counters();
+  const uint64_t ended =
+      counters.uploads_released + counters.uploads_blocked + counters.uploads_aborted;
+  return counters.uploads_begun > ended || recorder_->counters().uploads_in_flight > 0;
 }
 
 Daemon::~Daemon() {

@@ -12,6 +12,7 @@
 #include "control/api/http_server.h"
 #include "control/api/services.h"
 #include "control/config/config.h"
+#include "control/drain_switch.h"
 #include "control/inspection/bank_probes.h"
 #include "control/inspection/file_decoder.h"
 #include "control/inspection/lcore_sink.h"
@@ -20,6 +21,7 @@
 #include "control/inspection/recorder.h"
 #include "control/inspection/upload_matcher.h"
 #include "control/mode_switch.h"
+#include "control/skip_book.h"
 
 namespace soundgate {
 
@@ -27,6 +29,10 @@ class Daemon {
  public:
   static Result<std::unique_ptr<Daemon>> start(const Config& config);
   ~Daemon();  // stops: socket, packets, decoders, records
+
+  // New uploads pass unchecked from here on, so that those in flight can come to their end.
+  void drain(const std::string& reason);
+  bool has_uploads_in_flight() const;
 
  private:
   explicit Daemon(const Config& config) : config_(config) {}
@@ -52,6 +58,9 @@ class Daemon {
   std::mutex closer_mutex_;
   DecoderPool* closer_ = nullptr;  // decoders_, while matchers may ask them to look closer
   ModeRecord mode_at_start_;
+  const std::shared_ptr<Intake> intake_ = std::make_shared<Intake>();
+  std::unique_ptr<DrainSwitch> drain_;
+  std::unique_ptr<SkipBook> skips_;
   std::unique_ptr<Dataplane> dataplane_;
   std::unique_ptr<ModeSwitch> mode_;
   std::unique_ptr<Services> services_;

@@ -61,6 +61,17 @@ class StartTimeout {
   std::jthread thread_;  // last: it uses the others
 };
 
+// Uploads in flight come to their end, as far as time allows. Another signal ends it at once.
+void drain(Daemon& daemon, std::chrono::milliseconds time_max, const sigset_t& signals) {
+  constexpr timespec kPeriod{0, 20'000'000};
+  const auto deadline = std::chrono::steady_clock::now() + time_max;
+  if (time_max.count() == 0 || !daemon.has_uploads_in_flight()) return;
+  daemon.drain("it is being stopped");
+  while (daemon.has_uploads_in_flight() && std::chrono::steady_clock::now() < deadline) {
+    if (sigtimedwait(&signals, nullptr, &kPeriod) > 0) return;
+  }
+}
+
 int serve(const Config& config) {
   const sigset_t signals = block_stop_signals();
   set_log_level(config.log_level);
@@ -80,6 +91,7 @@ int serve(const Config& config) {
   sigwait(&signals, &signal);
   sd_notify(0, "STOPPING=1");
   log(LogLevel::kInfo, "stopping", {{"signal", std::to_string(signal)}});
+  drain(**daemon, config.drain_max, signals);
   daemon->reset();
   log(LogLevel::kInfo, "stopped");
   return 0;

@@ -9,6 +9,7 @@
 #include "dataplane/counters.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/flow/flow_table.h"
+#include "dataplane/gate/intake.h"
 #include "dataplane/gate/upload_table.h"
 #include "dataplane/http/head_pool.h"
 #include "dataplane/http/inspect_rules.h"
@@ -40,6 +41,7 @@ struct Core {
         buffers(sizes.buffers),
         heads(sizes.heads),
         uploads(sizes.uploads, lcore_index),
+        index(lcore_index),
         mode(configuration.mode) {
     fail_policy.resize(kReasonCount, FailAction::kFlag);
   }
@@ -75,6 +77,7 @@ struct Core {
   UploadTable uploads;
   SegmentWriter writer;
   CoreCounters counters;
+  const unsigned index;  // of the lcore
   std::atomic<Mode> mode;
   Now now;
 };

@@ -27,6 +27,8 @@ struct InspectRule {
   int64_t body_bytes_min = 0;        // smaller bodies pass unseen
 };
 
+class Intake;  // dataplane/gate/intake.h
+
 enum class MidstreamPolicy : uint8_t { kResync, kReset, kPass };
 
 struct DataplaneConfig {
@@ -49,6 +51,8 @@ struct DataplaneConfig {
   MidstreamPolicy midstream = MidstreamPolicy::kResync;
   // What happens to an upload for each reason, indexed by DataplaneReason.
   std::vector<FailAction> fail_policy;  // empty: the defaults of reasons.def
+  // What the operator says of new uploads, while packets flow; null: that all are inspected.
+  std::shared_ptr<Intake> intake;
 };
 
 std::vector<FailAction> default_fail_policy();

@@ -48,6 +48,11 @@ inline constexpr size_t kFirstLineBytesMax = 256;  // looked at to tell odd HTTP
 inline constexpr uint32_t kRequestsOutstandingMax = 64;
 inline constexpr uint64_t kBodyBytesMax = uint64_t{1} << 62;  // longer ones are http_ambiguous
 
+// What is said from outside about new uploads.
+inline constexpr size_t kLcoresMax = 64;  // that may ask
+inline constexpr size_t kSkipsMax = 256;
+inline constexpr size_t kSkipTextBytesMax = 253;  // as long as a host may be
+
 // Uploads.
 inline constexpr size_t kUploadsMax = 4'096;
 inline constexpr auto kTailStallMax = 10s;  // with part of the tail held and nothing more coming

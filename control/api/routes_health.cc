@@ -27,6 +27,9 @@ Result<ApiResponse> readyz(const Services& services) {
 }  // namespace
 
 std::string why_not_ready(const Services& services) {
+  if (services.drain != nullptr && services.drain->current().draining) {
+    return "it is being drained: new uploads pass unchecked";
+  }
   if (services.decoders == nullptr) return "";
   const auto workers = services.decoders->status().workers;
   const bool decodes = std::any_of(workers.begin(), workers.end(),
@@ -58,6 +61,8 @@ void add_routes(Router& router, const Services& services) {
   add_scan_routes(router, services);
   add_decision_routes(router, services);
   add_status_routes(router, services);
+  add_upload_routes(router, services);
+  add_traffic_routes(router, services);
   add_health_routes(router, services);
 }
 

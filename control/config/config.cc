@@ -211,6 +211,9 @@ class Reader {
     int64_t hold_max_ms = packets_.hold_max.count();
     s.integer("hold_max_ms", hold_max_ms, 1, kHoldMsMax);
     packets_.hold_max = std::chrono::milliseconds(hold_max_ms);
+    int64_t drain_ms_max = config_.drain_max.count();
+    s.integer("drain_ms_max", drain_ms_max, 0, kHoldMsMax);
+    config_.drain_max = std::chrono::milliseconds(drain_ms_max);
     s.integer("tail_bytes", packets_.tail_bytes, 1, kTailBytesMax);
   }
 

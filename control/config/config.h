@@ -47,6 +47,7 @@ struct Config {
   double probes_cpu_share = ProbeSettings{}.cpu_share;  // of what decoding costs
   int index_keep_days = 7;                              // what was removed can be rolled back to
   DecisionLimits decisions;
+  std::chrono::milliseconds drain_max{5000};  // for uploads in flight, once it is to stop
   std::string log_level = "info";
 
   std::string policy_version = "default";  // changes with what the file says

@@ -64,6 +64,9 @@ class Recorder {
   void verdict_ready(uint64_t tag);       // called by the matcher
   void trouble(const std::string& what);  // with the decoders, for the log; by their collector
   std::vector<UploadInFlight> in_flight() const;
+  // An operator's decision to let it go, unchecked. kNotFound: it is not in flight; kConflict:
+  // nothing of it is held, since it is observed.
+  Result<UploadInFlight> release(const std::string& upload_id, const std::string& by);
   RecorderCounters counters() const;
 
  private:
@@ -75,6 +78,8 @@ class Recorder {
   void record(size_t lcore_index, uint16_t slot_index, bool last);
   void count(const Decision& decision, int64_t body_bytes);
   void free_slot(size_t lcore_index, uint16_t slot_index);
+  static Result<UploadInFlight> let_go(UploadChannel& channel, UploadSlot& slot,
+                                       const UploadTrail& trail, const std::string& by);
   void log_troubles();
   void make_rows();
   void write_pending();

@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "control/decisions/decision.h"
@@ -86,6 +87,7 @@ struct UploadSlot {
   std::optional<EarlyVerdict> early;         // certain, and not stopped: observed
   bool recognised = false;                   // something of it
   std::optional<Finding> finding;
+  std::string released_by;  // the operator who let it go, or ""
 };
 
 struct UploadEvent {

@@ -98,7 +98,18 @@ SinkResult UploadGate::tell(const Flow& flow, const RequestHead& head, int64_t b
   return core_.sink.begin(start);
 }
 
+// What the operator says of new uploads comes first.
+DataplaneReason UploadGate::reason_to_pass(const Flow& flow, const RequestHead& head) {
+  if (!core_.config.intake) return DataplaneReason::kNone;
+  const std::string_view host = effective_host(head.target.view(), head.host.view());
+  return core_.config.intake->reason_to_pass(core_.index, flow.key, host, core_.now.wall);
+}
+
 void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind) {
+  if (const auto reason = reason_to_pass(flow, head); reason != DataplaneReason::kNone) {
+    begin_unchecked(flow, head, body_bytes, reason);
+    return;
+  }
   if (core_.uploads.live().size() == core_.uploads.count()) {
     fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload, &head, body_bytes);
     return;
@@ -200,7 +211,10 @@ void UploadGate::decide(Flow& flow, const GateDecision& decision) {
   const bool open =
       upload.phase == UploadPhase::kReceiving || upload.phase == UploadPhase::kComplete;
   if (!open || !upload.holds) return;
-  if (decision.block) {
+  if (decision.unchecked != DataplaneReason::kNone) {
+    core_.counters.count(decision.unchecked);
+    close(flow, GateOutcome::kReleasedUnasked, decision.unchecked);
+  } else if (decision.block) {
     refuser_.start(flow, GateOutcome::kBlocked, DataplaneReason::kNone, decision.upload_id);
   } else if (upload.kind != BodyKind::kPlain) {
     fail(flow, DataplaneReason::http_unsupported);  // of what was inside, nothing is known

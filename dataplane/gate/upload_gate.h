@@ -46,6 +46,7 @@ class UploadGate {
   uint64_t limit(const Flow& flow) const;
 
  private:
+  DataplaneReason reason_to_pass(const Flow& flow, const RequestHead& head);
   Upload* open(Flow& flow, const RequestHead& head, int64_t body_bytes);
   SinkResult tell(const Flow& flow, const RequestHead& head, int64_t body_bytes, UploadKey key);
   void close(Flow& flow, GateOutcome outcome, DataplaneReason reason);

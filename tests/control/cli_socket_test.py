@@ -389,6 +389,9 @@ class SocketTest(Contract):
 
     def test_uploads_list(self):
         self.assertEqual(self.run_json("uploads", "list"), [])
+        for verb in ("show", "release"):
+            _, err = self.run_cli("uploads", verb, "01ABC", exit=3)
+            self.one_message(err, "01ABC")
 
 
 del Contract  # or it would run on its own, too

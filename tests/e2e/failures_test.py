@@ -150,8 +150,9 @@ class Neighbours(DecoderCase):
 
 
 class Restart(e2e.TestbedCase):
-    """Soundgate goes away under an upload and comes back."""
+    """Soundgate goes away under an upload, which it does not wait for, and comes back."""
 
+    options = {"settings": {"gate": {"hold_max_ms": 20000, "drain_ms_max": 0}}}
     reference, = e2e.tracks(1, ("wesnoth",))
     other, = e2e.tracks(1, ("btanks",))
 
