@@ -40,6 +40,7 @@ Result<void> Daemon::open_store() {
   auto mode = ModeSwitch::remembered(*decisions_, config_.mode);
   if (!mode) return tl::unexpected(mode.error());
   mode_at_start_ = *mode;
+  bypass_ = std::make_unique<Bypass>(config_.bypass, *decisions_);
   drain_ = std::make_unique<DrainSwitch>(intake_);
   skips_ = std::make_unique<SkipBook>(*decisions_, intake_);
   return skips_->load();
@@ -115,6 +116,13 @@ Result<void> Daemon::start_packets() {
   if (packets.inspect.empty()) {
     log(LogLevel::kWarn, "nothing_inspected", {{"why", "the configuration has no [[inspect]]"}});
   }
+  // Last of all, so that packets go round for as short a time as can be.
+  if (auto ours = bypass_->take_over(
+          {kernel_interface(packets.client_port), kernel_interface(packets.origin_port)});
+      !ours) {
+    return ours;
+  }
+  if (bypass_->is_configured()) dataplane_->discard_received();
   dataplane_->start();
   return {};
 }
@@ -128,6 +136,7 @@ void Daemon::serve() {
   services_->dataplane = dataplane_.get();
   if (dataplane_) services_->drain = drain_.get();
   services_->skips = skips_.get();
+  if (dataplane_ && bypass_->is_configured()) services_->bypass = bypass_.get();
   services_->started = std::chrono::system_clock::now();
   add_routes(router_, *services_);
   server_->replace(router_);
@@ -150,6 +159,7 @@ Daemon::~Daemon() {
   if (index_) index_->stop_long_work();  // somebody may wait for it at the socket
   if (server_) server_->stop();
   if (dataplane_) dataplane_->stop();
+  if (bypass_) bypass_->hand_over();  // what follows takes its time
   {
     const std::lock_guard lock(closer_mutex_);
     closer_ = nullptr;

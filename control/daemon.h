@@ -11,6 +11,7 @@
 
 #include "control/api/http_server.h"
 #include "control/api/services.h"
+#include "control/bypass.h"
 #include "control/config/config.h"
 #include "control/drain_switch.h"
 #include "control/inspection/bank_probes.h"
@@ -59,6 +60,7 @@ class Daemon {
   DecoderPool* closer_ = nullptr;  // decoders_, while matchers may ask them to look closer
   ModeRecord mode_at_start_;
   const std::shared_ptr<Intake> intake_ = std::make_shared<Intake>();
+  std::unique_ptr<Bypass> bypass_;
   std::unique_ptr<DrainSwitch> drain_;
   std::unique_ptr<SkipBook> skips_;
   std::unique_ptr<Dataplane> dataplane_;

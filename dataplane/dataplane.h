@@ -81,6 +81,8 @@ class Dataplane {
                                                                       const MakeSink& make_sink);
   virtual ~Dataplane() = default;  // stops
 
+  // Before start(): packets that came while somebody else forwarded them are forgotten.
+  virtual void discard_received() = 0;
   virtual void start() = 0;  // packets flow from here on
   // Uploads in flight are closed with the reason shutdown; held packets follow the fail policy.
   virtual void stop() = 0;

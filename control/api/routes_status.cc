@@ -113,6 +113,17 @@ Json drain_json(const Services& services) {
           {"uploads_in_flight", in_flight}};
 }
 
+Json bypass_json(const Services& services) {
+  if (services.bypass == nullptr) return nullptr;
+  const auto latest = services.decisions.bypasses(1);
+  const bool any = latest && !latest->empty();
+  const Json ended = any && latest->back().ended ? Json(iso8601(*latest->back().ended)) : Json();
+  return {{"watched", services.bypass->is_watched()},
+          {"last_began", any ? Json(iso8601(latest->back().began)) : Json()},
+          {"last_ended", ended},
+          {"last_cause", any ? Json(latest->back().cause) : Json()}};
+}
+
 Json decisions_json(const DecisionCounts& counts) {
   return {
       {"count", counts.all}, {"pass", counts.pass}, {"flag", counts.flag}, {"block", counts.block}};
@@ -127,6 +138,7 @@ Result<ApiResponse> status(const Services& services) {
   json["ready"] = why_not_ready(services).empty();
   json["mode"] = mode_json(services.mode.current());
   json["drain"] = drain_json(services);
+  json["bypass"] = bypass_json(services);
   json["skips"] = services.skips != nullptr ? services.skips->in_force().size() : 0;
   json["dataplane"] = dataplane_json(services.dataplane);
   json["uploads"] = uploads_json(services.recorder);

@@ -3,6 +3,7 @@
 
 #include "control/api/router.h"
 #include "control/api/services.h"
+#include "control/limits.h"
 #include "control/text.h"
 
 namespace soundgate {
@@ -24,6 +25,23 @@ Json skip_json(const SkipRecord& skip) {
           {"until", iso8601(skip.until)},
           {"by", skip.by},
           {"reason", skip.reason}};
+}
+
+Json bypass_json(const BypassRecord& bypass) {
+  return {{"began", iso8601(bypass.began)},
+          {"ended", bypass.ended ? Json(iso8601(*bypass.ended)) : Json(nullptr)},
+          {"seconds",
+           bypass.ended ? Json(std::chrono::duration<double>(*bypass.ended - bypass.began).count())
+                        : Json(nullptr)},
+          {"cause", bypass.cause}};
+}
+
+Result<ApiResponse> list_bypasses(const Services& services) {
+  const auto bypasses = services.decisions.bypasses(kBypassesListMax);
+  if (!bypasses) return tl::unexpected(bypasses.error());
+  Json list = Json::array();
+  for (const BypassRecord& bypass : *bypasses) list.push_back(bypass_json(bypass));
+  return json_response({{"bypasses", std::move(list)}});
 }
 
 // "" where there is none.
@@ -104,6 +122,9 @@ Result<ApiResponse> remove_skip(const Services& services, const ApiCall& call) {
 
 void add_traffic_routes(Router& router, const Services& services) {
   const Services* s = &services;
+  router.add({"GET", "/v1/bypasses", Role::kViewer, {}, [s](const ApiCall&) {
+                return list_bypasses(*s);
+              }});
   router.add(
       {"GET", "/v1/drain", Role::kViewer, {}, [s](const ApiCall&) { return get_drain(*s); }});
   router.add({"PUT", "/v1/drain", Role::kOperator, {}, [s](const ApiCall& c) {

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "control/bypass.h"
 #include "control/config/config.h"
 #include "control/decisions/decision_store.h"
 #include "control/drain_switch.h"
@@ -34,6 +35,7 @@ struct Services {
   const Dataplane* dataplane = nullptr;
   DrainSwitch* drain = nullptr;
   SkipBook* skips = nullptr;
+  const Bypass* bypass = nullptr;
   WallTime started{};
 };
 

@@ -58,6 +58,16 @@ void print_decoders(const Json& decoders) {
                        short_duration(number_field(decoders, "decoded_seconds")) + " of audio");
 }
 
+void print_bypass(const Json& bypass) {
+  if (!bypass.is_object()) return;
+  std::string text =
+      bypass.value("watched", false) ? "ready" : "NOT WATCHED: start soundgate-bypass";
+  if (const std::string last = field(bypass, "last_ended"); !last.empty()) {
+    text += ", last until " + last + " (" + field(bypass, "last_cause") + ")";
+  }
+  line("bypass", text);
+}
+
 void print_status(const Json& status) {
   line("soundgate", field(status, "version") + ", pid " + field(status, "pid") + ", up " +
                         short_duration(number_field(status, "uptime_seconds")));
@@ -67,6 +77,7 @@ void print_status(const Json& status) {
     line("draining", "new uploads pass unchecked, since " + field(drain, "since") + ", by " +
                          field(drain, "by") + ": " + field(drain, "reason"));
   }
+  print_bypass(status.value("bypass", Json()));
   if (const double skips = number_field(status, "skips"); skips > 0) {
     line("skips", count(status, "skips") + " (soundgate skip list)");
   }

@@ -1,4 +1,4 @@
-// soundgate drain, undrain, skip: what passes uninspected because an operator says so.
+// soundgate drain, undrain, skip, bypass: what passes uninspected, and since when.
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -80,6 +80,21 @@ Result<int> undrain(const Invocation& invocation) {
   } else {
     print_line(drain_text(*record));
   }
+  return 0;
+}
+
+Result<int> list_bypasses(const Invocation& invocation) {
+  auto backend = invocation.open();
+  if (!backend) return tl::unexpected(backend.error());
+  const auto bypasses = (*backend)->call({.method = "GET", .path = {"v1", "bypasses"}});
+  if (!bypasses) return tl::unexpected(bypasses.error());
+  Table table({"BEGAN", "ENDED", "FOR", "CAUSE"});
+  for (const Json& bypass : bypasses->at("bypasses")) {
+    if (invocation.json) print_json(bypass);
+    table.add({field(bypass, "began"), field(bypass, "ended"),
+               short_duration(number_field(bypass, "seconds")), field(bypass, "cause")});
+  }
+  if (!invocation.json) table.print();
   return 0;
 }
 

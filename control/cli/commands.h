@@ -74,6 +74,8 @@ struct DrainOptions {
 Result<int> drain(const Invocation& invocation, const DrainOptions& options);
 Result<int> undrain(const Invocation& invocation);
 
+Result<int> list_bypasses(const Invocation& invocation);
+
 struct SkipOptions {
   std::string what, until, reason;
 };

@@ -219,6 +219,8 @@ class Grammar {
     add_text(*drain_command, "--wait", drain_.wait,
              "So long (30s) for uploads in flight; exit 6 where some are left");
     add(app_, "undrain", "Inspect new uploads again", undrain);
+    CLI::App& bypass = add_group("bypass", "When packets went round Soundgate");
+    add(bypass, "list", "The latest times, newest last", list_bypasses);
     CLI::App& skips = add_group("skip", "Clients and hosts that pass uninspected for a while");
     CLI::App* add_command = add(skips, "add", "Let one pass", skip_, add_skip);
     add_text(*add_command, "WHAT", skip_.what, "A network (192.0.2.0/24) or a host (*.example.org)")

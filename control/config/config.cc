@@ -94,6 +94,7 @@ class Reader {
       s.word("midstream", "\"resync\", \"reset\" or \"pass\"",
              [&](const std::string& word) { return parse_midstream(word, packets_.midstream); });
     });
+    section("bypass", [&](TomlSection& s) { read_bypass(s); });
     read_fail_policy();
     section("decoder", [&](TomlSection& s) { read_decoder(s); });
     section("match", [&](TomlSection& s) {
@@ -215,6 +216,17 @@ class Reader {
     s.integer("drain_ms_max", drain_ms_max, 0, kHoldMsMax);
     config_.drain_max = std::chrono::milliseconds(drain_ms_max);
     s.integer("tail_bytes", packets_.tail_bytes, 1, kTailBytesMax);
+  }
+
+  void read_bypass(TomlSection& s) {
+    std::string lock, journal;
+    s.text("lock", lock);
+    s.text("journal", journal);
+    config_.bypass = {lock, journal};
+    if (lock.empty() != journal.empty()) {
+      const char* given = lock.empty() ? "journal" : "lock";
+      s.fail(given, *s.get(given), "bypass.lock and bypass.journal go together");
+    }
   }
 
   void read_block(TomlSection& s) {

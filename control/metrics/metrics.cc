@@ -2,6 +2,7 @@
 
 #include "control/metrics/prometheus_text.h"
 #include "control/policy/fail_policy.h"
+#include "control/text.h"
 #include "control/version.h"
 
 namespace soundgate {
@@ -132,6 +133,27 @@ void write_index(PrometheusText& out, const IndexStatus& status) {
              number(status.complaint_count));
 }
 
+void write_switches(PrometheusText& out, const Services& services) {
+  if (services.drain != nullptr) {
+    out.single("draining", "gauge", "1: new uploads pass unchecked, an operator drains.",
+               services.drain->current().draining ? 1 : 0);
+  }
+  if (services.skips != nullptr) {
+    out.single("skips", "gauge", "Clients and hosts that pass uninspected for a while.",
+               number(services.skips->in_force().size()));
+  }
+  if (services.bypass != nullptr) {
+    out.single("bypass_watched", "gauge",
+               "1: packets go round where soundgated ends, 0: nothing would see to it.",
+               services.bypass->is_watched() ? 1 : 0);
+    const auto latest = services.decisions.bypasses(1);
+    const bool ended = latest && !latest->empty() && latest->back().ended;
+    out.single("bypass_last_end_timestamp_seconds", "gauge",
+               "When packets last went round, 0: never.",
+               ended ? epoch_seconds(*latest->back().ended) : 0);
+  }
+}
+
 }  // namespace
 
 std::string metrics_text(const Services& services) {
@@ -140,6 +162,7 @@ std::string metrics_text(const Services& services) {
   out.sample(1, {{"version", kVersion}});
   const bool enforce = services.mode.current().mode == Mode::kEnforce;
   out.single("mode_enforce", "gauge", "1: verdicts are enforced, 0: observed.", enforce ? 1 : 0);
+  write_switches(out, services);
   if (services.dataplane != nullptr) write_dataplane(out, services.dataplane->counters());
   if (services.recorder != nullptr) write_verdicts(out, services.recorder->counters());
   if (services.decoders != nullptr) {

@@ -2,6 +2,7 @@
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 
+#include <array>
 #include <random>
 
 #include "dataplane/dataplane.h"
@@ -25,6 +26,17 @@ HashSeed random_seed() {
 DataplaneCounters::Port port_counters(const PortCounters& counters) {
   return {counters.received_packets.get(), counters.received_bytes.get(),
           counters.sent_packets.get(), counters.sent_bytes.get(), counters.dropped_packets.get()};
+}
+
+// What a port has by now: a ring, and at most as much again that comes meanwhile.
+void discard(EthdevPort& port) {
+  constexpr size_t kBurstsMax = 2 * kPackets / kBurstFrames;
+  std::array<rte_mbuf*, kBurstFrames> burst;
+  for (size_t i = 0; i < kBurstsMax; ++i) {
+    const uint16_t count = port.receive(burst);
+    if (count == 0) return;
+    rte_pktmbuf_free_bulk(burst.data(), count);
+  }
 }
 
 class DpdkDataplane final : public Dataplane {
@@ -53,6 +65,10 @@ class DpdkDataplane final : public Dataplane {
     return {};
   }
 
+  void discard_received() override {
+    discard(client_);
+    discard(origin_);
+  }
   void start() override { loop_->start(*engine_); }
   void stop() override {
     if (loop_) loop_->stop();

@@ -16,7 +16,7 @@ _soundgate() {
   local actions="allow track label demote hold_review block"
   local -A verbs=(
     [bank]="create set list pause resume export delete" [item]="list show remove suppress restore"
-    [decisions]="list show" [index]="status rollback verify merge" [uploads]="list show release" [skip]="add list remove" [config]="check"
+    [decisions]="list show" [index]="status rollback verify merge" [uploads]="list show release" [skip]="add list remove" [bypass]="list" [config]="check"
   )
   local command="" verb="" i
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -40,7 +40,7 @@ _soundgate() {
       --request-id | --min-seconds | --for | --wait) return ;;
     *)
       if [[ -z $command ]]; then
-        words="scan enroll bank item index backup decisions uploads drain undrain skip mode status config"
+        words="scan enroll bank item index backup decisions uploads drain undrain skip bypass mode status config"
       elif [[ -n ${verbs[$command]} && -z $verb ]]; then
         words=${verbs[$command]}
       elif [[ $command == mode && -z $verb ]]; then
