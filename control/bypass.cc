@@ -15,7 +15,7 @@ constexpr std::chrono::seconds kTakeOverMax{10};
 bool is_bridged(const std::string& interface) {
   std::error_code ignored;
   return !interface.empty() &&
-         std::filesystem::exists("/sys/class/net/" + interface + "/master", ignored);
+         std::filesystem::exists("/sys/class/net/" + interface + "/brport", ignored);
 }
 
 }  // namespace

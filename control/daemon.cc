@@ -22,6 +22,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config) {
         return daemon->start_packets();
       });
   if (!started) return tl::unexpected(started.error());
+  daemon->watch_threads();
   daemon->serve();
   return daemon;
 }
@@ -124,6 +125,10 @@ Result<void> Daemon::start_packets() {
   }
   if (bypass_->is_configured()) dataplane_->discard_received();
   dataplane_->start();
+  const double payload_bytes = static_cast<double>(config_.decoder.payload_bytes_per_worker) *
+                               config_.decoder.worker_count * static_cast<double>(channels_.size());
+  overload_ = std::make_unique<OverloadControl>(*decoders_, *probes_, intake_, config_.coverage,
+                                                payload_bytes);
   return {};
 }
 
@@ -137,9 +142,41 @@ void Daemon::serve() {
   if (dataplane_) services_->drain = drain_.get();
   services_->skips = skips_.get();
   if (dataplane_ && bypass_->is_configured()) services_->bypass = bypass_.get();
+  services_->overload = overload_.get();
+  services_->watchdog = &watchdog_;
   services_->started = std::chrono::system_clock::now();
   add_routes(router_, *services_);
   server_->replace(router_);
+}
+
+void Daemon::watch_threads() {
+  const size_t lcore_count = dataplane_ ? dataplane_->counters().lcore_polls.size() : 0;
+  for (size_t i = 0; i < lcore_count; ++i) {
+    watchdog_.watch("lcore " + std::to_string(i), config_.lcore_silence_max, [this, i] {
+      return Watchdog::Pulse{dataplane_->counters().lcore_polls.at(i)};
+    });
+  }
+  const size_t matcher_count = matcher_threads_ ? matcher_threads_->thread_count() : 0;
+  for (size_t i = 0; i < matcher_count; ++i) {
+    watchdog_.watch("matcher " + std::to_string(i), config_.thread_silence_max, [this, i] {
+      const uint64_t pulse = matcher_threads_->pulse(i);
+      return Watchdog::Pulse{pulse, pulse % 2 == 0};
+    });
+  }
+  watchdog_.watch("recorder", config_.thread_silence_max,
+                  [this] { return Watchdog::Pulse{recorder_->rounds()}; });
+  watchdog_.watch("collector", config_.thread_silence_max,
+                  [this] { return Watchdog::Pulse{decoders_->status().rounds}; });
+}
+
+bool Daemon::is_well() {
+  if (overload_) overload_->look(OverloadLadder::Clock::now());
+  const bool well = watchdog_.look(Watchdog::Clock::now());
+  if (std::vector<std::string> stuck = watchdog_.stuck(); stuck != stuck_) {
+    for (const std::string& part : stuck) log(LogLevel::kError, "stuck", {{"part", part}});
+    stuck_ = std::move(stuck);
+  }
+  return well;
 }
 
 void Daemon::drain(const std::string& reason) {
@@ -164,6 +201,7 @@ Daemon::~Daemon() {
     const std::lock_guard lock(closer_mutex_);
     closer_ = nullptr;
   }
+  overload_.reset();
   decoders_.reset();         // the sinks are idle now
   matcher_threads_.reset();  // and no more verdicts come
   if (recorder_) recorder_->stop();

@@ -19,10 +19,12 @@
 #include "control/inspection/lcore_sink.h"
 #include "control/inspection/listener_switch.h"
 #include "control/inspection/matcher_threads.h"
+#include "control/inspection/overload_control.h"
 #include "control/inspection/recorder.h"
 #include "control/inspection/upload_matcher.h"
 #include "control/mode_switch.h"
 #include "control/skip_book.h"
+#include "control/watchdog.h"
 
 namespace soundgate {
 
@@ -34,6 +36,9 @@ class Daemon {
   // New uploads pass unchecked from here on, so that those in flight can come to their end.
   void drain(const std::string& reason);
   bool has_uploads_in_flight() const;
+  // Whether every thread goes on; and what is done about load; to be asked four
+  // times a second. What does not go on is logged.
+  bool is_well();
 
  private:
   explicit Daemon(const Config& config) : config_(config) {}
@@ -42,6 +47,7 @@ class Daemon {
   UploadMatcher::OnRecognised closer_looks();
   Result<void> start_packets();
   void serve();
+  void watch_threads();
 
   Config config_;
   Router starting_router_, router_;
@@ -65,7 +71,10 @@ class Daemon {
   std::unique_ptr<SkipBook> skips_;
   std::unique_ptr<Dataplane> dataplane_;
   std::unique_ptr<ModeSwitch> mode_;
+  std::unique_ptr<OverloadControl> overload_;
   std::unique_ptr<Services> services_;
+  Watchdog watchdog_;
+  std::vector<std::string> stuck_;  // that were logged
 };
 
 }  // namespace soundgate

@@ -61,13 +61,43 @@ class StartTimeout {
   std::jthread thread_;  // last: it uses the others
 };
 
+// Tells the supervisor that all goes on, as often as it wants to hear it. What is stuck does not
+// get better by waiting: then it is asked to act at once, and hears nothing any more.
+class Supervisor {
+ public:
+  static constexpr timespec kLookPeriod{0, 250'000'000};
+
+  void tell(Daemon& daemon) {
+    if (!daemon.is_well()) {
+      if (!asked_) sd_notify(0, "WATCHDOG=trigger");
+      asked_ = true;
+    } else if (wants_ && !asked_) {
+      sd_notify(0, "WATCHDOG=1");
+    }
+  }
+
+ private:
+  const bool wants_ = sd_watchdog_enabled(0, nullptr) > 0;
+  bool asked_ = false;
+};
+
+int await_stop(Daemon& daemon, Supervisor& supervisor, const sigset_t& signals) {
+  for (;;) {
+    supervisor.tell(daemon);
+    const int signal = sigtimedwait(&signals, nullptr, &Supervisor::kLookPeriod);
+    if (signal > 0) return signal;
+  }
+}
+
 // Uploads in flight come to their end, as far as time allows. Another signal ends it at once.
-void drain(Daemon& daemon, std::chrono::milliseconds time_max, const sigset_t& signals) {
+void drain(Daemon& daemon, Supervisor& supervisor, std::chrono::milliseconds time_max,
+           const sigset_t& signals) {
   constexpr timespec kPeriod{0, 20'000'000};
   const auto deadline = std::chrono::steady_clock::now() + time_max;
   if (time_max.count() == 0 || !daemon.has_uploads_in_flight()) return;
   daemon.drain("it is being stopped");
   while (daemon.has_uploads_in_flight() && std::chrono::steady_clock::now() < deadline) {
+    supervisor.tell(daemon);
     if (sigtimedwait(&signals, nullptr, &kPeriod) > 0) return;
   }
 }
@@ -87,11 +117,11 @@ int serve(const Config& config) {
        {"store", config.store.string()},
        {"packets", config.dataplane ? "yes" : "no"}});
   sd_notify(0, "READY=1");
-  int signal = 0;
-  sigwait(&signals, &signal);
+  Supervisor supervisor;
+  const int signal = await_stop(**daemon, supervisor, signals);
   sd_notify(0, "STOPPING=1");
   log(LogLevel::kInfo, "stopping", {{"signal", std::to_string(signal)}});
-  drain(**daemon, config.drain_max, signals);
+  drain(**daemon, supervisor, config.drain_max, signals);
   daemon->reset();
   log(LogLevel::kInfo, "stopped");
   return 0;

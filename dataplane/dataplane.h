@@ -9,9 +9,8 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
-
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "dataplane/upload.h"
 #include "dataplane/upload_sink.h"
@@ -67,9 +66,11 @@ struct DataplaneCounters {
   uint64_t packets_held, bytes_held;  // now
   std::vector<uint64_t> reasons;      // indexed by DataplaneReason
   double oldest_midstream_seconds = 0;
-  uint64_t bad_checksums = 0;      // segments dropped for them
-  uint64_t conflicting_bytes = 0;  // of retransmissions, rewritten to what came first
-  uint64_t segments_refused = 0;   // dropped for want of room, or because they made no sense
+  uint64_t bad_checksums = 0;         // segments dropped for them
+  uint64_t conflicting_bytes = 0;     // of retransmissions, rewritten to what came first
+  std::vector<uint64_t> lcore_polls;  // of each lcore: counts up while it goes on
+  uint64_t segments_put_off = 0;      // dropped to slow the senders of uploads down
+  uint64_t segments_refused = 0;      // dropped for want of room, or because they made no sense
 };
 
 class Dataplane {

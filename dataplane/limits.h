@@ -49,7 +49,8 @@ inline constexpr uint32_t kRequestsOutstandingMax = 64;
 inline constexpr uint64_t kBodyBytesMax = uint64_t{1} << 62;  // longer ones are http_ambiguous
 
 // What is said from outside about new uploads.
-inline constexpr size_t kLcoresMax = 64;  // that may ask
+inline constexpr size_t kLcoresMax = 64;           // that may ask
+inline constexpr uint32_t kBackPressureShare = 8;  // one of so many segments is dropped
 inline constexpr size_t kSkipsMax = 256;
 inline constexpr size_t kSkipTextBytesMax = 253;  // as long as a host may be
 

@@ -55,7 +55,8 @@ enum class GateOutcome : uint8_t {
 struct GateReport {
   UploadKey key{};
   GateOutcome outcome{};
-  DataplaneReason reason = DataplaneReason::kNone;  // why there was no decision, where there was none
+  DataplaneReason reason =
+      DataplaneReason::kNone;  // why there was no decision, where there was none
   WallTime at{};
 };
 

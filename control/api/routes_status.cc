@@ -49,6 +49,7 @@ Json dataplane_json(const Dataplane* dataplane) {
             {"released", counters.uploads_released},
             {"blocked", counters.uploads_blocked},
             {"aborted", counters.uploads_aborted}}},
+          {"put_off_segments", counters.segments_put_off},
           {"held", {{"packets", counters.packets_held}, {"bytes", counters.bytes_held}}},
           {"reasons", std::move(reasons)}};
 }
@@ -113,6 +114,16 @@ Json drain_json(const Services& services) {
           {"uploads_in_flight", in_flight}};
 }
 
+Json overload_json(const OverloadControl* overload) {
+  if (overload == nullptr) return nullptr;
+  const OverloadControl::Status status = overload->status();
+  Json entered = Json::object();
+  for (size_t i = 1; i < kOverloadStepCount; ++i) {
+    entered[std::string(name(static_cast<OverloadStep>(i)))] = status.entered.at(i);
+  }
+  return {{"step", name(status.step)}, {"load", status.load}, {"entered", std::move(entered)}};
+}
+
 Json bypass_json(const Services& services) {
   if (services.bypass == nullptr) return nullptr;
   const auto latest = services.decisions.bypasses(1);
@@ -136,8 +147,10 @@ Result<ApiResponse> status(const Services& services) {
   json["pid"] = getpid();
   json["uptime_seconds"] = uptime.count();
   json["ready"] = why_not_ready(services).empty();
+  json["not_ready"] = why_not_ready(services);
   json["mode"] = mode_json(services.mode.current());
   json["drain"] = drain_json(services);
+  json["overload"] = overload_json(services.overload);
   json["bypass"] = bypass_json(services);
   json["skips"] = services.skips != nullptr ? services.skips->in_force().size() : 0;
   json["dataplane"] = dataplane_json(services.dataplane);

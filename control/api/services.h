@@ -9,10 +9,12 @@
 #include "control/drain_switch.h"
 #include "control/inspection/bank_probes.h"
 #include "control/inspection/file_decoder.h"
+#include "control/inspection/overload_control.h"
 #include "control/inspection/recorder.h"
 #include "control/mode_switch.h"
 #include "control/policy/fail_policy.h"
 #include "control/skip_book.h"
+#include "control/watchdog.h"
 #include "dataplane/dataplane.h"
 #include "fingerprint/decode/decoder_pool.h"
 #include "index/index.h"
@@ -36,6 +38,8 @@ struct Services {
   DrainSwitch* drain = nullptr;
   SkipBook* skips = nullptr;
   const Bypass* bypass = nullptr;
+  const Watchdog* watchdog = nullptr;
+  const OverloadControl* overload = nullptr;
   WallTime started{};
 };
 

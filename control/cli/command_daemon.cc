@@ -77,6 +77,10 @@ void print_status(const Json& status) {
     line("draining", "new uploads pass unchecked, since " + field(drain, "since") + ", by " +
                          field(drain, "by") + ": " + field(drain, "reason"));
   }
+  const Json overload = status.value("overload", Json());
+  if (overload.is_object() && field(overload, "step") != "none") {
+    line("overload", field(overload, "step") + " (soundgate status --json counts each step)");
+  }
   print_bypass(status.value("bypass", Json()));
   if (const double skips = number_field(status, "skips"); skips > 0) {
     line("skips", count(status, "skips") + " (soundgate skip list)");

@@ -67,6 +67,11 @@ Result<int> list_uploads(const Invocation& invocation);
 Result<int> show_upload(const Invocation& invocation, const UploadOptions& options);
 Result<int> release_upload(const Invocation& invocation, const UploadOptions& options);
 
+struct TopOptions {
+  bool once = false;
+};
+Result<int> show_top(const Invocation& invocation, const TopOptions& options);
+
 struct DrainOptions {
   std::string reason;
   std::string wait;  // how long for uploads in flight; "": not at all

@@ -213,6 +213,8 @@ class Grammar {
   }
 
   void add_traffic() {
+    add(app_, "top", "What passes now, until Ctrl-C", top_, show_top)
+        ->add_flag("--once", top_.once, "Show it once");
     CLI::App* drain_command = add(
         app_, "drain", "Let new uploads pass unchecked, and those in flight finish", drain_, drain);
     add_text(*drain_command, "--reason", drain_.reason, "Why");
@@ -253,6 +255,7 @@ class Grammar {
   DecisionsOptions decisions_;
   ModeOptions mode_;
   UploadOptions upload_;
+  TopOptions top_;
   DrainOptions drain_;
   SkipOptions skip_;
   std::string config_file_;
@@ -260,7 +263,9 @@ class Grammar {
 
 bool takes_value(const std::string& argument) {
   if (argument == "--" || argument == "--json" || argument == "--quiet") return false;
-  if (argument == "--overlaps" || argument == "--force" || argument == "--dry-run") return false;
+  if (argument == "--once" || argument == "--overlaps" || argument == "--force" ||
+      argument == "--dry-run")
+    return false;
   return argument.starts_with("--") && argument.find('=') == std::string::npos;
 }
 

@@ -54,7 +54,9 @@ struct Config {
   int index_keep_days = 7;                              // what was removed can be rolled back to
   DecisionLimits decisions;
   BypassFiles bypass;
-  std::chrono::milliseconds drain_max{5000};  // for uploads in flight, once it is to stop
+  std::chrono::milliseconds lcore_silence_max{5000};    // then it is stuck
+  std::chrono::milliseconds thread_silence_max{60000};  // likewise matchers, recorder, collector
+  std::chrono::milliseconds drain_max{5000};            // for uploads in flight, once it is to stop
   std::string log_level = "info";
 
   std::string policy_version = "default";  // changes with what the file says

@@ -1,5 +1,7 @@
 #include "control/inspection/recorder.h"
 
+#include <pthread.h>
+
 #include <nlohmann/json.hpp>
 
 #include "control/decisions/verdict_json.h"
@@ -104,6 +106,7 @@ void Recorder::trouble(const std::string& what) {
 }
 
 void Recorder::run() {
+  ::pthread_setname_np(::pthread_self(), "sg-record");
   for (bool stopping = false; !stopping;) {
     {
       std::unique_lock lock(mutex_);
@@ -128,6 +131,7 @@ void Recorder::run() {
 }
 
 void Recorder::turn() {
+  rounds_.fetch_add(1, std::memory_order_relaxed);
   {
     const std::lock_guard lock(mutex_);
     for (size_t lcore = 0; lcore < channels_.size(); ++lcore) drain_events(lcore);

@@ -68,6 +68,7 @@ class Recorder {
   // nothing of it is held, since it is observed.
   Result<UploadInFlight> release(const std::string& upload_id, const std::string& by);
   RecorderCounters counters() const;
+  uint64_t rounds() const { return rounds_.load(std::memory_order_relaxed); }  // of its thread
 
  private:
   void run();
@@ -105,6 +106,7 @@ class Recorder {
   };
   std::vector<Recorded> recorded_;    // in this turn
   std::vector<DecisionRow> pending_;  // to be written
+  std::atomic<uint64_t> rounds_{0};
   std::chrono::steady_clock::time_point retry_at_{};
   std::chrono::steady_clock::time_point prune_at_{};
   std::thread thread_;

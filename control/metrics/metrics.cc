@@ -42,6 +42,9 @@ void write_dataplane(PrometheusText& out, const DataplaneCounters& counters) {
   out.single("packets_held", "gauge", "Packets held at the gate now.",
              number(counters.packets_held));
   out.single("bytes_held", "gauge", "Bytes held at the gate now.", number(counters.bytes_held));
+  out.single("put_off_segments_total", "counter",
+             "Segments dropped to slow the senders of uploads down.",
+             number(counters.segments_put_off));
   out.family("gate_uploads_total", "counter", "Uploads by how they left the gate.");
   out.sample(number(counters.uploads_released), {{"outcome", "released"}});
   out.sample(number(counters.uploads_blocked), {{"outcome", "blocked"}});
@@ -133,7 +136,25 @@ void write_index(PrometheusText& out, const IndexStatus& status) {
              number(status.complaint_count));
 }
 
+void write_overload(PrometheusText& out, const OverloadControl::Status& status) {
+  out.single("overload_load", "gauge", "Share of the payload memory that waits for a decoder.",
+             status.load);
+  out.single("overload_step", "gauge",
+             "0 none, 1 short_probes, 2 sparse, 3 back_pressure, 4 fail_policy.",
+             static_cast<double>(status.step));
+  out.family("overload_steps_total", "counter", "Times that a step of the ladder was taken.");
+  for (size_t i = 1; i < kOverloadStepCount; ++i) {
+    out.sample(number(status.entered.at(i)), {{"step", name(static_cast<OverloadStep>(i))}});
+  }
+}
+
 void write_switches(PrometheusText& out, const Services& services) {
+  out.single("ready", "gauge", "1: uploads are inspected (/readyz).",
+             why_not_ready(services).empty() ? 1 : 0);
+  if (services.watchdog != nullptr) {
+    out.single("stuck_parts", "gauge", "Threads that show no progress: to be 0.",
+               number(services.watchdog->stuck().size()));
+  }
   if (services.drain != nullptr) {
     out.single("draining", "gauge", "1: new uploads pass unchecked, an operator drains.",
                services.drain->current().draining ? 1 : 0);
@@ -163,6 +184,7 @@ std::string metrics_text(const Services& services) {
   const bool enforce = services.mode.current().mode == Mode::kEnforce;
   out.single("mode_enforce", "gauge", "1: verdicts are enforced, 0: observed.", enforce ? 1 : 0);
   write_switches(out, services);
+  if (services.overload != nullptr) write_overload(out, services.overload->status());
   if (services.dataplane != nullptr) write_dataplane(out, services.dataplane->counters());
   if (services.recorder != nullptr) write_verdicts(out, services.recorder->counters());
   if (services.decoders != nullptr) {

@@ -18,8 +18,9 @@ DataplaneReason Intake::reason_to_pass(unsigned lcore_index, const FlowKey& flow
     const auto skips_it = [&](const SkipRule& rule) { return rule.matches(flow, host, now); };
     if (std::ranges::any_of(*skips.get(), skips_it)) return DataplaneReason::skipped;
   }
-  return draining_.load(std::memory_order_relaxed) ? DataplaneReason::draining
-                                                   : DataplaneReason::kNone;
+  if (draining_.load(std::memory_order_relaxed)) return DataplaneReason::draining;
+  return overloaded_.load(std::memory_order_relaxed) ? DataplaneReason::overload
+                                                     : DataplaneReason::kNone;
 }
 
 }  // namespace soundgate

@@ -16,6 +16,11 @@ class Intake {
  public:
   // Uploads that have begun go on to their end.
   void set_draining(bool draining) { draining_.store(draining, std::memory_order_relaxed); }
+  // There is more to decode than can be: new uploads pass with the reason overload, and the senders
+  // of those that arrive are slowed down.
+  void set_overloaded(bool overloaded) { overloaded_.store(overloaded, std::memory_order_relaxed); }
+  void set_back_pressure(bool on) { back_pressure_.store(on, std::memory_order_relaxed); }
+  bool back_pressure() const { return back_pressure_.load(std::memory_order_relaxed); }
   // At most kSkipsMax; the surplus is left out.
   void set_skips(std::vector<SkipRule> skips);
 
@@ -25,6 +30,8 @@ class Intake {
 
  private:
   std::atomic<bool> draining_{false};
+  std::atomic<bool> overloaded_{false};
+  std::atomic<bool> back_pressure_{false};
   std::atomic<bool> has_skips_{false};
   Published<std::vector<SkipRule>> skips_;
 };

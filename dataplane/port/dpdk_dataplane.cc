@@ -102,6 +102,8 @@ DataplaneCounters DpdkDataplane::counters() const {
   counters.bytes_held = core.bytes_held.get();
   for (const Counter& reason : core.reasons) counters.reasons.push_back(reason.get());
   counters.oldest_midstream_seconds = static_cast<double>(core.oldest_midstream_ms.get()) / 1000.0;
+  counters.lcore_polls.push_back(core.polls.get());
+  counters.segments_put_off = core.segments_put_off.get();
   counters.bad_checksums = core.bad_checksums.get();
   counters.conflicting_bytes = core.conflicting_bytes.get();
   counters.segments_refused = core.segments_refused.get();

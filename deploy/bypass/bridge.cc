@@ -42,6 +42,7 @@ Bridge::Done make_bridge(const std::string& name) {
 
 Bridge::Done set_master(const std::string& interface, unsigned bridge_index) {
   const unsigned index = if_nametoindex(interface.c_str());
+  if (index == 0 && bridge_index == 0) return {};  // what is gone is in no bridge
   if (index == 0) return failure("the kernel has no interface " + interface, errno);
   LinkRequest request(RTM_NEWLINK, 0);
   request.set_index(static_cast<int>(index));

@@ -40,7 +40,7 @@ _soundgate() {
       --request-id | --min-seconds | --for | --wait) return ;;
     *)
       if [[ -z $command ]]; then
-        words="scan enroll bank item index backup decisions uploads drain undrain skip bypass mode status config"
+        words="scan enroll bank item index backup decisions uploads drain undrain skip bypass mode status top config"
       elif [[ -n ${verbs[$command]} && -z $verb ]]; then
         words=${verbs[$command]}
       elif [[ $command == mode && -z $verb ]]; then
@@ -61,6 +61,7 @@ _soundgate() {
       backup) words+=" --force" ;;
       decisions) words+=" --verdict --checked --since --request-id --limit" ;;
       mode) words+=" --reason" ;;
+      top) words+=" --once" ;;
       drain) words+=" --reason --wait" ;;
       skip) words+=" --for --reason" ;;
     esac

@@ -161,6 +161,9 @@ TEST_F(ConfigTest, TheSampleHoldsTheDefaults) {
               sample->role_groups.admins.empty());
   EXPECT_EQ(sample->mode, defaults.mode);
   EXPECT_EQ(sample->drain_max, defaults.drain_max);
+  EXPECT_EQ(sample->lcore_silence_max, defaults.lcore_silence_max);
+  EXPECT_EQ(sample->thread_silence_max, defaults.thread_silence_max);
+  EXPECT_EQ(sample->bypass.lock, defaults.bypass.lock);
   EXPECT_EQ(sample->log_level, defaults.log_level);
   EXPECT_EQ(sample->decisions.keep_items_days, defaults.decisions.keep_items_days);
   EXPECT_EQ(sample->decisions.keep_items_mib, defaults.decisions.keep_items_mib);

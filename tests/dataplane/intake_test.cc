@@ -163,6 +163,51 @@ TEST(Skip, TheHostIsTheOneThatTheOriginTakesItFor) {
   EXPECT_EQ(harness.take_payload(Side::kOrigin), request.substr(0, request.size() - 1));
 }
 
+TEST(Overload, NewUploadsPassUncheckedAndSaySo) {
+  Operated operated;
+  operated.intake->set_overloaded(true);
+  EXPECT_EQ(operated.upload(), kRequest);
+  EXPECT_EQ(operated.report().reason, DataplaneReason::overload);
+}
+
+// Sends the body byte by byte, each again until it is taken, as a client does.
+uint64_t segments_of_a_patient_client(Harness& harness) {
+  harness.open();
+  uint64_t segments = 0;
+  for (uint64_t at = 0; at < kEnd; ++at) {
+    const size_t bytes_before =
+        harness.sink.records.empty() ? 0 : harness.sink.records[0].body.size();
+    for (int tries = 0; tries < 2; ++tries, ++segments) {
+      harness.client(at, kRequest.substr(at, 1));
+      const bool in_body = at >= kEnd - 10;
+      if (!in_body || harness.sink.records[0].body.size() > bytes_before) break;
+    }
+  }
+  return segments;
+}
+
+TEST(BackPressure, SomeSegmentsOfUploadsMustBeSentAgain) {
+  Operated operated;
+  operated.intake->set_back_pressure(true);
+  EXPECT_GE(segments_of_a_patient_client(operated.harness), 1u);
+  EXPECT_EQ(operated.harness.sink.records.at(0).body, "0123456789") << "nothing is lost";
+  EXPECT_EQ(operated.harness.engine().counters().segments_put_off.get(), 1u);
+}
+
+TEST(BackPressure, NobodyElseIsSlowed) {
+  for (const Mode mode : {Mode::kObserve, Mode::kEnforce}) {
+    const auto intake = std::make_shared<Intake>();
+    intake->set_back_pressure(true);
+    DataplaneConfig config = Operated::config(intake, mode);
+    if (mode == Mode::kEnforce) config.inspect[0].paths = {"/other"};
+    Harness harness(config);
+    harness.open();
+    for (uint64_t at = 0; at < kEnd; ++at) harness.client(at, kRequest.substr(at, 1));
+    EXPECT_EQ(harness.take_payload(Side::kOrigin), kRequest);
+    EXPECT_EQ(harness.engine().counters().segments_put_off.get(), 0u);
+  }
+}
+
 TEST(OperatorRelease, AHeldUploadGoesWithoutAVerdict) {
   Operated operated;
   operated.upload();
