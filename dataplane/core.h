@@ -9,6 +9,7 @@
 #include "dataplane/counters.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/flow/flow_table.h"
+#include "dataplane/gate/intake.h"
 #include "dataplane/gate/upload_table.h"
 #include "dataplane/http/form_pool.h"
 #include "dataplane/http/head_pool.h"
@@ -43,6 +44,7 @@ struct Core {
         heads(sizes.heads),
         forms(sizes.forms),
         uploads(sizes.uploads, lcore_index),
+        index(lcore_index),
         mode(mirrored() ? Mode::kObserve : configuration.mode) {
     fail_policy.resize(kReasonCount, FailAction::kFlag);
   }
@@ -82,6 +84,7 @@ struct Core {
   UploadTable uploads;
   SegmentWriter writer;
   CoreCounters counters;
+  const unsigned index;  // of the lcore
   std::atomic<Mode> mode;
   Now now;
 };

@@ -70,6 +70,12 @@ inline constexpr size_t kFieldStartBytes = 64;      // of a field, kept in case 
 inline constexpr uint64_t kFieldBytesMax = 256u << 10;        // longer ones are inspected
 inline constexpr uint64_t kBodyBytesMax = uint64_t{1} << 62;  // longer ones are http_ambiguous
 
+// What is said from outside about new uploads.
+inline constexpr size_t kLcoresMax = 64;           // that may ask
+inline constexpr uint32_t kBackPressureShare = 8;  // one of so many segments is dropped
+inline constexpr size_t kSkipsMax = 256;
+inline constexpr size_t kSkipTextBytesMax = 253;  // as long as a host may be
+
 // Uploads.
 inline constexpr size_t kUploadsMax = 4'096;
 inline constexpr auto kTailStallMax = 10s;  // with part of the tail held and nothing more coming

@@ -72,6 +72,8 @@ struct GateDecision {
   static constexpr size_t kUploadIdBytes = 32;
   UploadKey key{};
   bool block = false;
+  // Not kNone: it goes, without a verdict, for this reason (whatever the fail policy says of it).
+  DataplaneReason unchecked = DataplaneReason::kNone;
   char upload_id[kUploadIdBytes + 1] = {};  // printable, NUL-terminated: named in the 403's body
 };
 

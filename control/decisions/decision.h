@@ -38,6 +38,7 @@ struct Decision {
   int64_t index_version = 0;
   std::string policy_version;
   std::optional<GateReport> gate;
+  std::string released_by;  // the operator who let it go before there was a verdict, or ""
   std::optional<WallTime> first_byte, last_byte, decided, released;
 };
 

@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "control/decisions/decision.h"
@@ -88,6 +89,7 @@ struct UploadSlot {
   std::optional<EarlyVerdict> early;         // certain, and not stopped: observed
   bool told_candidate = false;               // that there is one: UploadMatcher
   std::optional<Finding> finding;
+  std::string released_by;  // the operator who let it go, or ""
 };
 
 struct UploadEvent {

@@ -133,8 +133,19 @@ bool UploadGate::has_slot(Flow& flow, const RequestHead& head, const Facts& fact
   return false;
 }
 
+// What the operator says of new uploads comes first.
+DataplaneReason UploadGate::reason_to_pass(const Flow& flow, const RequestHead& head) {
+  if (!core_.config.intake) return DataplaneReason::kNone;
+  const std::string_view host = effective_host(head.target.view(), head.host.view());
+  return core_.config.intake->reason_to_pass(core_.index, flow.key, host, core_.now.wall);
+}
+
 void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind,
                        ContentCoding coding) {
+  if (const auto reason = reason_to_pass(flow, head); reason != DataplaneReason::kNone) {
+    begin_unchecked(flow, head, body_bytes, reason);
+    return;
+  }
   const Facts facts{.body_bytes = body_bytes, .holds = core_.enforcing(), .coding = coding};
   Upload* upload = has_slot(flow, head, facts) ? open(flow, head, facts) : nullptr;
   if (!upload) return;
@@ -252,7 +263,10 @@ void UploadGate::decide(Flow& flow, const GateDecision& decision) {
   const bool open =
       upload.phase == UploadPhase::kReceiving || upload.phase == UploadPhase::kComplete;
   if (!open || !upload.holds) return;
-  if (decision.block) {
+  if (decision.unchecked != DataplaneReason::kNone) {
+    core_.counters.count(decision.unchecked);
+    close(flow, GateOutcome::kReleasedUnasked, decision.unchecked);
+  } else if (decision.block) {
     refuser_.start(flow, GateOutcome::kBlocked, DataplaneReason::kNone, decision.upload_id);
   } else if (upload.kind != BodyKind::kPlain) {
     fail(flow, DataplaneReason::http_unsupported);  // of what was inside, nothing is known

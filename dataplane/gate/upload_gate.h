@@ -74,6 +74,7 @@ class UploadGate {
   Upload* open(Flow& flow, const RequestHead& head, const Facts& facts);
   SinkResult tell(const Flow& flow, const RequestHead& head, const Facts& facts, UploadKey key);
   uint64_t form_limit(const Flow& flow, const Form& form, const Upload* upload) const;
+  DataplaneReason reason_to_pass(const Flow& flow, const RequestHead& head);
   void close(Flow& flow, GateOutcome outcome, DataplaneReason reason);
 
   Core& core_;

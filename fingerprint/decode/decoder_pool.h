@@ -170,6 +170,8 @@ class DecoderPool {
     uint64_t contradicted;        // with others: forgotten
     uint64_t divided;             // decoded by several workers at once
     uint64_t known, known_bytes;  // uploads that are remembered now
+    uint64_t waiting_bytes;       // of all streams, that no worker has decoded yet
+    uint64_t rounds;              // of the collector thread: counts up while it goes on
   };
   virtual Status status() const = 0;  // any thread
 };
