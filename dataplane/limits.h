@@ -19,7 +19,7 @@ inline constexpr size_t kBurstFrames = 32;  // received or sent at a time
 inline constexpr size_t kSendAttemptsMax = 64;  // of one burst, before its rest is dropped
 
 // Lcores that share the traffic.
-inline constexpr unsigned kLcoresMax = 16;
+inline constexpr unsigned kLcoresMax = 16;  // each of them may ask what is published
 inline constexpr unsigned kHandoverPacketsMax = 2'048;  // that wait for one lcore, by port
 
 // Mirrored traffic.
@@ -71,7 +71,6 @@ inline constexpr uint64_t kFieldBytesMax = 256u << 10;        // longer ones are
 inline constexpr uint64_t kBodyBytesMax = uint64_t{1} << 62;  // longer ones are http_ambiguous
 
 // What is said from outside about new uploads.
-inline constexpr size_t kLcoresMax = 64;           // that may ask
 inline constexpr uint32_t kBackPressureShare = 8;  // one of so many segments is dropped
 inline constexpr size_t kSkipsMax = 256;
 inline constexpr size_t kSkipTextBytesMax = 253;  // as long as a host may be
