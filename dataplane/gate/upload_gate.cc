@@ -129,7 +129,7 @@ SinkResult UploadGate::tell(const Flow& flow, const RequestHead& head, const Fac
 
 bool UploadGate::has_slot(Flow& flow, const RequestHead& head, const Facts& facts) {
   if (has_slot()) return true;
-  fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload, &head, facts.body_bytes);
+  fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload, &head, facts);
   return false;
 }
 
@@ -189,14 +189,19 @@ void UploadGate::begin_unchecked(Flow& flow, const RequestHead& head, int64_t bo
 
 bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reason,
                               const RequestHead* head, int64_t body_bytes) {
+  return fail_request(flow, request, reason, head, Facts{.body_bytes = body_bytes});
+}
+
+bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reason,
+                              const RequestHead* head, Facts facts) {
   core_.counters.count(reason);
-  const bool holds = core_.is_strict(flow);
-  const bool blocks = holds && core_.fail_action(reason) == FailAction::kBlock;
+  facts.holds = core_.is_strict(flow);
+  const bool blocks = facts.holds && core_.fail_action(reason) == FailAction::kBlock;
   if (head) {
     Upload nameless;
     nameless.key = core_.uploads.next_key(UploadTable::kNone);
     nameless.begun = true;
-    (void)tell(flow, *head, {.body_bytes = body_bytes, .holds = holds}, nameless.key);
+    (void)tell(flow, *head, facts, nameless.key);
     report(core_, nameless, blocks ? GateOutcome::kBlockedUnasked : GateOutcome::kReleasedUnasked,
            reason);
   }

@@ -71,6 +71,9 @@ class UploadGate {
   };
   bool has_slot();
   bool has_slot(Flow& flow, const RequestHead& head, const Facts& facts);
+  // The same as above, where more is known of the upload than its size.
+  bool fail_request(Flow& flow, uint32_t request, DataplaneReason reason, const RequestHead* head,
+                    Facts facts);
   Upload* open(Flow& flow, const RequestHead& head, const Facts& facts);
   SinkResult tell(const Flow& flow, const RequestHead& head, const Facts& facts, UploadKey key);
   uint64_t form_limit(const Flow& flow, const Form& form, const Upload* upload) const;

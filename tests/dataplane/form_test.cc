@@ -285,6 +285,32 @@ TEST(Form, WithoutRoomItsFailPolicyDecides) {
   EXPECT_EQ(harness.take_payload(Side::kOrigin), request);
 }
 
+TEST(Form, AFileWithoutRoomIsNamedLikeEveryOther) {
+  CoreSizes sizes = Harness::small();
+  sizes.uploads = 1;
+  Harness harness(Harness::enforcing(), sizes);
+  harness.open();
+  harness.client(0, kRequest.substr(0, kEnd - 1));  // it takes the only place
+  ++harness.key.client_port;
+  harness.open();
+  const std::string request =
+      post_request(field_part("title") + file_part("a.mp3", "audio") + kClose, kType);
+  harness.client(0, request);
+  ASSERT_EQ(harness.sink.records.size(), 2u);
+  const auto& file = harness.sink.records[1];
+  EXPECT_EQ(file.part, 2u);
+  EXPECT_EQ(file.file_name, "a.mp3");
+  EXPECT_EQ(file.content_type, "audio/mpeg");
+  EXPECT_EQ(file.reports.at(0).reason, DataplaneReason::overload);
+
+  ++harness.key.client_port;
+  harness.open();
+  harness.client(0, post_request("packed", "Content-Encoding: gzip\r\n"));
+  ASSERT_EQ(harness.sink.records.size(), 3u);
+  EXPECT_EQ(harness.sink.records[2].coding, ContentCoding::kGzip);
+  EXPECT_EQ(harness.sink.records[2].reports.at(0).reason, DataplaneReason::overload);
+}
+
 // A client that waits for an acknowledgment before it sends the rest must get one.
 TEST(Form, APartOfADelimiterIsHeldForAMoment) {
   Harness harness;
