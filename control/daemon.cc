@@ -25,6 +25,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config) {
         return daemon->start_packets();
       });
   if (!started) return tl::unexpected(started.error());
+  daemon->watch_threads();
   daemon->serve();
   return daemon;
 }
@@ -43,7 +44,10 @@ Result<void> Daemon::open_store() {
   auto mode = ModeSwitch::remembered(*decisions_, config_.mode);
   if (!mode) return tl::unexpected(mode.error());
   mode_at_start_ = mirrors() ? ModeSwitch::observing() : *mode;
-  return {};
+  bypass_ = std::make_unique<Bypass>(config_.bypass, *decisions_);
+  drain_ = std::make_unique<DrainSwitch>(intake_);
+  skips_ = std::make_unique<SkipBook>(*decisions_, intake_);
+  return skips_->load();
 }
 
 Result<void> Daemon::start_decoders() {
@@ -100,6 +104,7 @@ Result<void> Daemon::start_packets() {
   if (!config_.dataplane) return {};
   DataplaneConfig packets = *config_.dataplane;
   packets.mode = mode_at_start_.mode;
+  packets.intake = intake_;
   std::random_device entropy;
   const bool refused_blocks =
       config_.fail_policy.of(DecodeOutcome::decoder_overload) == FailAction::kBlock;
@@ -117,7 +122,18 @@ Result<void> Daemon::start_packets() {
   if (packets.inspect.empty()) {
     log(LogLevel::kWarn, "nothing_inspected", {{"why", "the configuration has no [[inspect]]"}});
   }
+  // Last of all, so that packets go round for as short a time as can be.
+  if (auto ours = bypass_->take_over(
+          {kernel_interface(packets.client_port), kernel_interface(packets.origin_port)});
+      !ours) {
+    return ours;
+  }
+  if (bypass_->is_configured()) dataplane_->discard_received();
   dataplane_->start();
+  const double payload_bytes = static_cast<double>(config_.decoder.payload_bytes_per_worker) *
+                               config_.decoder.worker_count * static_cast<double>(channels_.size());
+  overload_ = std::make_unique<OverloadControl>(*decoders_, *probes_, intake_, config_.coverage,
+                                                payload_bytes);
   return {};
 }
 
@@ -128,6 +144,11 @@ void Daemon::serve() {
   services_->decoders = decoders_.get();
   services_->recorder = recorder_.get();
   services_->dataplane = dataplane_.get();
+  if (dataplane_) services_->drain = drain_.get();
+  services_->skips = skips_.get();
+  if (dataplane_ && bypass_->is_configured()) services_->bypass = bypass_.get();
+  services_->overload = overload_.get();
+  services_->watchdog = &watchdog_;
   services_->started = std::chrono::system_clock::now();
   add_routes(router_, *services_);
   server_->replace(router_);
@@ -158,11 +179,56 @@ bool Daemon::replayed_whole() const {
                           port.received_bytes);
 }
 
+void Daemon::watch_threads() {
+  const size_t lcore_count = dataplane_ ? dataplane_->counters().lcore_polls.size() : 0;
+  for (size_t i = 0; i < lcore_count; ++i) {
+    watchdog_.watch("lcore " + std::to_string(i), config_.lcore_silence_max, [this, i] {
+      return Watchdog::Pulse{dataplane_->counters().lcore_polls.at(i)};
+    });
+  }
+  const size_t matcher_count = matcher_threads_ ? matcher_threads_->thread_count() : 0;
+  for (size_t i = 0; i < matcher_count; ++i) {
+    watchdog_.watch("matcher " + std::to_string(i), config_.thread_silence_max, [this, i] {
+      const uint64_t pulse = matcher_threads_->pulse(i);
+      return Watchdog::Pulse{pulse, pulse % 2 == 0};
+    });
+  }
+  watchdog_.watch("recorder", config_.thread_silence_max,
+                  [this] { return Watchdog::Pulse{recorder_->rounds()}; });
+  watchdog_.watch("collector", config_.thread_silence_max,
+                  [this] { return Watchdog::Pulse{decoders_->status().rounds}; });
+}
+
+bool Daemon::is_well() {
+  if (overload_) overload_->look(OverloadLadder::Clock::now());
+  const bool well = watchdog_.look(Watchdog::Clock::now());
+  if (std::vector<std::string> stuck = watchdog_.stuck(); stuck != stuck_) {
+    for (const std::string& part : stuck) log(LogLevel::kError, "stuck", {{"part", part}});
+    stuck_ = std::move(stuck);
+  }
+  return well;
+}
+
+void Daemon::drain(const std::string& reason) {
+  if (dataplane_) drain_->set(true, "soundgated", reason);
+}
+
+// The recorder knows of an upload a little after the lcore, and until its row is made.
+bool Daemon::has_uploads_in_flight() const {
+  if (!dataplane_) return false;
+  const DataplaneCounters counters = dataplane_->counters();
+  const uint64_t ended =
+      counters.uploads_released + counters.uploads_blocked + counters.uploads_aborted;
+  return counters.uploads_begun > ended || recorder_->counters().uploads_in_flight > 0;
+}
+
 Daemon::~Daemon() {
   if (index_) index_->stop_long_work();  // somebody may wait for it at the socket
   if (server_) server_->stop();
   if (dataplane_) dataplane_->stop();
+  if (bypass_) bypass_->hand_over();  // what follows takes its time
   closer_looks_.detach();
+  overload_.reset();
   decoders_.reset();         // the sinks are idle now
   matcher_threads_.reset();  // and no more verdicts come
   if (recorder_) recorder_->stop();

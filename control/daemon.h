@@ -10,17 +10,22 @@
 
 #include "control/api/http_server.h"
 #include "control/api/services.h"
+#include "control/bypass.h"
 #include "control/config/config.h"
+#include "control/drain_switch.h"
 #include "control/inspection/bank_probes.h"
 #include "control/inspection/closer_looks.h"
 #include "control/inspection/file_decoder.h"
 #include "control/inspection/lcore_sink.h"
 #include "control/inspection/listener_switch.h"
 #include "control/inspection/matcher_threads.h"
+#include "control/inspection/overload_control.h"
 #include "control/inspection/recorder.h"
 #include "control/inspection/upload_matcher.h"
 #include "control/mode_switch.h"
 #include "control/port_watch.h"
+#include "control/skip_book.h"
+#include "control/watchdog.h"
 
 namespace soundgate {
 
@@ -37,6 +42,13 @@ class Daemon {
   // Then: whether all that the capture has could be read.
   bool replayed_whole() const;
 
+  // New uploads pass unchecked from here on, so that those in flight can come to their end.
+  void drain(const std::string& reason);
+  bool has_uploads_in_flight() const;
+  // Whether every thread goes on; and what is done about load; to be asked four
+  // times a second. What does not go on is logged.
+  bool is_well();
+
  private:
   explicit Daemon(const Config& config) : config_(config) {}
   bool mirrors() const {
@@ -47,6 +59,7 @@ class Daemon {
   UploadMatcher::OnCandidate on_candidate();
   Result<void> start_packets();
   void serve();
+  void watch_threads();
 
   Config config_;
   Router starting_router_, router_;
@@ -63,10 +76,17 @@ class Daemon {
   std::unique_ptr<DecoderPool> decoders_;
   CloserLooks closer_looks_;  // at decoders_
   ModeRecord mode_at_start_;
+  const std::shared_ptr<Intake> intake_ = std::make_shared<Intake>();
+  std::unique_ptr<Bypass> bypass_;
+  std::unique_ptr<DrainSwitch> drain_;
+  std::unique_ptr<SkipBook> skips_;
   std::unique_ptr<Dataplane> dataplane_;
   std::unique_ptr<ModeSwitch> mode_;
+  std::unique_ptr<OverloadControl> overload_;
   std::unique_ptr<Services> services_;
   PortWatch port_watch_;
+  Watchdog watchdog_;
+  std::vector<std::string> stuck_;  // that were logged
 };
 
 }  // namespace soundgate

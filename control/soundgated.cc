@@ -63,16 +63,50 @@ class StartTimeout {
   std::jthread thread_;  // last: it uses the others
 };
 
+// Tells the supervisor that all goes on, as often as it wants to hear it. What is stuck does not
+// get better by waiting: then it is asked to act at once, and hears nothing any more.
+class Supervisor {
+ public:
+  static constexpr timespec kLookPeriod{0, 250'000'000};
+
+  void tell(Daemon& daemon) {
+    if (!daemon.is_well()) {
+      if (!asked_) sd_notify(0, "WATCHDOG=trigger");
+      asked_ = true;
+    } else if (wants_ && !asked_) {
+      sd_notify(0, "WATCHDOG=1");
+    }
+  }
+
+ private:
+  const bool wants_ = sd_watchdog_enabled(0, nullptr) > 0;
+  bool asked_ = false;
+};
+
 // The signal that says so; 0 where a replay has come to its end.
-int wait_for_end(Daemon& daemon, const sigset_t& signals, bool replays) {
-  constexpr timespec kPeriod{1, 0};
+int await_stop(Daemon& daemon, Supervisor& supervisor, const sigset_t& signals, bool replays) {
   constexpr timespec kReplayPeriod{0, 50'000'000};
   while (!daemon.replayed()) {
-    const int signal = sigtimedwait(&signals, nullptr, replays ? &kReplayPeriod : &kPeriod);
+    supervisor.tell(daemon);
+    const timespec& period = replays ? kReplayPeriod : Supervisor::kLookPeriod;
+    const int signal = sigtimedwait(&signals, nullptr, &period);
     if (signal > 0) return signal;
     if (!replays) daemon.watch_ports();
   }
   return 0;
+}
+
+// Uploads in flight come to their end, as far as time allows. Another signal ends it at once.
+void drain(Daemon& daemon, Supervisor& supervisor, std::chrono::milliseconds time_max,
+           const sigset_t& signals) {
+  constexpr timespec kPeriod{0, 20'000'000};
+  const auto deadline = std::chrono::steady_clock::now() + time_max;
+  if (time_max.count() == 0 || !daemon.has_uploads_in_flight()) return;
+  daemon.drain("it is being stopped");
+  while (daemon.has_uploads_in_flight() && std::chrono::steady_clock::now() < deadline) {
+    supervisor.tell(daemon);
+    if (sigtimedwait(&signals, nullptr, &kPeriod) > 0) return;
+  }
 }
 
 void print_verdict(const Decision& decision) {
@@ -96,10 +130,12 @@ int serve(const Config& config) {
        {"packets", config.dataplane ? "yes" : "no"}});
   sd_notify(0, "READY=1");
   const bool replays = config.dataplane && config.dataplane->placement == Placement::kReplay;
-  const int signal = wait_for_end(**daemon, signals, replays);
+  Supervisor supervisor;
+  const int signal = await_stop(**daemon, supervisor, signals, replays);
   sd_notify(0, "STOPPING=1");
   log(LogLevel::kInfo, "stopping", {{"signal", std::to_string(signal)}});
   const bool whole = !replays || (signal == 0 && (*daemon)->replayed_whole());
+  if (!replays) drain(**daemon, supervisor, config.drain_max, signals);
   daemon->reset();
   log(LogLevel::kInfo, "stopped");
   if (whole) return 0;

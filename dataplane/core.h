@@ -9,7 +9,9 @@
 #include "dataplane/counters.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/flow/flow_table.h"
+#include "dataplane/gate/intake.h"
 #include "dataplane/gate/upload_table.h"
+#include "dataplane/http/form_pool.h"
 #include "dataplane/http/head_pool.h"
 #include "dataplane/http/inspect_rules.h"
 #include "dataplane/limits.h"
@@ -24,6 +26,7 @@ struct CoreSizes {
   size_t flows = kFlowsMax;
   size_t buffers = kBuffersMax;
   size_t heads = kHeadsMax;
+  size_t forms = kFormsMax;
   size_t uploads = kUploadsMax;
 };
 
@@ -39,7 +42,9 @@ struct Core {
         flows(sizes.flows, seed),
         buffers(sizes.buffers),
         heads(sizes.heads),
+        forms(sizes.forms),
         uploads(sizes.uploads, lcore_index),
+        index(lcore_index),
         mode(mirrored() ? Mode::kObserve : configuration.mode) {
     fail_policy.resize(kReasonCount, FailAction::kFlag);
   }
@@ -56,10 +61,11 @@ struct Core {
   // Packets are only seen, as copies: nothing can be held, sent or rewritten.
   bool mirrored() const { return config.placement != Placement::kInline; }
   bool enforcing() const { return mode.load(std::memory_order_relaxed) == Mode::kEnforce; }
-  // Whether this connection may be held back: an upload keeps the mode that it began in.
+  // Whether this connection may be held back: an upload, or form, keeps the mode that it began in.
   bool is_strict(const Flow& flow) {
     const Upload* upload = upload_of(flow);
-    return upload ? upload->holds : enforcing();
+    const Form* form = forms.of(flow);
+    return upload ? upload->holds : form ? form->holds : enforcing();
   }
   Upload* upload_of(const Flow& flow) {
     return flow.upload == Flow::kNoUpload ? nullptr : &uploads[flow.upload];
@@ -74,9 +80,11 @@ struct Core {
   FlowTable flows;
   BufferPool buffers;
   HeadPool heads;
+  FormPool forms;
   UploadTable uploads;
   SegmentWriter writer;
   CoreCounters counters;
+  const unsigned index;  // of the lcore
   std::atomic<Mode> mode;
   Now now;
 };

@@ -27,6 +27,7 @@ inline constexpr size_t kReasonCount = 1
     ;
 
 struct CoreCounters {
+  Counter polls;  // counts up while the lcore goes on
   Counter flows_opened;
   Counter flows_open;       // now
   Counter flows_midstream;  // now
@@ -42,6 +43,7 @@ struct CoreCounters {
   Counter frames_cut;  // of IP packets that are longer
   Counter conflicting_bytes;
   Counter segments_refused;  // for want of room, or because they made no sense
+  Counter segments_put_off;  // dropped to slow their senders down
   std::array<Counter, kReasonCount> reasons;
 
   void count(DataplaneReason reason) { reasons[static_cast<size_t>(reason)].add(); }

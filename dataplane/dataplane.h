@@ -26,6 +26,8 @@ struct InspectRule {
   int64_t body_bytes_min = 0;        // smaller bodies pass unseen
 };
 
+class Intake;  // dataplane/gate/intake.h
+
 enum class MidstreamPolicy : uint8_t { kResync, kReset, kPass };
 
 // Where packets come from.
@@ -60,6 +62,8 @@ struct DataplaneConfig {
   MidstreamPolicy midstream = MidstreamPolicy::kResync;
   // What happens to an upload for each reason, indexed by DataplaneReason.
   std::vector<FailAction> fail_policy;  // empty: the defaults of reasons.def
+  // What the operator says of new uploads, while packets flow; null: that all are inspected.
+  std::shared_ptr<Intake> intake;
 };
 
 std::vector<FailAction> default_fail_policy();
@@ -81,6 +85,8 @@ struct DataplaneCounters {
   uint64_t packets_handed_over = 0;      // between lcores
   uint64_t packets_not_handed_over = 0;  // dropped: their lcore had no room
   uint64_t flows_evicted = 0;            // open ones that made room for others
+  uint64_t segments_put_off = 0;         // dropped to slow the senders of uploads down
+  std::vector<uint64_t> lcore_polls;     // of each lcore: counts up while it goes on
 };
 
 class Dataplane {
@@ -92,6 +98,8 @@ class Dataplane {
                                                                       const MakeSink& make_sink);
   virtual ~Dataplane() = default;  // stops
 
+  // Before start(): packets that came while somebody else forwarded them are forgotten.
+  virtual void discard_received() = 0;
   virtual void start() = 0;  // packets flow from here on
   // Uploads in flight are closed with the reason shutdown; held packets follow the fail policy.
   virtual void stop() = 0;

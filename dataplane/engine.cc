@@ -102,6 +102,7 @@ void Engine::on_client_frame(Frame& frame) {
       if (!midstream_.on_client_segment(*flow, frame)) return;
       [[fallthrough]];
     case FlowPhase::kInspected:
+      if (is_put_off(*flow, frame)) return;
       client_path_.on_segment(*flow, frame);
       break;
     case FlowPhase::kRefusing:
@@ -119,6 +120,18 @@ void Engine::on_client_frame(Frame& frame) {
       break;
   }
   after_segment(*flow);
+}
+
+// Back-pressure: while the decoders are behind, every eighth segment of an upload is dropped. Its
+// sender takes it for congestion, which it is, and slows down. What is observed is not slowed.
+bool Engine::is_put_off(Flow& flow, const Frame& frame) {
+  if (!core_.config.intake || !core_.config.intake->back_pressure()) return false;
+  const Upload* upload = core_.upload_of(flow);
+  const bool arrives = upload && upload->holds && upload->phase == UploadPhase::kReceiving;
+  if (!arrives || !upload->wanted || frame.payload_bytes == 0) return false;
+  const bool drops = ++back_pressure_count_ % kBackPressureShare == 0;
+  if (drops) core_.counters.segments_put_off.add();
+  return drops;
 }
 
 // A client that goes on sending has missed the reset that ended the connection: it gets another.
@@ -186,6 +199,7 @@ void Engine::after_segment(Flow& flow) {
 }
 
 bool Engine::poll() {
+  core_.counters.polls.add();
   std::array<GateDecision, kDecisionsPerPoll> decisions;
   const size_t count = core_.sink.poll_decisions(decisions);
   for (size_t i = 0; i < count; ++i) decide(decisions[i]);
@@ -223,7 +237,9 @@ void Engine::on_upload_timer(uint16_t slot) {
   const bool may_block_itself =
       upload.holds && !complete && flow.client.held_from < flow.client.parsed;
   const Tick waited = core_.now.tick - upload.progress;
-  if (complete && waited >= core_.config.hold_max) {
+  if (!complete && waited >= kDelimiterStallMax && gate_.loosen_delimiter(flow)) {
+    client_path_.resume(flow);
+  } else if (complete && waited >= core_.config.hold_max) {
     gate_.fail(flow, DataplaneReason::hold_deadline);
     if (flow.phase == FlowPhase::kInspected) client_path_.resume(flow);
   } else if (may_block_itself && waited >= kTailStallMax) {
@@ -281,8 +297,10 @@ void Engine::scan_flows() {
         flow.phase == FlowPhase::kEnded || flow.phase == FlowPhase::kRefused || flow.closing;
     // The origin's repeated SYN-ACKs do not keep a connection that the client never confirms.
     const Tick seen = unconfirmed ? flow.since : std::max(flow.last_seen, flow.since);
+    const bool in_form = flow.form != Flow::kNoForm;  // there are fewer of those
     const Tick idle_max = opening || unconfirmed ? Tick(kFlowOpeningMax)
                           : over                 ? Tick(kFlowClosedIdleMax)
+                          : in_form              ? Tick(kUploadIdleMax)
                                                  : Tick(kFlowIdleMax);
     if (core_.now.tick - seen >= idle_max) expire(flow);
   }

@@ -54,11 +54,13 @@ class Engine {
   size_t buffers_in_use() const { return core_.buffers.count() - core_.buffers.free_count(); }
   size_t uploads_in_use() const { return core_.uploads.live().size(); }
   size_t heads_in_use() const { return core_.heads.kept_count(); }
+  size_t forms_in_use() const { return core_.forms.in_use(); }
 
  private:
   void on_tcp(Side from, Frame& frame);
   void on_client_frame(Frame& frame);
   void on_origin_frame(Frame& frame);
+  bool is_put_off(Flow& flow, const Frame& frame);
   void on_ended(Flow& flow, const Frame& frame);
   void after_segment(Flow& flow);
   void decide(const GateDecision& decision);
@@ -80,6 +82,7 @@ class Engine {
   Mirrored mirrored_;
   Fragments fragments_;
   Tick next_timers_{};
+  uint32_t back_pressure_count_ = 0;    // segments that might have been put off
   uint32_t scanned_ = 0;                // where the scan of the flow table is
   Tick oldest_midstream_{Tick::max()};  // found so far in this round of the scan
 };

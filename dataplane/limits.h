@@ -19,7 +19,7 @@ inline constexpr size_t kBurstFrames = 32;  // received or sent at a time
 inline constexpr size_t kSendAttemptsMax = 64;  // of one burst, before its rest is dropped
 
 // Lcores that share the traffic.
-inline constexpr unsigned kLcoresMax = 16;
+inline constexpr unsigned kLcoresMax = 16;  // each of them may ask what is published
 inline constexpr unsigned kHandoverPacketsMax = 2'048;  // that wait for one lcore, by port
 
 // Mirrored traffic.
@@ -59,11 +59,26 @@ inline constexpr size_t kHeaderValueBytesMax = 256;  // longer ones are cut
 inline constexpr size_t kHeaderNameBytesMax = 64;
 inline constexpr size_t kFirstLineBytesMax = 256;  // looked at to tell odd HTTP from not HTTP
 inline constexpr uint32_t kRequestsOutstandingMax = 64;
+inline constexpr size_t kFormsMax = 2'048;       // bodies in parts that are on their way
+inline constexpr size_t kBoundaryBytesMax = 70;  // RFC 2046; longer ones are http_ambiguous
+inline constexpr size_t kStrayBoundaryBytesMin =
+    10;                                             // with its dashes; shorter ones come by chance
+inline constexpr size_t kPartsMax = 1'000;          // of one form; then it is http_ambiguous
+inline constexpr size_t kPartHeadBytesMax = 8'192;  // longer ones are http_ambiguous
+inline constexpr size_t kPartLineBytesMax = 1'024;  // one header of those, likewise
+inline constexpr size_t kFieldStartBytes = 64;      // of a field, kept in case it is a file
+inline constexpr uint64_t kFieldBytesMax = 256u << 10;        // longer ones are inspected
 inline constexpr uint64_t kBodyBytesMax = uint64_t{1} << 62;  // longer ones are http_ambiguous
+
+// What is said from outside about new uploads.
+inline constexpr uint32_t kBackPressureShare = 8;  // one of so many segments is dropped
+inline constexpr size_t kSkipsMax = 256;
+inline constexpr size_t kSkipTextBytesMax = 253;  // as long as a host may be
 
 // Uploads.
 inline constexpr size_t kUploadsMax = 4'096;
 inline constexpr auto kTailStallMax = 10s;  // with part of the tail held and nothing more coming
+inline constexpr auto kDelimiterStallMax = 200ms;  // with a part of what may be one held
 inline constexpr size_t kDecisionsPerPoll = 32;
 inline constexpr auto kUploadPaceWindow = 30s;  // an upload with less than this in it is slow:
 inline constexpr uint64_t kUploadPaceBytesMin = 30'720;  // it makes room when all slots are taken
@@ -94,12 +109,15 @@ static_assert((kHandoverPacketsMax & (kHandoverPacketsMax - 1)) == 0, "a ring's 
 static_assert(kLcoresMax <= 256, "an lcore is 8 bits of an upload's key");
 static_assert(kUploadsMax < 0xFFFF, "an upload's slot is 16 bits of its key");
 static_assert(kHeadsMax < 0xFFFF, "a flow names its head in 16 bits");
+static_assert(kFormsMax < 0xFFFF, "and its form");
+static_assert(kBoundaryBytesMax + 4 < 0xFF, "counted in 8 bits");
 static_assert(kSegmentBytesMax + 120 <= kFrameBytesMax, "our own segments fit a frame");
 static_assert(kBlockMessageBytesMax * 2 + 320 <= kBlockResponseBytesMax);
 
-inline constexpr size_t kMemoryBytesMax = kBuffersMax * (kBufferBytes + 48) +
-                                          kHeadsMax * (kTargetBytesMax + 8 * kHeaderValueBytesMax) +
-                                          kFlowsMax * kFlowBytesMax + kUploadsMax * 256;
+inline constexpr size_t kMemoryBytesMax =
+    kBuffersMax * (kBufferBytes + 48) + kHeadsMax * (kTargetBytesMax + 8 * kHeaderValueBytesMax) +
+    kFormsMax * (kTargetBytesMax + 16 * kHeaderValueBytesMax) + kFlowsMax * kFlowBytesMax +
+    kUploadsMax * 256;
 static_assert(kMemoryBytesMax <= 192u << 20);
 
 }  // namespace soundgate

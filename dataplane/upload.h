@@ -28,11 +28,14 @@ enum class DataplaneReason : uint8_t {
 std::string_view name(DataplaneReason reason);  // "" for kNone
 std::string_view text(DataplaneReason reason);
 
+// How an upload's bytes are coded (Content-Encoding); nothing here decodes them.
+enum class ContentCoding : uint8_t { kNone, kGzip, kDeflate };
+
 // The head of an upload's request. The views live only as long as the call that brings them.
 struct UploadStart {
   UploadKey key{};
   Mode mode = Mode::kObserve;  // fixed for this upload, whatever is switched while it runs
-  WallTime first_byte{};       // of the request
+  WallTime first_byte{};       // of the request, or of the part
   std::string_view method;
   std::string_view host;
   std::string_view path;
@@ -41,6 +44,10 @@ struct UploadStart {
   std::string_view uploader;    // likewise
   std::string_view content_type;
   int64_t body_bytes = -1;  // Content-Length, or -1 where the request does not say
+  ContentCoding coding = ContentCoding::kNone;
+  // Of an upload that is a part of a form: its content_type is the part's.
+  uint32_t part = 0;  // its number among the parts, from 1; 0: the upload is all of the body
+  std::string_view file_name{};  // as the part's head has it, or empty
 };
 
 // How the gate let go of an upload. Exactly one of these ends each upload that was begun.
@@ -55,7 +62,8 @@ enum class GateOutcome : uint8_t {
 struct GateReport {
   UploadKey key{};
   GateOutcome outcome{};
-  DataplaneReason reason = DataplaneReason::kNone;  // why there was no decision, where there was none
+  DataplaneReason reason =
+      DataplaneReason::kNone;  // why there was no decision, where there was none
   WallTime at{};
 };
 
@@ -64,6 +72,8 @@ struct GateDecision {
   static constexpr size_t kUploadIdBytes = 32;
   UploadKey key{};
   bool block = false;
+  // Not kNone: it goes, without a verdict, for this reason (whatever the fail policy says of it).
+  DataplaneReason unchecked = DataplaneReason::kNone;
   char upload_id[kUploadIdBytes + 1] = {};  // printable, NUL-terminated: named in the 403's body
 };
 

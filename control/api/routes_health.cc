@@ -14,8 +14,25 @@ Result<ApiResponse> plain(std::string text) {
   return ApiResponse{200, std::move(text), "text/plain; version=0.0.4"};
 }
 
-Route livez() {
-  return {"GET", "/livez", Role::kViewer, {}, [](const ApiCall&) { return plain("ok\n"); }};
+std::string what_is_stuck(const Services& services) {
+  std::string all;
+  if (services.watchdog == nullptr) return all;
+  for (const std::string& part : services.watchdog->stuck()) {
+    all += (all.empty() ? "stuck: " : ", ") + part;
+  }
+  return all;
+}
+
+// services: null while there are none.
+Result<ApiResponse> livez(const Services* services) {
+  const std::string stuck = services != nullptr ? what_is_stuck(*services) : "";
+  if (!stuck.empty()) return fail(ErrorCode::kUnavailable, stuck);
+  return plain("ok\n");
+}
+
+Route livez_route(const Services* services) {
+  return {
+      "GET", "/livez", Role::kViewer, {}, [services](const ApiCall&) { return livez(services); }};
 }
 
 Result<ApiResponse> readyz(const Services& services) {
@@ -27,6 +44,10 @@ Result<ApiResponse> readyz(const Services& services) {
 }  // namespace
 
 std::string why_not_ready(const Services& services) {
+  if (services.drain != nullptr && services.drain->current().draining) {
+    return "it is being drained: new uploads pass unchecked";
+  }
+  if (std::string stuck = what_is_stuck(services); !stuck.empty()) return stuck;
   if (services.decoders == nullptr) return "";
   const auto workers = services.decoders->status().workers;
   const bool decodes = std::any_of(workers.begin(), workers.end(),
@@ -35,7 +56,7 @@ std::string why_not_ready(const Services& services) {
 }
 
 void add_starting_routes(Router& router) {
-  router.add(livez());
+  router.add(livez_route(nullptr));
   router.set_otherwise({ErrorCode::kUnavailable,
                         "soundgated is starting: it loads its index and opens its ports",
                         {}});
@@ -43,7 +64,7 @@ void add_starting_routes(Router& router) {
 
 void add_health_routes(Router& router, const Services& services) {
   const Services* s = &services;
-  router.add(livez());
+  router.add(livez_route(s));
   router.add({"GET", "/readyz", Role::kViewer, {}, [s](const ApiCall&) { return readyz(*s); }});
   router.add({"GET", "/metrics", Role::kViewer, {}, [s](const ApiCall&) {
                 return plain(metrics_text(*s));
@@ -58,6 +79,8 @@ void add_routes(Router& router, const Services& services) {
   add_scan_routes(router, services);
   add_decision_routes(router, services);
   add_status_routes(router, services);
+  add_upload_routes(router, services);
+  add_traffic_routes(router, services);
   add_health_routes(router, services);
 }
 

@@ -1,4 +1,4 @@
-// What is going on: status, mode, uploads in flight.
+// What is going on: status, mode.
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
@@ -55,6 +55,7 @@ Json dataplane_json(const Dataplane* dataplane) {
             {"released", counters.uploads_released},
             {"blocked", counters.uploads_blocked},
             {"aborted", counters.uploads_aborted}}},
+          {"put_off_segments", counters.segments_put_off},
           {"held", {{"packets", counters.packets_held}, {"bytes", counters.bytes_held}}},
           {"frames",
            {{"bad_checksums", counters.bad_checksums},
@@ -118,6 +119,39 @@ Json index_json(const IndexStatus& status) {
           {"complaints", status.complaints}};
 }
 
+Json drain_json(const Services& services) {
+  if (services.drain == nullptr) return nullptr;
+  const DrainRecord record = services.drain->current();
+  const auto in_flight =
+      services.recorder != nullptr ? services.recorder->counters().uploads_in_flight : 0;
+  return {{"draining", record.draining},
+          {"since", iso8601(record.since)},
+          {"by", record.by},
+          {"reason", record.reason},
+          {"uploads_in_flight", in_flight}};
+}
+
+Json overload_json(const OverloadControl* overload) {
+  if (overload == nullptr) return nullptr;
+  const OverloadControl::Status status = overload->status();
+  Json entered = Json::object();
+  for (size_t i = 1; i < kOverloadStepCount; ++i) {
+    entered[std::string(name(static_cast<OverloadStep>(i)))] = status.entered.at(i);
+  }
+  return {{"step", name(status.step)}, {"load", status.load}, {"entered", std::move(entered)}};
+}
+
+Json bypass_json(const Services& services) {
+  if (services.bypass == nullptr) return nullptr;
+  const auto latest = services.decisions.bypasses(1);
+  const bool any = latest && !latest->empty();
+  const Json ended = any && latest->back().ended ? Json(iso8601(*latest->back().ended)) : Json();
+  return {{"watched", services.bypass->is_watched()},
+          {"last_began", any ? Json(iso8601(latest->back().began)) : Json()},
+          {"last_ended", ended},
+          {"last_cause", any ? Json(latest->back().cause) : Json()}};
+}
+
 Json decisions_json(const DecisionCounts& counts) {
   return {
       {"count", counts.all}, {"pass", counts.pass}, {"flag", counts.flag}, {"block", counts.block}};
@@ -130,7 +164,12 @@ Result<ApiResponse> status(const Services& services) {
   json["pid"] = getpid();
   json["uptime_seconds"] = uptime.count();
   json["ready"] = why_not_ready(services).empty();
+  json["not_ready"] = why_not_ready(services);
   json["mode"] = mode_json(services.mode.current());
+  json["drain"] = drain_json(services);
+  json["overload"] = overload_json(services.overload);
+  json["bypass"] = bypass_json(services);
+  json["skips"] = services.skips != nullptr ? services.skips->in_force().size() : 0;
   json["dataplane"] = dataplane_json(services.dataplane);
   json["uploads"] = uploads_json(services.recorder);
   json["decoders"] = decoders_json(services.decoders);
@@ -156,38 +195,11 @@ Result<ApiResponse> set_mode(const Services& services, const ApiCall& call) {
       .map([](const ModeRecord& record) { return json_response(mode_json(record)); });
 }
 
-Json upload_json(const UploadInFlight& upload) {
-  return {{"upload_id", upload.upload_id},
-          {"state", upload.state},
-          {"bytes", upload.bytes},
-          {"body_bytes", upload.body_bytes < 0 ? Json(nullptr) : Json(upload.body_bytes)},
-          {"client", upload.client},
-          {"method", upload.method},
-          {"host", upload.host},
-          {"path", upload.path},
-          {"request_id", upload.request_id},
-          {"mode", upload.mode},
-          {"first_byte", epoch_seconds(upload.first_byte)},
-          {"held_seconds", upload.held_seconds},
-          {"waiting_for", upload.waiting_for}};
-}
-
-Result<ApiResponse> uploads(const Services& services) {
-  Json list = Json::array();
-  if (services.recorder != nullptr) {
-    for (const UploadInFlight& upload : services.recorder->in_flight())
-      list.push_back(upload_json(upload));
-  }
-  return json_response({{"uploads", std::move(list)}});
-}
-
 }  // namespace
 
 void add_status_routes(Router& router, const Services& services) {
   const Services* s = &services;
   router.add({"GET", "/v1/status", Role::kViewer, {}, [s](const ApiCall&) { return status(*s); }});
-  router.add(
-      {"GET", "/v1/uploads", Role::kViewer, {}, [s](const ApiCall&) { return uploads(*s); }});
   router.add({"GET", "/v1/mode", Role::kViewer, {}, [s](const ApiCall&) -> Result<ApiResponse> {
                 return json_response(mode_json(s->mode.current()));
               }});

@@ -3,13 +3,18 @@
 
 #include <string>
 
+#include "control/bypass.h"
 #include "control/config/config.h"
 #include "control/decisions/decision_store.h"
+#include "control/drain_switch.h"
 #include "control/inspection/bank_probes.h"
 #include "control/inspection/file_decoder.h"
+#include "control/inspection/overload_control.h"
 #include "control/inspection/recorder.h"
 #include "control/mode_switch.h"
 #include "control/policy/fail_policy.h"
+#include "control/skip_book.h"
+#include "control/watchdog.h"
 #include "dataplane/dataplane.h"
 #include "fingerprint/decode/decoder_pool.h"
 #include "index/index.h"
@@ -28,8 +33,13 @@ struct Services {
   std::string policy_version;
   // Null where there is none: a command on a store has no packets, and decodes only if it must.
   const DecoderPool* decoders = nullptr;
-  const Recorder* recorder = nullptr;
+  Recorder* recorder = nullptr;
   const Dataplane* dataplane = nullptr;
+  DrainSwitch* drain = nullptr;
+  SkipBook* skips = nullptr;
+  const Bypass* bypass = nullptr;
+  const Watchdog* watchdog = nullptr;
+  const OverloadControl* overload = nullptr;
   WallTime started{};
 };
 
@@ -47,6 +57,8 @@ void add_fingerprint_routes(Router& router, const Services& services);
 void add_scan_routes(Router& router, const Services& services);
 void add_decision_routes(Router& router, const Services& services);
 void add_status_routes(Router& router, const Services& services);
+void add_upload_routes(Router& router, const Services& services);
+void add_traffic_routes(Router& router, const Services& services);
 void add_index_routes(Router& router, const Services& services);
 void add_health_routes(Router& router, const Services& services);
 

@@ -1,4 +1,4 @@
-// soundgate status, mode, uploads: what the appliance does now.
+// soundgate status, mode: what the appliance does now.
 #include <nlohmann/json.hpp>
 
 #include "control/cli/commands.h"
@@ -9,9 +9,6 @@ namespace soundgate {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// A client chooses its path: it must not push the other columns off the screen.
-constexpr size_t kRequestColumns = 40;
 
 std::string count(const Json& object, const char* key) {
   return std::to_string(static_cast<long long>(number_field(object, key)));
@@ -64,10 +61,33 @@ void print_decoders(const Json& decoders) {
                        short_duration(number_field(decoders, "decoded_seconds")) + " of audio");
 }
 
+void print_bypass(const Json& bypass) {
+  if (!bypass.is_object()) return;
+  std::string text =
+      bypass.value("watched", false) ? "ready" : "NOT WATCHED: start soundgate-bypass";
+  if (const std::string last = field(bypass, "last_ended"); !last.empty()) {
+    text += ", last until " + last + " (" + field(bypass, "last_cause") + ")";
+  }
+  line("bypass", text);
+}
+
 void print_status(const Json& status) {
   line("soundgate", field(status, "version") + ", pid " + field(status, "pid") + ", up " +
                         short_duration(number_field(status, "uptime_seconds")));
   print_mode(status.at("mode"));
+  const Json drain = status.value("drain", Json());
+  if (drain.is_object() && drain.value("draining", false)) {
+    line("draining", "new uploads pass unchecked, since " + field(drain, "since") + ", by " +
+                         field(drain, "by") + ": " + field(drain, "reason"));
+  }
+  const Json overload = status.value("overload", Json());
+  if (overload.is_object() && field(overload, "step") != "none") {
+    line("overload", field(overload, "step") + " (soundgate status --json counts each step)");
+  }
+  print_bypass(status.value("bypass", Json()));
+  if (const double skips = number_field(status, "skips"); skips > 0) {
+    line("skips", count(status, "skips") + " (soundgate skip list)");
+  }
   print_dataplane(status.at("dataplane"));
   const Json& uploads = status.at("uploads");
   if (!uploads.is_null()) {
@@ -115,28 +135,6 @@ Result<int> set_mode(const Invocation& invocation, const ModeOptions& options) {
   } else {
     print_mode(*mode);
   }
-  return 0;
-}
-
-Result<int> list_uploads(const Invocation& invocation) {
-  if (!invocation.store.empty()) {
-    return fail(ErrorCode::kInvalid,
-                "a store has no uploads in flight: ask the daemon, with --socket");
-  }
-  auto backend = invocation.open();
-  if (!backend) return tl::unexpected(backend.error());
-  const auto uploads = (*backend)->call({.method = "GET", .path = {"v1", "uploads"}});
-  if (!uploads) return tl::unexpected(uploads.error());
-  Table table({"UPLOAD", "STATE", "BYTES", "CLIENT", "REQUEST", "HELD", "WAITING FOR"});
-  for (const Json& upload : uploads->at("uploads")) {
-    if (invocation.json) print_json(upload);
-    const double held = number_field(upload, "held_seconds");
-    table.add({field(upload, "upload_id"), field(upload, "state"),
-               size_text(number_field(upload, "bytes")), field(upload, "client"),
-               shortened(field(upload, "method") + " " + field(upload, "path"), kRequestColumns),
-               held > 0 ? short_duration(held) : "", field(upload, "waiting_for")});
-  }
-  if (!invocation.json) table.print();
   return 0;
 }
 

@@ -59,7 +59,34 @@ struct ModeOptions {
 };
 Result<int> show_status(const Invocation& invocation);
 Result<int> set_mode(const Invocation& invocation, const ModeOptions& options);
+
+struct UploadOptions {
+  std::string upload_id;
+};
 Result<int> list_uploads(const Invocation& invocation);
+Result<int> show_upload(const Invocation& invocation, const UploadOptions& options);
+Result<int> release_upload(const Invocation& invocation, const UploadOptions& options);
+
+struct TopOptions {
+  bool once = false;
+};
+Result<int> show_top(const Invocation& invocation, const TopOptions& options);
+
+struct DrainOptions {
+  std::string reason;
+  std::string wait;  // how long for uploads in flight; "": not at all
+};
+Result<int> drain(const Invocation& invocation, const DrainOptions& options);
+Result<int> undrain(const Invocation& invocation);
+
+Result<int> list_bypasses(const Invocation& invocation);
+
+struct SkipOptions {
+  std::string what, until, reason;
+};
+Result<int> add_skip(const Invocation& invocation, const SkipOptions& options);
+Result<int> list_skips(const Invocation& invocation);
+Result<int> remove_skip(const Invocation& invocation, const SkipOptions& options);
 
 struct IndexOptions {
   std::string to;

@@ -34,6 +34,7 @@ class Grammar {
     add_index();
     add_decisions();
     add_daemon();
+    add_traffic();
     add_config();
   }
 
@@ -200,6 +201,39 @@ class Grammar {
     add_text(*mode, "--reason", mode_.reason, "Why")->required();
     CLI::App& uploads = add_group("uploads", "Uploads in flight");
     add(uploads, "list", "All of them, oldest first", list_uploads);
+    add_named_upload(uploads, "show", "What one is doing, and waits for", show_upload);
+    add_named_upload(uploads, "release", "Let one go without a verdict; its row says who did",
+                     release_upload);
+  }
+
+  void add_named_upload(CLI::App& group, const char* name, const char* help,
+                        Result<int> (*run)(const Invocation&, const UploadOptions&)) {
+    add_text(*add(group, name, help, upload_, run), "ID", upload_.upload_id, "Upload id")
+        ->required();
+  }
+
+  void add_traffic() {
+    add(app_, "top", "What passes now, until Ctrl-C", top_, show_top)
+        ->add_flag("--once", top_.once, "Show it once");
+    CLI::App* drain_command = add(
+        app_, "drain", "Let new uploads pass unchecked, and those in flight finish", drain_, drain);
+    add_text(*drain_command, "--reason", drain_.reason, "Why");
+    add_text(*drain_command, "--wait", drain_.wait,
+             "So long (30s) for uploads in flight; exit 6 where some are left");
+    add(app_, "undrain", "Inspect new uploads again", undrain);
+    CLI::App& bypass = add_group("bypass", "When packets went round Soundgate");
+    add(bypass, "list", "The latest times, newest last", list_bypasses);
+    CLI::App& skips = add_group("skip", "Clients and hosts that pass uninspected for a while");
+    CLI::App* add_command = add(skips, "add", "Let one pass", skip_, add_skip);
+    add_text(*add_command, "WHAT", skip_.what, "A network (192.0.2.0/24) or a host (*.example.org)")
+        ->required();
+    add_text(*add_command, "--for", skip_.until, "A span (2h), or a time; 30 days at most")
+        ->required();
+    add_text(*add_command, "--reason", skip_.reason, "Why");
+    add(skips, "list", "Those in force", list_skips);
+    add_text(*add(skips, "remove", "Inspect it again", skip_, remove_skip), "WHAT", skip_.what,
+             "As skip list shows it")
+        ->required();
   }
 
   void add_config() {
@@ -220,12 +254,18 @@ class Grammar {
   BackupOptions backup_;
   DecisionsOptions decisions_;
   ModeOptions mode_;
+  UploadOptions upload_;
+  TopOptions top_;
+  DrainOptions drain_;
+  SkipOptions skip_;
   std::string config_file_;
 };
 
 bool takes_value(const std::string& argument) {
   if (argument == "--" || argument == "--json" || argument == "--quiet") return false;
-  if (argument == "--overlaps" || argument == "--force" || argument == "--dry-run") return false;
+  if (argument == "--once" || argument == "--overlaps" || argument == "--force" ||
+      argument == "--dry-run")
+    return false;
   return argument.starts_with("--") && argument.find('=') == std::string::npos;
 }
 

@@ -35,9 +35,12 @@ class StoreBackend : public Backend {
                   mode_,
                   config.fail_policy,
                   config.policy_version} {
+    services_.skips = &skips_;
     services_.started = std::chrono::system_clock::now();
     add_routes(router_, services_);
   }
+
+  Result<void> load() { return skips_.load(); }
 
   Result<void> start_decoders(size_t file_count) {
     const size_t cores = std::max(1u, std::thread::hardware_concurrency());
@@ -76,6 +79,7 @@ class StoreBackend : public Backend {
   ModeSwitch mode_;
   FileDecoder files_{*index_};
   BankProbes probes_;
+  SkipBook skips_{*decisions_, std::make_shared<Intake>()};
   ListenerSwitch listener_{nullptr, files_, nullptr};
   Services services_;
   Router router_;
@@ -107,6 +111,7 @@ Result<std::unique_ptr<Backend>> make_store_backend(const std::string& store,
   if (!mode) return tl::unexpected(mode.error());
   auto backend = std::make_unique<StoreBackend>(std::move(*index), std::move(*decisions),
                                                 std::move(*mode), config);
+  if (auto loaded = backend->load(); !loaded) return tl::unexpected(loaded.error());
   if (needs.file_count > 0) {
     if (auto started = backend->start_decoders(needs.file_count); !started) {
       return tl::unexpected(started.error());

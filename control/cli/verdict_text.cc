@@ -98,6 +98,7 @@ std::string request_sentence(const Json& verdict) {
     const std::string value = field(request, key);
     if (!value.empty()) line += before + word_or_quoted(value);
   };
+  add(", file ", "file_name");
   add(" to ", "host");
   add(" from ", "client");
   add(", uploader ", "uploader");

@@ -18,6 +18,7 @@ namespace soundgate {
 namespace {
 
 constexpr int64_t kHoldMsMax = 600000;
+constexpr int64_t kSilenceMsMin = 1000;
 constexpr int64_t kStallMsMin = DecoderPool::Options::kStallMin.count();
 constexpr int64_t kTailBytesMax = 65536;
 constexpr int64_t kKeepDaysMax = 3650;
@@ -102,6 +103,8 @@ class Reader {
       s.word("midstream", "\"resync\", \"reset\" or \"pass\"",
              [&](const std::string& word) { return parse_midstream(word, packets_.midstream); });
     });
+    section("watchdog", [&](TomlSection& s) { read_watchdog(s); });
+    section("bypass", [&](TomlSection& s) { read_bypass(s); });
     read_fail_policy();
     section("decoder", [&](TomlSection& s) { read_decoder(s); });
     section("match", [&](TomlSection& s) {
@@ -243,7 +246,30 @@ class Reader {
     int64_t hold_max_ms = packets_.hold_max.count();
     s.integer("hold_max_ms", hold_max_ms, 1, kHoldMsMax);
     packets_.hold_max = std::chrono::milliseconds(hold_max_ms);
+    int64_t drain_ms_max = config_.drain_max.count();
+    s.integer("drain_ms_max", drain_ms_max, 0, kHoldMsMax);
+    config_.drain_max = std::chrono::milliseconds(drain_ms_max);
     s.integer("tail_bytes", packets_.tail_bytes, 1, kTailBytesMax);
+  }
+
+  void read_watchdog(TomlSection& s) {
+    int64_t lcore_ms_max = config_.lcore_silence_max.count();
+    int64_t thread_ms_max = config_.thread_silence_max.count();
+    s.integer("lcore_ms_max", lcore_ms_max, kSilenceMsMin, kHoldMsMax);
+    s.integer("thread_ms_max", thread_ms_max, kSilenceMsMin, kHoldMsMax);
+    config_.lcore_silence_max = std::chrono::milliseconds(lcore_ms_max);
+    config_.thread_silence_max = std::chrono::milliseconds(thread_ms_max);
+  }
+
+  void read_bypass(TomlSection& s) {
+    std::string lock, journal;
+    s.text("lock", lock);
+    s.text("journal", journal);
+    config_.bypass = {lock, journal};
+    if (lock.empty() != journal.empty()) {
+      const char* given = lock.empty() ? "journal" : "lock";
+      s.fail(given, *s.get(given), "bypass.lock and bypass.journal go together");
+    }
   }
 
   void read_block(TomlSection& s) {

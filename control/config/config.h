@@ -24,6 +24,12 @@ struct DecisionLimits {
   int64_t keep_items_mib = 2048;
 };
 
+// Shared with soundgate-bypass. Without a lock nothing goes round.
+struct BypassFiles {
+  std::filesystem::path lock;
+  std::filesystem::path journal;
+};
+
 int default_match_threads();  // by the machine's cores
 
 DecoderPool::Options default_decoder();
@@ -49,6 +55,10 @@ struct Config {
   double probes_cpu_share = ProbeSettings{}.cpu_share;  // of what decoding costs
   int index_keep_days = 7;                              // what was removed can be rolled back to
   DecisionLimits decisions;
+  BypassFiles bypass;
+  std::chrono::milliseconds lcore_silence_max{5000};    // then it is stuck
+  std::chrono::milliseconds thread_silence_max{60000};  // likewise matchers, recorder, collector
+  std::chrono::milliseconds drain_max{5000};            // for uploads in flight, once it is to stop
   std::string log_level = "info";
 
   std::string policy_version = "default";  // changes with what the file says

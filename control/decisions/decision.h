@@ -13,6 +13,8 @@ namespace soundgate {
 
 struct RequestSummary {
   std::string request_id, method, host, path, client, uploader;
+  int64_t part = 0;         // its number among the parts of a form, from 1; 0: all of the body
+  std::string file_name{};  // of a part
 };
 
 // A block that was certain before all of the upload had come.
@@ -36,6 +38,7 @@ struct Decision {
   int64_t index_version = 0;
   std::string policy_version;
   std::optional<GateReport> gate;
+  std::string released_by;  // the operator who let it go before there was a verdict, or ""
   std::optional<WallTime> first_byte, last_byte, decided, released;
 };
 

@@ -34,6 +34,13 @@ CREATE TABLE modes(since REAL NOT NULL, mode TEXT NOT NULL, by TEXT NOT NULL, re
 PRAGMA user_version = 2;
 )sql";
 
+// What older versions may find and leave alone.
+constexpr const char* kLaterTables = R"sql(
+CREATE TABLE IF NOT EXISTS skips(
+  what TEXT PRIMARY KEY, until REAL NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bypasses(began REAL PRIMARY KEY, ended REAL, cause TEXT NOT NULL);
+)sql";
+
 constexpr const char* kMigrateFrom1 = R"sql(
 ALTER TABLE items ADD COLUMN bands INTEGER NOT NULL DEFAULT 1;
 PRAGMA user_version = 2;
@@ -47,9 +54,9 @@ void prepare_schema(Database& database, const std::filesystem::path& file) {
                         std::to_string(version) + ", this one knows " +
                         std::to_string(kSchemaVersion) + ")");
   }
-  if (version == kSchemaVersion) return;
   Transaction transaction(database);
-  database.run(version == 1 ? kMigrateFrom1 : kSchema);
+  if (version != kSchemaVersion) database.run(version == 1 ? kMigrateFrom1 : kSchema);
+  database.run(kLaterTables);
   transaction.commit();
 }
 
@@ -264,6 +271,60 @@ Result<void> DecisionStore::set_mode(const ModeRecord& record) {
     Statement insert(*database_, "INSERT INTO modes VALUES(?, ?, ?, ?)");
     insert.bind(epoch_seconds(record.since)).bind(name(record.mode));
     insert.bind(record.by).bind(record.reason).run();
+  });
+}
+
+Result<std::vector<SkipRecord>> DecisionStore::skips() {
+  return guarded([&] {
+    std::vector<SkipRecord> skips;
+    Statement select(*database_, "SELECT what, until, by, reason FROM skips ORDER BY what");
+    while (select.step()) {
+      skips.push_back(
+          {select.text(0), from_epoch_seconds(select.real(1)), select.text(2), select.text(3)});
+    }
+    return skips;
+  });
+}
+
+Result<void> DecisionStore::set_skips(std::span<const SkipRecord> skips) {
+  return guarded([&] {
+    Transaction transaction(*database_);
+    database_->run("DELETE FROM skips");
+    Statement insert(*database_, "INSERT INTO skips VALUES(?, ?, ?, ?)");
+    for (const SkipRecord& skip : skips) {
+      insert.bind(skip.what).bind(epoch_seconds(skip.until)).bind(skip.by).bind(skip.reason).run();
+    }
+    transaction.commit();
+  });
+}
+
+Result<std::vector<BypassRecord>> DecisionStore::bypasses(int limit) {
+  return guarded([&] {
+    std::vector<BypassRecord> bypasses;
+    // Without an end: negative.
+    Statement select(*database_,
+                     "SELECT began, coalesce(ended, -1), cause FROM bypasses ORDER BY began DESC "
+                     "LIMIT ?");
+    select.bind(int64_t{limit});
+    while (select.step()) {
+      BypassRecord bypass{from_epoch_seconds(select.real(0)), {}, select.text(2)};
+      if (select.real(1) >= 0) bypass.ended = from_epoch_seconds(select.real(1));
+      bypasses.push_back(std::move(bypass));
+    }
+    std::reverse(bypasses.begin(), bypasses.end());
+    return bypasses;
+  });
+}
+
+Result<void> DecisionStore::add_bypasses(std::span<const BypassRecord> bypasses) {
+  return guarded([&] {
+    Transaction transaction(*database_);
+    Statement insert(*database_, "INSERT OR REPLACE INTO bypasses VALUES(?, nullif(?, -1.0), ?)");
+    for (const BypassRecord& bypass : bypasses) {
+      insert.bind(epoch_seconds(bypass.began));
+      insert.bind(bypass.ended ? epoch_seconds(*bypass.ended) : -1.0).bind(bypass.cause).run();
+    }
+    transaction.commit();
   });
 }
 

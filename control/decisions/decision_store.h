@@ -60,6 +60,21 @@ struct ModeRecord {
   std::string reason;
 };
 
+// Clients or hosts that pass uninspected until a time.
+struct SkipRecord {
+  std::string what;  // SkipRule
+  WallTime until{};
+  std::string by;
+  std::string reason;
+};
+
+// A stretch of time in which packets went round Soundgate.
+struct BypassRecord {
+  WallTime began{};
+  std::optional<WallTime> ended;  // absent: it goes on, as far as is known
+  std::string cause;
+};
+
 class DecisionStore {
  public:
   static Result<std::unique_ptr<DecisionStore>> open(const std::filesystem::path& store);
@@ -77,6 +92,14 @@ class DecisionStore {
 
   Result<std::optional<ModeRecord>> mode();  // the latest, if it was ever set
   Result<void> set_mode(const ModeRecord& record);
+
+  Result<std::vector<SkipRecord>> skips();  // by what
+  Result<void> set_skips(std::span<const SkipRecord> skips);
+
+  // The newest so many, newest last.
+  Result<std::vector<BypassRecord>> bypasses(int limit);
+  // One that began at the same time is replaced.
+  Result<void> add_bypasses(std::span<const BypassRecord> bypasses);
 
  private:
   explicit DecisionStore(std::unique_ptr<sqlite::Database> database);

@@ -124,10 +124,11 @@ Json early_json(const std::optional<EarlyVerdict>& early) {
           {"bytes", early->bytes}};
 }
 
-Json gate_json(const std::optional<GateReport>& gate) {
-  if (!gate) return nullptr;
-  return {{"outcome", name(gate->outcome)},
-          {"reason", text_or_null(std::string(reason_name(gate->reason)))}};
+Json gate_json(const Decision& decision) {
+  if (!decision.gate) return nullptr;
+  return {{"outcome", name(decision.gate->outcome)},
+          {"reason", text_or_null(std::string(reason_name(decision.gate->reason)))},
+          {"released_by", text_or_null(decision.released_by)}};
 }
 
 Json request_json(const RequestSummary& request) {
@@ -136,7 +137,9 @@ Json request_json(const RequestSummary& request) {
           {"host", text_or_null(request.host)},
           {"path", text_or_null(request.path)},
           {"client", text_or_null(request.client)},
-          {"uploader", text_or_null(request.uploader)}};
+          {"uploader", text_or_null(request.uploader)},
+          {"part", request.part > 0 ? Json(request.part) : Json(nullptr)},
+          {"file_name", text_or_null(request.file_name)}};
 }
 
 }  // namespace
@@ -174,7 +177,7 @@ Json verdict_json(const Decision& decision) {
   json["policy_version"] = decision.policy_version;
   json["early"] = early_json(decision.early);
   json["decode"] = decode_json(decision.decode);
-  json["gate"] = gate_json(decision.gate);
+  json["gate"] = gate_json(decision);
   json["bytes"] = decision.bytes;
   json["timings"] = {{"first_byte", time_json(decision.first_byte)},
                      {"last_byte", time_json(decision.last_byte)},

@@ -12,6 +12,15 @@ void BankProbes::attach(DecoderPool& pool) {
   follow();
 }
 
+void BankProbes::limit(double share) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (share_ == share) return;
+    share_ = share;
+  }
+  follow();
+}
+
 void BankProbes::follow() {
   const std::lock_guard lock(mutex_);
   if (pool_ == nullptr) return;
@@ -19,7 +28,8 @@ void BankProbes::follow() {
   for (const Bank& bank : index_.banks()) {
     if (!bank.paused) step_max = std::max(step_max, probe_step_max(bank.probes));
   }
-  pool_->set_probes({.step_max = step_max, .cpu_share = cpu_share_});
+  if (share_ == 0) step_max = 0;
+  pool_->set_probes({.step_max = step_max, .cpu_share = cpu_share_ * share_});
 }
 
 }  // namespace soundgate

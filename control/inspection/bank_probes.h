@@ -15,10 +15,12 @@ class BankProbes {
 
   void attach(DecoderPool& pool);  // which must stay; before that there is nothing to keep
   void follow();                   // after every change of a bank
+  void limit(double share);        // of what is configured: 0..1, for a while
 
  private:
   const Index& index_;
   const double cpu_share_;
+  double share_ = 1;
   std::mutex mutex_;  // whoever is last has seen every change
   DecoderPool* pool_ = nullptr;
 };

@@ -7,6 +7,14 @@
 
 namespace soundgate {
 
+namespace {
+
+StreamCoding stream_coding(ContentCoding coding) {
+  return coding == ContentCoding::kGzip ? StreamCoding::kGzip : StreamCoding::kDeflate;
+}
+
+}  // namespace
+
 LcoreSink::LcoreSink(UploadChannel& channel, StreamProducer& producer, bool refused_blocks,
                      uint64_t seed, std::chrono::milliseconds patience)
     : channel_(channel),
@@ -45,6 +53,8 @@ void LcoreSink::fill(UploadSlot& slot, const UploadStart& start) {
   slot.client = start.client;
   slot.request_id = start.request_id;
   slot.uploader = start.uploader;
+  slot.part = start.part;
+  slot.file_name = start.file_name;
   slot.bytes.store(0, std::memory_order_relaxed);
   slot.progress.store(0, std::memory_order_relaxed);
   slot.blocks.store(false, std::memory_order_relaxed);
@@ -71,7 +81,9 @@ SinkResult LcoreSink::begin(const UploadStart& start) {
 
   tl::expected<StreamHandle, DecodeOutcome> handle;
   (void)in_time([&] {
-    handle = producer_.begin(tag, start.body_bytes);
+    handle = start.coding == ContentCoding::kNone
+                 ? producer_.begin(tag, start.body_bytes)
+                 : producer_.begin_coded(tag, start.body_bytes, stream_coding(start.coding));
     return handle.has_value();
   });
   stream.handle = handle.value_or(StreamHandle{});

@@ -12,11 +12,12 @@ MatcherThreads::MatcherThreads(DecodeListener& next, size_t lcore_count, int thr
                                size_t items_waiting_max)
     : next_(next),
       items_waiting_max_(items_waiting_max),
-      strands_(lcore_count * kUploadSlotsPerLcore) {
+      strands_(lcore_count * kUploadSlotsPerLcore),
+      pulses_(std::make_unique<std::atomic<uint64_t>[]>(static_cast<size_t>(thread_count))) {
   for (int i = 0; i < thread_count; ++i) {
-    threads_.emplace_back([this] {
+    threads_.emplace_back([this, i] {
       ::pthread_setname_np(::pthread_self(), "sg-match");
-      run();
+      run(pulses_[static_cast<size_t>(i)]);
     });
   }
 }
@@ -61,7 +62,7 @@ void MatcherThreads::push(Word word) {
   if (ready) work_.notify_one();
 }
 
-void MatcherThreads::run() {
+void MatcherThreads::run(std::atomic<uint64_t>& pulse) {
   std::unique_lock lock(mutex_);
   for (;;) {
     work_.wait(lock, [&] { return stopping_ || !ready_.empty(); });
@@ -71,10 +72,13 @@ void MatcherThreads::run() {
     const std::vector<Word> words = std::exchange(strands_[index].words, {});
     lock.unlock();
     size_t items = 0;
+    pulse.fetch_add(1, std::memory_order_relaxed);  // busy
     for (const Word& word : words) {
       pass_on(word);
+      pulse.fetch_add(2, std::memory_order_relaxed);
       items += word.items.size();
     }
+    pulse.fetch_add(1, std::memory_order_relaxed);  // idle
     lock.lock();
     items_waiting_ -= items;
     if (strands_[index].words.empty()) {

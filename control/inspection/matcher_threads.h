@@ -4,9 +4,11 @@
 // Thread: on_… from the pool's collector thread; `next` is called from the threads here.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -31,6 +33,13 @@ class MatcherThreads : public DecodeListener {
   void on_end(uint64_t tag, const DecodeEnd& end) override;
   void on_again(uint64_t tag) override;
 
+  // Of each thread: odd while it matches, even while it waits for work; it changes with each word.
+  // Thread: any.
+  uint64_t pulse(size_t thread_index) const {
+    return pulses_[thread_index].load(std::memory_order_relaxed);
+  }
+  size_t thread_count() const { return threads_.size(); }
+
  private:
   struct Word {
     uint64_t tag = 0;
@@ -47,7 +56,7 @@ class MatcherThreads : public DecodeListener {
   };
 
   void push(Word word);
-  void run();
+  void run(std::atomic<uint64_t>& pulse);
   void pass_on(const Word& word);
 
   DecodeListener& next_;
@@ -58,6 +67,7 @@ class MatcherThreads : public DecodeListener {
   std::deque<size_t> ready_;     // strands that have words and no thread
   size_t items_waiting_ = 0;
   bool stopping_ = false;
+  const std::unique_ptr<std::atomic<uint64_t>[]> pulses_;
   std::vector<std::thread> threads_;
 };
 

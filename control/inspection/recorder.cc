@@ -1,5 +1,7 @@
 #include "control/inspection/recorder.h"
 
+#include <pthread.h>
+
 #include <nlohmann/json.hpp>
 
 #include "control/decisions/verdict_json.h"
@@ -104,6 +106,7 @@ void Recorder::trouble(const std::string& what) {
 }
 
 void Recorder::run() {
+  ::pthread_setname_np(::pthread_self(), "sg-record");
   for (bool stopping = false; !stopping;) {
     {
       std::unique_lock lock(mutex_);
@@ -128,6 +131,7 @@ void Recorder::run() {
 }
 
 void Recorder::turn() {
+  rounds_.fetch_add(1, std::memory_order_relaxed);
   {
     const std::lock_guard lock(mutex_);
     for (size_t lcore = 0; lcore < channels_.size(); ++lcore) drain_events(lcore);
@@ -225,6 +229,7 @@ void Recorder::free_slot(size_t lcore_index, uint16_t slot_index) {
     slot.early.reset();
     slot.told_candidate = false;
     slot.finding.reset();
+    slot.released_by.clear();
   }
   trails_[lcore_index][slot_index] = {};
   channels_[lcore_index]->free_slots.push(slot_index);
@@ -289,6 +294,43 @@ std::vector<UploadInFlight> Recorder::in_flight() const {
   std::sort(views.begin(), views.end(),
             [](const auto& a, const auto& b) { return a.upload_id < b.upload_id; });
   return views;
+}
+
+Result<UploadInFlight> Recorder::release(const std::string& upload_id, const std::string& by) {
+  const std::lock_guard lock(mutex_);
+  for (size_t lcore = 0; lcore < channels_.size(); ++lcore) {
+    for (size_t slot_index = 0; slot_index < kUploadSlotsPerLcore; ++slot_index) {
+      const UploadTrail& trail = trails_[lcore][slot_index];
+      UploadSlot& slot = channels_[lcore]->slots[slot_index];
+      const bool in_flight = trail.open && !trail.gate;
+      if (in_flight && upload_id == slot.upload_id.data()) {
+        return let_go(*channels_[lcore], slot, trail, by);
+      }
+    }
+  }
+  return fail(ErrorCode::kNotFound, "no upload " + escape_controls(upload_id) + " is in flight");
+}
+
+Result<UploadInFlight> Recorder::let_go(UploadChannel& channel, UploadSlot& slot,
+                                        const UploadTrail& trail, const std::string& by) {
+  if (slot.mode != Mode::kEnforce) {
+    return fail(ErrorCode::kConflict, "nothing of the upload is held: it is only observed");
+  }
+  {
+    const std::lock_guard lock(slot.mutex);
+    slot.released_by = by;
+  }
+  GateDecision decision = gate_decision(slot);
+  decision.block = false;
+  decision.unchecked = DataplaneReason::operator_release;
+  {
+    const std::lock_guard lock(channel.decisions_mutex);
+    if (!channel.decisions.push(decision)) {
+      return fail(ErrorCode::kUnavailable, "too many decisions wait for the lcore: try again");
+    }
+  }
+  log(LogLevel::kWarn, "upload_let_go", {{"upload_id", slot.upload_id.data()}, {"by", by}});
+  return view_of(slot, trail, std::chrono::system_clock::now());
 }
 
 RecorderCounters Recorder::counters() const {

@@ -67,7 +67,11 @@ class Recorder {
   void verdict_ready(uint64_t tag);       // called by the matcher
   void trouble(const std::string& what);  // with the decoders, for the log; by their collector
   std::vector<UploadInFlight> in_flight() const;
+  // An operator's decision to let it go, unchecked. kNotFound: it is not in flight; kConflict:
+  // nothing of it is held, since it is observed.
+  Result<UploadInFlight> release(const std::string& upload_id, const std::string& by);
   RecorderCounters counters() const;
+  uint64_t rounds() const { return rounds_.load(std::memory_order_relaxed); }  // of its thread
 
  private:
   void run();
@@ -78,6 +82,8 @@ class Recorder {
   void record(size_t lcore_index, uint16_t slot_index, bool last);
   void count(const Decision& decision, int64_t body_bytes);
   void free_slot(size_t lcore_index, uint16_t slot_index);
+  static Result<UploadInFlight> let_go(UploadChannel& channel, UploadSlot& slot,
+                                       const UploadTrail& trail, const std::string& by);
   void log_troubles();
   void make_rows();
   void write_pending();
@@ -103,6 +109,7 @@ class Recorder {
   };
   std::vector<Recorded> recorded_;    // in this turn
   std::vector<DecisionRow> pending_;  // to be written
+  std::atomic<uint64_t> rounds_{0};
   std::chrono::steady_clock::time_point retry_at_{};
   std::chrono::steady_clock::time_point prune_at_{};
   std::thread thread_;

@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "control/decisions/decision.h"
@@ -70,6 +71,8 @@ struct UploadSlot {
   FixedText<kClientBytes> client;
   FixedText<kHeaderValueBytes> request_id;
   FixedText<kHeaderValueBytes> uploader;
+  uint32_t part = 0;
+  FixedText<kHeaderValueBytes> file_name;
 
   std::atomic<uint64_t> tag{
       0};  // of the stream; 0: free. Set by the lcore, cleared by the recorder
@@ -86,6 +89,7 @@ struct UploadSlot {
   std::optional<EarlyVerdict> early;         // certain, and not stopped: observed
   bool told_candidate = false;               // that there is one: UploadMatcher
   std::optional<Finding> finding;
+  std::string released_by;  // the operator who let it go, or ""
 };
 
 struct UploadEvent {

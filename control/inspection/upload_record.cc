@@ -38,9 +38,14 @@ bool did_as_told(const Verdict& verdict, const GateReport& gate) {
 }
 
 RequestSummary request_of(const UploadSlot& slot) {
-  return {std::string(slot.request_id.view()), std::string(slot.method.view()),
-          std::string(slot.host.view()),       std::string(slot.path.view()),
-          std::string(slot.client.view()),     std::string(slot.uploader.view())};
+  return {std::string(slot.request_id.view()),
+          std::string(slot.method.view()),
+          std::string(slot.host.view()),
+          std::string(slot.path.view()),
+          std::string(slot.client.view()),
+          std::string(slot.uploader.view()),
+          slot.part,
+          std::string(slot.file_name.view())};
 }
 
 }  // namespace
@@ -55,6 +60,9 @@ Decision make_decision(const UploadSlot& slot, const UploadTrail& trail, const F
   decision.verdict = verdict_on(slot, trail, finding, policy);
   decision.policy_version = policy_version;
   decision.gate = trail.gate;
+  if (trail.gate && trail.gate->reason == DataplaneReason::operator_release) {
+    decision.released_by = slot.released_by;
+  }
   decision.first_byte = slot.first_byte;
   decision.last_byte = trail.last_byte;
   decision.bytes = slot.bytes.load(std::memory_order_relaxed);

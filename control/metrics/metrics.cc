@@ -2,6 +2,7 @@
 
 #include "control/metrics/prometheus_text.h"
 #include "control/policy/fail_policy.h"
+#include "control/text.h"
 #include "control/version.h"
 
 namespace soundgate {
@@ -59,6 +60,9 @@ void write_dataplane(PrometheusText& out, const DataplaneCounters& counters) {
   out.family("lcore_handover_packets_total", "counter", "Packets handed from lcore to lcore.");
   out.sample(number(counters.packets_handed_over), {{"taken", "true"}});
   out.sample(number(counters.packets_not_handed_over), {{"taken", "false"}});
+  out.single("put_off_segments_total", "counter",
+             "Segments dropped to slow the senders of uploads down.",
+             number(counters.segments_put_off));
   out.family("gate_uploads_total", "counter", "Uploads by how they left the gate.");
   out.sample(number(counters.uploads_released), {{"outcome", "released"}});
   out.sample(number(counters.uploads_blocked), {{"outcome", "blocked"}});
@@ -157,6 +161,45 @@ void write_index(PrometheusText& out, const IndexStatus& status) {
              number(status.complaint_count));
 }
 
+void write_overload(PrometheusText& out, const OverloadControl::Status& status) {
+  out.single("overload_load", "gauge", "Share of the payload memory that waits for a decoder.",
+             status.load);
+  out.single("overload_step", "gauge",
+             "0 none, 1 short_probes, 2 sparse, 3 back_pressure, 4 fail_policy.",
+             static_cast<double>(status.step));
+  out.family("overload_steps_total", "counter", "Times that a step of the ladder was taken.");
+  for (size_t i = 1; i < kOverloadStepCount; ++i) {
+    out.sample(number(status.entered.at(i)), {{"step", name(static_cast<OverloadStep>(i))}});
+  }
+}
+
+void write_switches(PrometheusText& out, const Services& services) {
+  out.single("ready", "gauge", "1: uploads are inspected (/readyz).",
+             why_not_ready(services).empty() ? 1 : 0);
+  if (services.watchdog != nullptr) {
+    out.single("stuck_parts", "gauge", "Threads that show no progress: to be 0.",
+               number(services.watchdog->stuck().size()));
+  }
+  if (services.drain != nullptr) {
+    out.single("draining", "gauge", "1: new uploads pass unchecked, an operator drains.",
+               services.drain->current().draining ? 1 : 0);
+  }
+  if (services.skips != nullptr) {
+    out.single("skips", "gauge", "Clients and hosts that pass uninspected for a while.",
+               number(services.skips->in_force().size()));
+  }
+  if (services.bypass != nullptr) {
+    out.single("bypass_watched", "gauge",
+               "1: packets go round where soundgated ends, 0: nothing would see to it.",
+               services.bypass->is_watched() ? 1 : 0);
+    const auto latest = services.decisions.bypasses(1);
+    const bool ended = latest && !latest->empty() && latest->back().ended;
+    out.single("bypass_last_end_timestamp_seconds", "gauge",
+               "When packets last went round, 0: never.",
+               ended ? epoch_seconds(*latest->back().ended) : 0);
+  }
+}
+
 }  // namespace
 
 std::string metrics_text(const Services& services) {
@@ -165,6 +208,8 @@ std::string metrics_text(const Services& services) {
   out.sample(1, {{"version", kVersion}});
   const bool enforce = services.mode.current().mode == Mode::kEnforce;
   out.single("mode_enforce", "gauge", "1: verdicts are enforced, 0: observed.", enforce ? 1 : 0);
+  write_switches(out, services);
+  if (services.overload != nullptr) write_overload(out, services.overload->status());
   if (services.dataplane != nullptr) write_dataplane(out, services.dataplane->counters());
   if (services.recorder != nullptr) write_verdicts(out, services.recorder->counters());
   if (services.decoders != nullptr) {

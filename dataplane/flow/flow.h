@@ -1,6 +1,6 @@
 // Everything that is known about one connection. Plain state: the parts of the packet path work
 // on it. One entry serves both directions.
-// Thread: the owning lcore.  Memory: the flow table; its queues, head and upload are lent by pools.
+// Thread: the owning lcore.  Memory: the flow table; its queues, head, form and upload are lent by pools.
 #pragma once
 
 #include <algorithm>
@@ -76,6 +76,7 @@ struct MidstreamWatch {
 struct Flow {
   static constexpr uint16_t kNoUpload = 0xFFFF;
   static constexpr uint16_t kNoHead = 0xFFFF;
+  static constexpr uint16_t kNoForm = 0xFFFF;
 
   FlowKey key;
   uint32_t chain = 0;  // the next entry of the same bucket, or of the free list
@@ -91,6 +92,7 @@ struct Flow {
   bool pending_timestamps = false;
   uint16_t upload = kNoUpload;
   uint16_t head = kNoHead;
+  uint16_t form = kNoForm;
   Tick since{};  // in this phase
   Tick last_seen{};
   WallTime request_began{};

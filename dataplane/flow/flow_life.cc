@@ -95,6 +95,7 @@ void stop_following(Core& core, Flow& flow) {
   flow.client.bytes.clear(core.buffers);
   flow.origin.bytes.clear(core.buffers);
   core.heads.give_back(flow);
+  core.forms.give_back(flow);
 }
 
 void forget(Core& core, Flow& flow) {

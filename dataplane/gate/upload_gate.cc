@@ -24,12 +24,6 @@ class EndpointText {
   std::array<char, INET6_ADDRSTRLEN + 9> text_{};
 };
 
-// With the first delimiter, or the line break in front of it. What comes before that otherwise
-// (a preamble) nobody sends.
-bool begins_like_a_form(Bytes body) {
-  return body.front() == std::byte{'-'} || body.front() == std::byte{'\r'};
-}
-
 Counter& counter_of(CoreCounters& counters, GateOutcome outcome) {
   switch (outcome) {
     case GateOutcome::kBlocked:
@@ -86,7 +80,7 @@ void UploadGate::watch_pace(Flow& flow) {
   upload.window_from = flow.client.parsed;
 }
 
-Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes) {
+Upload* UploadGate::open(Flow& flow, const RequestHead& head, const Facts& facts) {
   const uint16_t slot = core_.uploads.take();
   if (slot == UploadTable::kNone) return nullptr;
   flow.upload = slot;
@@ -95,10 +89,10 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes
   upload.request = flow.requests.heads() - 1;
   upload.phase = UploadPhase::kReceiving;
   upload.begun = true;
-  upload.holds = core_.enforcing();
+  upload.holds = facts.holds;
   upload.progress = upload.window_began = core_.now.tick;
   upload.window_from = flow.client.parsed;
-  const SinkResult result = tell(flow, head, body_bytes, upload.key);
+  const SinkResult result = tell(flow, head, facts, upload.key);
   upload.wanted = result == SinkResult::kTaken;
   if (result == SinkResult::kOverload) {
     fail(flow, DataplaneReason::overload);
@@ -107,13 +101,13 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes
   return &upload;
 }
 
-SinkResult UploadGate::tell(const Flow& flow, const RequestHead& head, int64_t body_bytes,
+SinkResult UploadGate::tell(const Flow& flow, const RequestHead& head, const Facts& facts,
                             UploadKey key) {
   core_.counters.uploads_begun.add();
   const EndpointText client(flow.key);
   UploadStart start;
   start.key = key;
-  start.mode = core_.enforcing() ? Mode::kEnforce : Mode::kObserve;
+  start.mode = facts.holds ? Mode::kEnforce : Mode::kObserve;
   start.first_byte = flow.request_began;
   start.method = flow.requests.method_name();
   start.host = trimmed(head.host.view());
@@ -122,16 +116,38 @@ SinkResult UploadGate::tell(const Flow& flow, const RequestHead& head, int64_t b
   start.request_id = trimmed(head.request_id.view());
   start.uploader = trimmed(head.uploader.view());
   start.content_type = trimmed(head.content_type.view());
-  start.body_bytes = body_bytes;
+  start.body_bytes = facts.body_bytes;
+  start.coding = facts.coding;
+  if (facts.form) {
+    start.first_byte = core_.now.wall;
+    start.content_type = facts.form->part().content_type.view();
+    start.part = facts.form->parts();
+    start.file_name = facts.form->part().file_name.view();
+  }
   return core_.sink.begin(start);
 }
 
-void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind) {
-  if (!has_slot()) {
-    fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload, &head, body_bytes);
+bool UploadGate::has_slot(Flow& flow, const RequestHead& head, const Facts& facts) {
+  if (has_slot()) return true;
+  fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload, &head, facts);
+  return false;
+}
+
+// What the operator says of new uploads comes first.
+DataplaneReason UploadGate::reason_to_pass(const Flow& flow, const RequestHead& head) {
+  if (!core_.config.intake) return DataplaneReason::kNone;
+  const std::string_view host = effective_host(head.target.view(), head.host.view());
+  return core_.config.intake->reason_to_pass(core_.index, flow.key, host, core_.now.wall);
+}
+
+void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind,
+                       ContentCoding coding) {
+  if (const auto reason = reason_to_pass(flow, head); reason != DataplaneReason::kNone) {
+    begin_unchecked(flow, head, body_bytes, reason);
     return;
   }
-  Upload* upload = open(flow, head, body_bytes);
+  const Facts facts{.body_bytes = body_bytes, .holds = core_.enforcing(), .coding = coding};
+  Upload* upload = has_slot(flow, head, facts) ? open(flow, head, facts) : nullptr;
   if (!upload) return;
   upload->kind = kind;
   if (flow.requests.chunked()) {
@@ -142,24 +158,50 @@ void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, 
   }
 }
 
+void UploadGate::begin_part(Flow& flow, const Form& form, BodyKind kind) {
+  const Facts facts{.holds = form.holds, .form = &form.reader};
+  Upload* upload = has_slot(flow, form.head, facts) ? open(flow, form.head, facts) : nullptr;
+  if (upload) upload->kind = kind;
+}
+
+void UploadGate::begin_behind(Flow& flow, const Form& form) {
+  const Facts facts{.body_bytes = form.body_bytes, .holds = form.holds};
+  Upload* upload = has_slot(flow, form.head, facts) ? open(flow, form.head, facts) : nullptr;
+  if (!upload) return;
+  upload->kind = BodyKind::kWrapped;
+  if (flow.requests.chunked()) {
+    constexpr uint64_t kLineBreakBytes = 2;
+    upload->chunk_limit = flow.client.parsed + flow.requests.data_bytes() + kLineBreakBytes;
+  } else {
+    const int64_t tail_bytes = std::clamp<int64_t>(core_.config.tail_bytes, 1, form.body_bytes);
+    upload->tail = form.body_begin + static_cast<uint64_t>(form.body_bytes - tail_bytes);
+  }
+}
+
 void UploadGate::begin_unchecked(Flow& flow, const RequestHead& head, int64_t body_bytes,
                                  DataplaneReason reason) {
   if (!has_slot()) {
     fail_request(flow, flow.requests.heads() - 1, reason, &head, body_bytes);
-  } else if (open(flow, head, body_bytes)) {
+  } else if (open(flow, head, {.body_bytes = body_bytes, .holds = core_.enforcing()})) {
     fail(flow, reason);
   }
 }
 
 bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reason,
                               const RequestHead* head, int64_t body_bytes) {
+  return fail_request(flow, request, reason, head, Facts{.body_bytes = body_bytes});
+}
+
+bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reason,
+                              const RequestHead* head, Facts facts) {
   core_.counters.count(reason);
-  const bool blocks = core_.enforcing() && core_.fail_action(reason) == FailAction::kBlock;
+  facts.holds = core_.is_strict(flow);
+  const bool blocks = facts.holds && core_.fail_action(reason) == FailAction::kBlock;
   if (head) {
     Upload nameless;
     nameless.key = core_.uploads.next_key(UploadTable::kNone);
     nameless.begun = true;
-    (void)tell(flow, *head, body_bytes, nameless.key);
+    (void)tell(flow, *head, facts, nameless.key);
     report(core_, nameless, blocks ? GateOutcome::kBlockedUnasked : GateOutcome::kReleasedUnasked,
            reason);
   }
@@ -192,13 +234,6 @@ void UploadGate::give_up(Flow& flow) {
 void UploadGate::append(Flow& flow, Bytes body) {
   Upload& upload = core_.uploads[flow.upload];
   upload.progress = core_.now.tick;
-  if (upload.kind == BodyKind::kForm) {
-    if (begins_like_a_form(body)) {
-      fail(flow, DataplaneReason::http_unsupported);
-      return;
-    }
-    upload.kind = BodyKind::kWrapped;
-  }
   if (!upload.wanted) return;
   const SinkResult result = core_.sink.append(upload.key, body);
   if (result == SinkResult::kEnough) upload.wanted = false;
@@ -233,7 +268,10 @@ void UploadGate::decide(Flow& flow, const GateDecision& decision) {
   const bool open =
       upload.phase == UploadPhase::kReceiving || upload.phase == UploadPhase::kComplete;
   if (!open || !upload.holds) return;
-  if (decision.block) {
+  if (decision.unchecked != DataplaneReason::kNone) {
+    core_.counters.count(decision.unchecked);
+    close(flow, GateOutcome::kReleasedUnasked, decision.unchecked);
+  } else if (decision.block) {
     refuser_.start(flow, GateOutcome::kBlocked, DataplaneReason::kNone, decision.upload_id);
   } else if (upload.kind != BodyKind::kPlain) {
     fail(flow, DataplaneReason::http_unsupported);  // of what was inside, nothing is known
@@ -258,12 +296,32 @@ uint64_t UploadGate::limit(const Flow& flow) const {
   if (flow.phase != FlowPhase::kInspected) return kNoOffset;
   const Upload* upload = flow.upload == Flow::kNoUpload ? nullptr : &core_.uploads[flow.upload];
   if (upload && upload->phase == UploadPhase::kTurnWait) return flow.client.limit;
+  const bool is_whole = upload && upload->phase == UploadPhase::kComplete;
+  if (const Form* form = core_.forms.of(flow); form && form->holds && !is_whole) {
+    return form_limit(flow, *form, upload);
+  }
   if (upload && upload->holds) {
     return upload->tail != kNoOffset ? upload->tail : upload->chunk_limit;
   }
   if (!core_.enforcing()) return kNoOffset;
   const bool counted_body = flow.requests.in_body() && !flow.requests.chunked();
   return flow.client.parsed + (counted_body ? flow.requests.body_bytes() : 0);
+}
+
+// What has been read, but what may be a part's delimiter, or the end of a chunked body whose last
+// delimiter has not come. (A body with a length ends, or is refused, when its last byte is read.)
+uint64_t UploadGate::form_limit(const Flow& flow, const Form& form, const Upload* upload) const {
+  uint64_t limit = flow.client.parsed;
+  if (upload) limit = std::min(limit, form.delimiter);
+  return form.reader.is_over() ? limit : std::min(limit, form.size_line);
+}
+
+bool UploadGate::loosen_delimiter(Flow& flow) {
+  Form* form = core_.forms.of(flow);
+  if (!form || form->reader.holds_delimiter() || form->delimiter >= flow.client.parsed)
+    return false;
+  form->delimiter = flow.client.parsed;
+  return true;
 }
 
 }  // namespace soundgate

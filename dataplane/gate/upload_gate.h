@@ -15,7 +15,14 @@ class UploadGate {
 
   // The head of a request that is to be inspected has been read. Afterwards the flow has an upload,
   // or it passes (for want of room), or it is being refused.
-  void begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind);
+  void begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind,
+             ContentCoding coding = ContentCoding::kNone);
+
+  // The same for a part of the flow's form, whose head has been read.
+  void begin_part(Flow& flow, const Form& form, BodyKind kind);
+
+  // The same for a body that was taken for a form, and is none. Its first bytes have been read.
+  void begin_behind(Flow& flow, const Form& form);
 
   // The same for one that cannot be inspected: its reason decides, at once.
   void begin_unchecked(Flow& flow, const RequestHead& head, int64_t body_bytes,
@@ -46,13 +53,31 @@ class UploadGate {
   // One of the ends has left. Without an upload: nothing.
   void abort(Flow& flow, DataplaneReason reason);
 
+  // The client has stood still in the middle of what may be a delimiter: what is not a whole one
+  // tells the origin nothing, and may keep the client from sending the rest. True where some may
+  // go.
+  bool loosen_delimiter(Flow& flow);
+
   // How far the client's bytes may go to the origin. (kNoOffset: all.)
   uint64_t limit(const Flow& flow) const;
 
  private:
+  // What an upload is, beside its request's head.
+  struct Facts {
+    int64_t body_bytes = -1;
+    bool holds = false;
+    ContentCoding coding = ContentCoding::kNone;
+    const MultipartReader* form = nullptr;  // of whose part in progress it is
+  };
   bool has_slot();
-  Upload* open(Flow& flow, const RequestHead& head, int64_t body_bytes);
-  SinkResult tell(const Flow& flow, const RequestHead& head, int64_t body_bytes, UploadKey key);
+  bool has_slot(Flow& flow, const RequestHead& head, const Facts& facts);
+  // The same as above, where more is known of the upload than its size.
+  bool fail_request(Flow& flow, uint32_t request, DataplaneReason reason, const RequestHead* head,
+                    Facts facts);
+  Upload* open(Flow& flow, const RequestHead& head, const Facts& facts);
+  SinkResult tell(const Flow& flow, const RequestHead& head, const Facts& facts, UploadKey key);
+  uint64_t form_limit(const Flow& flow, const Form& form, const Upload* upload) const;
+  DataplaneReason reason_to_pass(const Flow& flow, const RequestHead& head);
   void close(Flow& flow, GateOutcome outcome, DataplaneReason reason);
 
   Core& core_;

@@ -22,13 +22,13 @@ enum class UploadPhase : uint8_t {
   kRefusing,   // the refusal is on its way to the client
 };
 
-// What the body is as far as its request's head tells. Only what comes as it is can be inspected
+// What the body (or part) is as far as its head tells. Only what comes as it is can be inspected
 // whole; the bytes of the others are inspected too, and block if they can, but do not pass for
 // checked.
 enum class BodyKind : uint8_t {
   kPlain,
-  kForm,     // multipart/form-data by POST, if its first byte is one that a form begins with
-  kWrapped,  // other multipart types, content codings, and forms that do not begin like one
+  kWrapped,  // other multipart types, codings that nobody takes off, forms that do not begin like
+             // one
 };
 
 struct Upload {

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
 #include <random>
@@ -80,6 +81,17 @@ struct Lcore {
   std::unique_ptr<Engine> engine;
 };
 
+// What a port has by now: a ring, and at most as much again that comes meanwhile.
+void discard(PortQueue& port) {
+  constexpr size_t kBurstsMax = 2 * kPackets / kBurstFrames;
+  std::array<rte_mbuf*, kBurstFrames> burst;
+  for (size_t i = 0; i < kBurstsMax; ++i) {
+    const uint16_t count = port.receive(burst);
+    if (count == 0) return;
+    rte_pktmbuf_free_bulk(burst.data(), count);
+  }
+}
+
 class DpdkDataplane final : public Dataplane {
  public:
   explicit DpdkDataplane(const DataplaneConfig& config) : config_(config) {}
@@ -100,6 +112,7 @@ class DpdkDataplane final : public Dataplane {
   bool finished() const override {
     return config_.placement == Placement::kReplay && lcores_.front()->thread->ended();
   }
+  void discard_received() override;
   DataplaneCounters counters() const override;
 
  private:
@@ -187,6 +200,12 @@ void DpdkDataplane::add_lcore(unsigned index, std::unique_ptr<UploadSink> sink) 
   lcores_.push_back(std::move(lcore));
 }
 
+void DpdkDataplane::discard_received() {
+  for (const auto& lcore : lcores_) {
+    for (const auto& queue : lcore->queues) discard(*queue);
+  }
+}
+
 void DpdkDataplane::start() {
   for (const auto& lcore : lcores_) lcore->thread->start();
 }
@@ -232,6 +251,7 @@ void add(DataplaneCounters& sum, const CoreCounters& core) {
   sum.conflicting_bytes += core.conflicting_bytes.get();
   sum.segments_refused += core.segments_refused.get();
   sum.flows_evicted += core.flows_evicted.get();
+  sum.segments_put_off += core.segments_put_off.get();
 }
 
 DataplaneCounters DpdkDataplane::counters() const {
@@ -241,6 +261,7 @@ DataplaneCounters DpdkDataplane::counters() const {
     add(sum.client, lcore->queues[0]->counters());
     if (lcore->queues.size() > 1) add(sum.origin, lcore->queues[1]->counters());
     add(sum, lcore->engine->counters());
+    sum.lcore_polls.push_back(lcore->engine->counters().polls.get());
     if (!lcore->steering) continue;
     sum.packets_handed_over += lcore->steering->handed_over().get();
     sum.packets_not_handed_over += lcore->steering->dropped().get();

@@ -220,19 +220,21 @@ void ClientPath::send_held(Flow& flow) {
   send_stored(core_, flow, flow.client.limit);
 }
 
-// The client has said that nothing more comes: an upload that is not whole will never be. What is
-// held of it must not get through even so: some origins make do with the 0 of a last chunk, or with
-// a body that is cut short.
+// The client has said that nothing more comes: an upload that is not whole will never be. What of
+// it may be an end (of a part, of the last chunk, of a body that is cut short) must not become one
+// by that.
 bool ClientPath::check_fin(Flow& flow) {
   const ClientHalf& client = flow.client;
   if (client.fin == kNoOffset || client.parsed != client.fin) return true;
   const Upload* upload = core_.upload_of(flow);
-  if (!upload || upload->phase != UploadPhase::kReceiving) return true;
-  if (upload->holds && before(client.limit, client.parsed)) {
+  const bool in_form = flow.form != Flow::kNoForm;
+  if (upload ? upload->phase != UploadPhase::kReceiving : !in_form) return true;
+  if (core_.is_strict(flow) && before(client.limit, client.parsed)) {
     gate_.give_up(flow);
     return false;
   }
   gate_.abort(flow, DataplaneReason::client_gone);
+  core_.forms.give_back(flow);
   flow.client.limit = kNoOffset;
   return true;
 }

@@ -16,7 +16,7 @@ _soundgate() {
   local actions="allow track label demote hold_review block"
   local -A verbs=(
     [bank]="create set list pause resume export delete" [item]="list show remove suppress restore"
-    [decisions]="list show" [index]="status rollback verify merge" [uploads]="list" [config]="check"
+    [decisions]="list show" [index]="status rollback verify merge" [uploads]="list show release" [skip]="add list remove" [bypass]="list" [config]="check"
   )
   local command="" verb="" i
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -37,10 +37,10 @@ _soundgate() {
     --store) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
     --socket | --config | --fingerprints) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     --title | --content-id | --metadata | --upload | --reason | --until | --since | --to | --limit | \
-      --request-id | --min-seconds) return ;;
+      --request-id | --min-seconds | --for | --wait) return ;;
     *)
       if [[ -z $command ]]; then
-        words="scan enroll bank item index backup decisions uploads mode status config"
+        words="scan enroll bank item index backup decisions uploads drain undrain skip bypass mode status top config"
       elif [[ -n ${verbs[$command]} && -z $verb ]]; then
         words=${verbs[$command]}
       elif [[ $command == mode && -z $verb ]]; then
@@ -61,6 +61,9 @@ _soundgate() {
       backup) words+=" --force" ;;
       decisions) words+=" --verdict --checked --since --request-id --limit" ;;
       mode) words+=" --reason" ;;
+      top) words+=" --once" ;;
+      drain) words+=" --reason --wait" ;;
+      skip) words+=" --for --reason" ;;
     esac
   fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

@@ -65,6 +65,9 @@ class DecodeListener {
 // Names a stream to the producer that began it. 0 is no stream.
 enum class StreamHandle : uint64_t {};
 
+// How the bytes of a stream are coded (RFC 9110 section 8.4.1): inflated by the worker.
+enum class StreamCoding : uint8_t { kNone, kGzip, kDeflate };
+
 class StreamProducer {
  public:
   virtual ~StreamProducer() = default;
@@ -75,6 +78,10 @@ class StreamProducer {
   // The same whole and without probes, whatever is set: for those who want the fingerprint.
   virtual tl::expected<StreamHandle, DecodeOutcome> begin_unprobed(uint64_t tag,
                                                                    int64_t size_bytes) = 0;
+
+  // Of bytes with a coding; size_bytes: as they come.
+  virtual tl::expected<StreamHandle, DecodeOutcome> begin_coded(uint64_t tag, int64_t size_bytes,
+                                                                StreamCoding coding) = 0;
 
   enum class Append : uint8_t {
     kTaken,
@@ -164,6 +171,8 @@ class DecoderPool {
     uint64_t contradicted;        // with others: forgotten
     uint64_t divided;             // decoded by several workers at once
     uint64_t known, known_bytes;  // uploads that are remembered now
+    uint64_t waiting_bytes;       // of all streams, that no worker has decoded yet
+    uint64_t rounds;              // of the collector thread: counts up while it goes on
   };
   virtual Status status() const = 0;  // any thread
 };

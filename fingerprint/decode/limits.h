@@ -108,6 +108,16 @@ inline constexpr int kChannelsMax = 24;        // 22.2, the most that has a layo
 inline constexpr int kPacketBytesMax = 16 << 20;
 static_assert(kPacketBytesMax < kAllocationBytesMax, "or libav would not make one");
 
+// Bodies with a coding, as they are inflated. Music packs to a fifth at best; silence to a
+// thousandth.
+inline constexpr uint64_t kInflateRatioMax = 200;
+inline constexpr uint64_t kInflateAlwaysBytes = uint64_t{8} << 20;  // which may come of anything
+inline constexpr uint64_t kCodedAlwaysBytes = uint64_t{64} << 10;   // which may be for nothing
+inline constexpr size_t kGzipHeaderBytesMax = size_t{4} << 10;
+inline constexpr size_t kInflatedKeptBytesMax = size_t{64} << 20;  // of one stream, to go back to
+inline constexpr size_t kInflatedWorkerBytesMax = size_t{256} << 20;  // of all of a worker's
+static_assert(kInflatedWorkerBytesMax <= size_t{512} << 20, "beside the streams' contexts");
+
 // CPU that a stream earns by what it delivers. The dearest codec (Opus) takes a tenth of it for an
 // item, and all formats less than a quarter of it for a byte.
 inline constexpr std::chrono::nanoseconds kCpuPerItem{2'500'000};  // 20 ms for a second of audio

@@ -40,6 +40,32 @@ class Contract(CliTest):
         _, err = self.run_cli("bank", "set", self.bank, exit=2)
         self.one_message(err, "nothing to set")
 
+    def test_skips(self):
+        for what in ("192.0.2.0/24", "2001:db8::7", "*.example.org"):
+            skip, = self.run_json("skip", "add", what, "--for", "2h", "--reason", "moving house")
+            self.assertEqual((skip["what"], skip["reason"]), (what, "moving house"))
+        self.run_cli("skip", "add", "192.0.2.0/24", "--for", "3h")  # replaces the first
+        skips = self.run_json("skip", "list")
+        self.assertEqual([skip["what"] for skip in skips],
+                         ["*.example.org", "192.0.2.0/24", "2001:db8::7"])
+        self.assertEqual(skips[1]["reason"], "")
+        for skip in skips:
+            self.run_cli("skip", "remove", skip["what"])
+        self.assertEqual(self.run_json("skip", "list"), [])
+        _, err = self.run_cli("skip", "remove", "192.0.2.0/24", exit=3)
+        self.one_message(err, "192.0.2.0/24")
+        for what, span in (("192.0.2.0/33", "2h"), ("a b", "2h"), ("host", "31d"), ("host", "soon"),
+                           ("host", "2020-01-01")):
+            _, err = self.run_cli("skip", "add", what, "--for", span, exit=2)
+            self.one_message(err)
+        self.run_cli("skip", "add", "host", exit=2)
+
+    def test_nothing_to_drain(self):
+        _, err = self.run_cli("drain", exit=6)
+        self.one_message(err, "no packets")
+        _, err = self.run_cli("drain", "--wait", "soon", exit=2)
+        self.one_message(err, "soon")
+
     def test_enroll_scan_suppress(self):
         item, = self.run_json("enroll", "--bank", self.bank, self.tunes[0],
                               "--metadata", '{"artist": "A"}')

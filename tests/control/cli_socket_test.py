@@ -388,8 +388,18 @@ class SocketTest(Contract):
             client.sendall(tune)
             self.assertTrue(self.head(client).startswith(b"HTTP/1.1 200 "))
 
+    def test_top(self):
+        out, _ = self.run_cli("top", "--once")
+        self.assertRegex(out, r"(?m)^soundgate \S+   (observe|enforce)   ready   up ")
+        self.assertIn("decisions  pass ", out)
+        _, err = self.run_cli("top", exit=2)
+        self.one_message(err, "--once")
+
     def test_uploads_list(self):
         self.assertEqual(self.run_json("uploads", "list"), [])
+        for verb in ("show", "release"):
+            _, err = self.run_cli("uploads", verb, "01ABC", exit=3)
+            self.one_message(err, "01ABC")
 
 
 del Contract  # or it would run on its own, too

@@ -180,6 +180,10 @@ TEST_F(ConfigTest, TheSampleHoldsTheDefaults) {
   EXPECT_TRUE(sample->role_groups.curators.empty() && sample->role_groups.operators.empty() &&
               sample->role_groups.admins.empty());
   EXPECT_EQ(sample->mode, defaults.mode);
+  EXPECT_EQ(sample->drain_max, defaults.drain_max);
+  EXPECT_EQ(sample->lcore_silence_max, defaults.lcore_silence_max);
+  EXPECT_EQ(sample->thread_silence_max, defaults.thread_silence_max);
+  EXPECT_EQ(sample->bypass.lock, defaults.bypass.lock);
   EXPECT_EQ(sample->log_level, defaults.log_level);
   EXPECT_EQ(sample->decisions.keep_items_days, defaults.decisions.keep_items_days);
   EXPECT_EQ(sample->decisions.keep_items_mib, defaults.decisions.keep_items_mib);
@@ -205,6 +209,17 @@ TEST_F(ConfigTest, TheSampleHoldsTheDefaults) {
   EXPECT_EQ(sample->dataplane->block_message, packets.block_message);
   EXPECT_EQ(sample->dataplane->midstream, packets.midstream);
   EXPECT_EQ(sample->dataplane->inspect.size(), 1u);
+}
+
+// An operator finds each reason, and what happens by default, in the sample.
+TEST_F(ConfigTest, TheSampleNamesEveryReason) {
+  std::ifstream file(std::string(SOURCE_DIR) + "/deploy/soundgate.toml");
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  for (const std::string_view reason : FailPolicy::names()) {
+    EXPECT_NE(text.find("\n" + std::string(reason) + " = "), std::string::npos)
+        << reason << " is missing in [fail_policy] of deploy/soundgate.toml";
+    EXPECT_FALSE(reason_text(reason).empty()) << reason;
+  }
 }
 
 }  // namespace

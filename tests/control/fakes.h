@@ -105,6 +105,7 @@ class FakeProducer : public StreamProducer {
     uint64_t tag = 0;
     int64_t bytes = 0;
     bool finished = false, cancelled = false;
+    StreamCoding coding = StreamCoding::kNone;
   };
   bool refuses = false;            // no decoder has room
   Append answer = Append::kTaken;  // to append
@@ -117,6 +118,12 @@ class FakeProducer : public StreamProducer {
   }
   tl::expected<StreamHandle, DecodeOutcome> begin_unprobed(uint64_t tag, int64_t size) override {
     return begin(tag, size);
+  }
+  tl::expected<StreamHandle, DecodeOutcome> begin_coded(uint64_t tag, int64_t size,
+                                                        StreamCoding coding) override {
+    const auto handle = begin(tag, size);
+    if (handle) last().coding = coding;
+    return handle;
   }
   Append append(StreamHandle stream, std::span<const std::byte> bytes) override {
     if (answer == Append::kTaken) at(stream).bytes += static_cast<int64_t>(bytes.size());

@@ -62,7 +62,9 @@ class InspectionTest : public testing::Test {
                          .request_id = "r1",
                          .uploader = "",
                          .content_type = "audio/mpeg",
-                         .body_bytes = 1000});
+                         .body_bytes = 1000,
+                         .part = 2,
+                         .file_name = "song.mp3"});
   }
   SinkResult append(uint64_t key) {
     const std::array<std::byte, 100> body{};
@@ -135,6 +137,8 @@ TEST_F(InspectionTest, AMatchBlocksOnceTheLastByteIsThere) {
   EXPECT_EQ(json["index_version"], 7);
   EXPECT_EQ(json["policy_version"], "policy-1");
   EXPECT_EQ(json["request"]["path"], "/song.mp3");
+  EXPECT_EQ(json["request"]["part"], 2);
+  EXPECT_EQ(json["request"]["file_name"], "song.mp3");
   EXPECT_EQ(json["timings"]["last_byte"], epoch_seconds(start_) + 10);
   EXPECT_EQ(json["timings"]["released"], epoch_seconds(start_) + 11);
   EXPECT_EQ(store_->fingerprint(json["upload_id"]).value().items.size(), 100u);

@@ -52,7 +52,8 @@ TEST(VerdictJson, HasEveryFieldInOrder) {
                                       "coverage", "matches", "index_version", "policy_version",
                                       "early", "decode", "gate", "bytes", "timings"));
   EXPECT_THAT(keys(json["request"]),
-              ElementsAre("request_id", "method", "host", "path", "client", "uploader"));
+              ElementsAre("request_id", "method", "host", "path", "client", "uploader", "part",
+                          "file_name"));
   EXPECT_THAT(keys(json["timings"]), ElementsAre("first_byte", "last_byte", "verdict", "released"));
   EXPECT_THAT(keys(json["matches"][0]),
               ElementsAre("asset", "bank", "bank_content_id", "score", "threshold",

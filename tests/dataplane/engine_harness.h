@@ -27,8 +27,10 @@ class RecordingSink final : public UploadSink {
   struct Record {
     UploadKey key{};
     Mode mode{};
-    std::string method, path, client, uploader, body;
+    std::string method, path, client, uploader, content_type, file_name, body;
     int64_t body_bytes = 0;
+    uint32_t part = 0;
+    ContentCoding coding{};
     bool finished = false;
     std::vector<GateReport> reports;
   };
@@ -41,6 +43,10 @@ class RecordingSink final : public UploadSink {
     record.path = start.path;
     record.client = start.client;
     record.uploader = start.uploader;
+    record.content_type = start.content_type;
+    record.file_name = start.file_name;
+    record.part = start.part;
+    record.coding = start.coding;
     record.body_bytes = start.body_bytes;
     records.push_back(record);
     return begin_result;
@@ -99,7 +105,7 @@ class Harness : public PacketIo {
     config.mode = Mode::kObserve;
     return config;
   }
-  static CoreSizes small() { return {.flows = 8, .buffers = 256, .heads = 4, .uploads = 4}; }
+  static CoreSizes small() { return {.flows = 8, .buffers = 256, .heads = 4, .forms = 2, .uploads = 4}; }
 
   // What comes from here on is under these VLAN tags.
   void tag(std::initializer_list<uint16_t> identifiers) {

@@ -149,8 +149,13 @@ TEST(Evasion, ALabelDoesNotLetABodyPassForChecked) {
         Case{true, "Content-Type: multipart/form-data; boundary=b", "x\r\n--b"},
         Case{true, "Content-Type: multipart/related; boundary=b", "--b\r\nraw"},
         Case{true, "Content-Type: a/b\r\nContent-Type: multipart/form-data", "--b"},
-        Case{false, "Content-Type: multipart/form-data; boundary=b", "--b\r\nraw"},
-        Case{false, "Content-Encoding: gzip", "packed"}}) {
+        Case{false, "Content-Type: multipart/form-data; boundary=b", "--a\r\nraw"},
+        Case{false, "Content-Encoding: br", "packed"},
+        Case{false, "Content-Encoding: gzip, gzip", "packed"},
+        Case{false, "Content-Encoding: gz\r\nContent-Encoding: ip", "packed"},
+        Case{false, "Content-Encoding: compress", "packed"},
+        Case{true, "Content-Type: multipart/form-data; boundary=b\r\nContent-Encoding: gzip",
+             "--b"}}) {
     for (const bool block : {true, false}) {
       Harness harness;
       harness.open();
@@ -167,6 +172,19 @@ TEST(Evasion, ALabelDoesNotLetABodyPassForChecked) {
       EXPECT_EQ(harness.take_payload(Side::kOrigin),
                 block ? "" : request.substr(request.size() - 1));
     }
+  }
+}
+
+TEST(Evasion, TheInspectorIsToldOfACoding) {
+  for (const auto& [name, coding] : {std::pair{"gzip", ContentCoding::kGzip},
+                                     {" X-GZIP ", ContentCoding::kGzip},
+                                     {"Deflate", ContentCoding::kDeflate}}) {
+    Harness harness;
+    harness.open();
+    harness.client(0, put_request("packed", "Content-Encoding: " + std::string(name) + "\r\n"));
+    EXPECT_EQ(harness.sink.records.at(0).coding, coding);
+    harness.decide(false);
+    EXPECT_EQ(harness.sink.records[0].reports.at(0).outcome, GateOutcome::kReleased);
   }
 }
 

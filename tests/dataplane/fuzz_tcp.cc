@@ -330,10 +330,9 @@ class World final : public PacketIo {
     require(frame.kind != FrameKind::kTcp || tcp_checksum_is_right(frame));
     if (to != Side::kOrigin || frame.kind != FrameKind::kTcp || !followed_) return;
     if (frame.has(kSyn)) return;
-    // One that is no HTTP passes. One that was reset lets nothing through until its entry is old
-    // enough to be forgotten.
-    if (engine_.counters().reasons[static_cast<size_t>(DataplaneReason::not_http)].get() > 0)
-      return;
+    // One that is no HTTP, or HTTP/2, passes. One that was reset lets nothing through until its
+    // entry is old enough to be forgotten.
+    if (has_counted(DataplaneReason::not_http) || has_counted(DataplaneReason::http2)) return;
     if (frame.has(kRst)) {
       if (!reset_at_) reset_at_ = now_;
       return;
@@ -349,6 +348,10 @@ class World final : public PacketIo {
       require(at_origin_.take(at, frame.payload()[i]));  // first data wins
     }
     check_last_upload();
+  }
+
+  bool has_counted(DataplaneReason reason) const {
+    return engine_.counters().reasons[static_cast<size_t>(reason)].get() > 0;
   }
 
   // As long as what has come is what was planned, it is known where things are.

@@ -149,9 +149,46 @@ class Neighbours(DecoderCase):
               f" of which {streams[0]} in the decoder that crashed")
 
 
-class Restart(e2e.TestbedCase):
-    """Soundgate goes away under an upload and comes back."""
+class AllDecoders(DecoderCase):
+    """Every decoder dies at once."""
 
+    options = {"settings": {**e2e.PATIENT, "match": {"early_verdict": False}}}
+    references = e2e.tracks(4, ("wesnoth",))
+    others = e2e.tracks(16, ("warzone2100", "colobot", "ardentryst", "btanks"),
+                        seconds_min=40, seconds_max=600)
+
+    def test_no_upload_is_lost_and_each_has_its_reason(self):
+        before = self.gate.appliance.decoder_pids()
+
+        def kill_all():
+            for pid in before:
+                os.kill(pid, signal.SIGKILL)
+
+        outcomes = self.upload_all_while(kill_all)
+        for outcome in outcomes:
+            verdict = outcome.verdict
+            if verdict["verdict"] == "block":  # resumed, and recognised
+                self.assert_expected([outcome])
+                continue
+            self.assertEqual((outcome.answer.status, outcome.identical), (201, True),
+                             outcome.case.what)
+            if verdict["checked"] != "full":
+                self.assertIn(verdict["reason"], ("decoder_crash", "decoder_lost"))
+                self.assertEqual(verdict["verdict"], "flag", outcome.case.what)
+        reasons = [outcome.verdict["reason"] for outcome in outcomes]
+        print({reason: reasons.count(reason) for reason in sorted(set(reasons))})
+        deadline = time.monotonic() + 10
+        while set(self.gate.appliance.decoder_pids()) & {*before, 0}:
+            self.assertLess(time.monotonic(), deadline, "they were not replaced")
+            time.sleep(0.1)
+        self.assert_expected([self.gate.upload(
+            Case("reference", self.references[0].path, BLOCK, self.references[0].title))])
+
+
+class Restart(e2e.TestbedCase):
+    """Soundgate goes away under an upload, which it does not wait for, and comes back."""
+
+    options = {"settings": {"gate": {"hold_max_ms": 20000, "drain_ms_max": 0}}}
     reference, = e2e.tracks(1, ("wesnoth",))
     other, = e2e.tracks(1, ("btanks",))
 

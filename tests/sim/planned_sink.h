@@ -29,12 +29,24 @@ class PlannedSink final : public UploadSink {
 
   PlannedSink(Random& random, const Tick& now) : random_(random), now_(now) {}
 
-  void plan(const PlannedUpload& upload) { plans_[upload.path] = upload; }
+  void plan(const PlannedUpload& upload) {
+    if (upload.parts.empty()) plans_[upload.path] = upload;
+    for (size_t i = 0; i < upload.parts.size(); ++i) {
+      const PlannedUpload::Part& part = upload.parts[i];
+      if (!part.is_file) continue;
+      PlannedUpload& plan = plans_[upload.path + "#" + std::to_string(i + 1)];
+      plan.path = upload.path + "#" + std::to_string(i + 1);
+      plan.fate = part.fate;
+      plan.decided_after = part.decided_after;
+    }
+  }
 
   SinkResult begin(const UploadStart& start) override {
     EXPECT_FALSE(records_.contains(start.key));
     Record& record = records_[start.key];
     record.path = start.path;
+    if (start.part > 0) record.path += "#" + std::to_string(start.part);
+    EXPECT_EQ(start.coding == ContentCoding::kGzip, plans_[record.path].gzip);
     record.mode = start.mode;
     record.said_bytes = start.body_bytes;
     // (Observing, an upload whose head found no room has no name.)

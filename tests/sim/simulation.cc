@@ -11,8 +11,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 CoreSizes sizes(const SimulationOptions& options) {
-  if (options.scarce) return {.flows = 4, .buffers = 32, .heads = 1, .uploads = 2};
-  return {.flows = 64, .buffers = 4'096, .heads = options.heads, .uploads = 32};
+  if (options.scarce) return {.flows = 4, .buffers = 32, .heads = 1, .forms = 2, .uploads = 2};
+  return {.flows = 64, .buffers = 4'096, .heads = options.heads, .forms = 16, .uploads = 32};
 }
 
 constexpr Tick kEnd = seconds(400);  // beyond kUploadIdleMax
@@ -24,6 +24,11 @@ DataplaneConfig configuration(const SimulationOptions& options) {
   config.tail_bytes = options.tail_bytes;
   config.hold_max = milliseconds(1500);
   return config;
+}
+
+bool was_refused(const PlannedSink::Record& record) {
+  return record.report.outcome == GateOutcome::kBlocked ||
+         record.report.outcome == GateOutcome::kBlockedUnasked;
 }
 
 MutableBytes bytes_of(std::string& text) { return std::as_writable_bytes(std::span(text)); }
@@ -44,17 +49,48 @@ void Simulation::at(Tick when, std::function<void()> action) {
 }
 
 PlannedUpload Simulation::make_upload(size_t connection, size_t number) {
-  using Fate = PlannedUpload::Fate;
   PlannedUpload upload;
   upload.path = "/" + std::to_string(connection) + "-" + std::to_string(number);
-  const size_t bytes = random_.chance(0.3) ? random_.between(1, 30) : random_.between(1, 25'000);
   upload.chunked = random_.chance(0.3);
-  upload.decided_after = random_.between(1, bytes);
+  // (Decoys that are read may make another form of it.)
+  const bool may_be_altered = options_.client_side.tampering && options_.client_habits.decoys > 0;
+  if (!may_be_altered && random_.chance(0.3)) {
+    make_form(upload);
+    return upload;
+  }
+  upload.fate = make_fate();
+  upload.body = some_bytes(upload.fate);
+  upload.gzip = random_.chance(0.2);
+  upload.decided_after = random_.between(1, upload.body.size());
+  return upload;
+}
+
+PlannedUpload::Fate Simulation::make_fate() {
+  using Fate = PlannedUpload::Fate;
   const Fate fates[] = {Fate::kPass, Fate::kEarlyPass, Fate::kSilence, Fate::kBlock,
                         Fate::kEarlyBlock};
-  upload.fate = fates[random_.below(options_.allow_blocks ? 5 : 3)];
-  upload.body = random_body(bytes, upload.fate == Fate::kBlock || upload.fate == Fate::kEarlyBlock);
-  return upload;
+  return fates[random_.below(options_.allow_blocks ? 5 : 3)];
+}
+
+std::string Simulation::some_bytes(PlannedUpload::Fate fate) {
+  using Fate = PlannedUpload::Fate;
+  const size_t count = random_.chance(0.3) ? random_.between(1, 30) : random_.between(1, 25'000);
+  return random_body(count, fate == Fate::kBlock || fate == Fate::kEarlyBlock);
+}
+
+void Simulation::make_form(PlannedUpload& upload) {
+  for (size_t count = random_.between(1, 4); count > 0; --count) {
+    PlannedUpload::Part part;
+    part.is_file = random_.chance(0.7);
+    part.fate = make_fate();
+    part.data = part.is_file ? some_bytes(part.fate) : std::string(random_.below(2'000), 't');
+    if (part.is_file && random_.chance(0.3)) {  // nearly a delimiter
+      part.data += kDelimiter.substr(0, random_.between(1, kDelimiter.size() - 1));
+    }
+    part.decided_after = random_.between(1, std::max<size_t>(part.data.size(), 1));
+    upload.parts.push_back(part);
+  }
+  upload.body = form_body(upload.parts);
 }
 
 std::string Simulation::random_body(size_t bytes, bool spam) {
@@ -254,6 +290,7 @@ void Simulation::check_nothing_leaks() const {
   EXPECT_EQ(engine_->buffers_in_use(), 0u);
   EXPECT_EQ(engine_->uploads_in_use(), 0u);
   EXPECT_EQ(engine_->heads_in_use(), 0u);
+  EXPECT_EQ(engine_->forms_in_use(), 0u);
   EXPECT_EQ(engine_->counters().flows_open.get(), 0u);
 }
 
@@ -264,10 +301,7 @@ void Simulation::check_connection(const Connection& connection) const {
   // Each upload that arrived was seen, also the first one of a connection from before.
   if (options_.mode == Mode::kEnforce && !options_.scarce) {
     for (const HttpOrigin::Upload& upload : connection.origin->uploads()) {
-      if (!upload.whole) continue;
-      EXPECT_TRUE(std::ranges::any_of(
-          sink_.records(), [&](const auto& entry) { return entry.second.path == upload.path; }))
-          << upload.path << " arrived unseen";
+      EXPECT_TRUE(!upload.whole || was_seen(connection, upload.path)) << upload.path;
     }
   }
   // Without blocks, everything arrives and is answered.
@@ -282,8 +316,26 @@ void Simulation::check_connection(const Connection& connection) const {
   }
 }
 
+// All of it: of a form, each of its files.
+bool Simulation::was_seen(const Connection& connection, const std::string& path) const {
+  const auto is_recorded = [&](const std::string& name) {
+    return std::ranges::any_of(sink_.records(),
+                               [&](const auto& entry) { return entry.second.path == name; });
+  };
+  const auto plan = std::ranges::find(connection.client->uploads(), path, &PlannedUpload::path);
+  if (plan == connection.client->uploads().end() || plan->parts.empty()) return is_recorded(path);
+  for (size_t i = 0; i < plan->parts.size(); ++i) {
+    if (plan->parts[i].is_file && !is_recorded(path + "#" + std::to_string(i + 1))) return false;
+  }
+  return true;
+}
+
 void Simulation::check_record(const Connection& connection,
                               const PlannedSink::Record& record) const {
+  if (record.path.find('#') != std::string::npos) {
+    check_part(connection, record);
+    return;
+  }
   const auto& plans = connection.client->uploads();
   const auto plan = std::ranges::find(plans, record.path, &PlannedUpload::path);
   if (plan == plans.end()) return;  // of another connection
@@ -315,11 +367,46 @@ void Simulation::check_record(const Connection& connection,
     EXPECT_EQ(record.blocks, is_spam(file));
   }
 
+  EXPECT_TRUE(!was_refused(record) || plan->chunked || at_origin.size() < plan->body.size());
+  check_outcome(connection, record, plan->fate, whole);
+  const std::string& file = options_.client_side.tampering ? record.body : plan->body;
+  const bool known = record.finished || !options_.client_side.tampering;
+  EXPECT_TRUE(was_refused(record) || record.report.outcome == GateOutcome::kAborted || !whole ||
+              !known || at_origin == file);
+}
+
+// A part of a form.
+void Simulation::check_part(const Connection& connection, const PlannedSink::Record& record) const {
+  const size_t mark = record.path.find('#');
+  const std::string path = record.path.substr(0, mark);
+  const auto& plans = connection.client->uploads();
+  const auto form = std::ranges::find(plans, path, &PlannedUpload::path);
+  if (form == plans.end()) return;  // of another connection
+  SCOPED_TRACE("part " + record.path);
+  const auto& part = form->parts.at(std::strtoul(record.path.c_str() + mark + 1, nullptr, 10) - 1);
+  EXPECT_EQ(record.closed, 1);
+  EXPECT_EQ(record.mode, options_.mode);
+  EXPECT_EQ(record.said_bytes, -1);
+  EXPECT_TRUE(part.is_file && part.data.starts_with(record.body));
+  EXPECT_TRUE(!record.finished || record.body == part.data);
+
+  const auto& arrived = connection.origin->uploads();
+  const auto found = std::ranges::find(arrived, path, &HttpOrigin::Upload::path);
+  const std::string at_origin = found == arrived.end() ? "" : found->body;
+  EXPECT_TRUE(form->body.starts_with(at_origin));
+  if (was_refused(record)) {
+    EXPECT_LT(at_origin.size(), part.begin + part.data.size() + kDelimiter.size());
+  }
+  check_outcome(connection, record, part.fate, found != arrived.end() && found->whole);
+}
+
+void Simulation::check_outcome(const Connection& connection, const PlannedSink::Record& record,
+                               PlannedUpload::Fate fate, bool whole) const {
   const GateOutcome outcome = record.report.outcome;
-  const bool refused = outcome == GateOutcome::kBlocked || outcome == GateOutcome::kBlockedUnasked;
+  const bool refused = was_refused(record);
+  const bool decided = record.finished && fate != PlannedUpload::Fate::kSilence;
   if (refused) {
     EXPECT_FALSE(whole);
-    EXPECT_TRUE(plan->chunked || at_origin.size() < plan->body.size());
     EXPECT_TRUE(record.blocks);
   } else if (outcome != GateOutcome::kAborted && !options_.clients_abort) {
     // A later block on the connection may have kept the rest back.
@@ -333,9 +420,6 @@ void Simulation::check_record(const Connection& connection,
     if (options_.mode == Mode::kEnforce && !(long_tail && late)) {
       EXPECT_FALSE(decided && record.blocks);
     }
-    const std::string& file = options_.client_side.tampering ? record.body : plan->body;
-    const bool known = record.finished || !options_.client_side.tampering;
-    EXPECT_TRUE(!whole || !known || at_origin == file);
   }
   if (refused && !connection.client_tcp->was_reset()) {
     ASSERT_FALSE(connection.client->responses().empty());

@@ -75,6 +75,9 @@ class Simulation final : public PacketIo {
   void at(Tick when, std::function<void()> action);
   void add_connection(size_t number);
   PlannedUpload make_upload(size_t connection, size_t number);
+  PlannedUpload::Fate make_fate();
+  std::string some_bytes(PlannedUpload::Fate fate);
+  void make_form(PlannedUpload& upload);
   void carry(const Weather& weather, Bytes frame, std::function<void(std::string&)> deliver);
   void reach_engine(Side from, std::string& frame);
   void reach_peer(Side to, std::string& frame);
@@ -85,6 +88,10 @@ class Simulation final : public PacketIo {
   bool all_done() const;
   void check_nothing_leaks() const;
   void check_connection(const Connection& connection) const;
+  void check_part(const Connection& connection, const PlannedSink::Record& record) const;
+  bool was_seen(const Connection& connection, const std::string& path) const;
+  void check_outcome(const Connection& connection, const PlannedSink::Record& record,
+                     PlannedUpload::Fate fate, bool whole) const;
   void check_record(const Connection& connection, const PlannedSink::Record& record) const;
 
   SimulationOptions options_;

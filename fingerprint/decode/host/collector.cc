@@ -76,9 +76,11 @@ void Collector::work() {
   first_spare_ = start + kFirstSpareAfter;
   while (wait()) {
     const Clock::time_point now = Clock::now();
+    rounds_.fetch_add(1, std::memory_order_relaxed);
     for (const auto& worker : workers_) serve(*worker, now);
     if (now >= next_tick_) {
       for (const auto& worker : workers_) {
+        worker->count_waiting();
         if (!worker->has_process()) continue;
         worker->check_stall(now, stall_max_);
         worker->check_silence(now, kSilenceStalls * stall_max_);  // it looks at every stream

@@ -3,6 +3,7 @@
 // Thread: its own; start() and the destructor are its owner's.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <memory>
@@ -25,6 +26,8 @@ class Collector {
   tl::expected<void, std::string> start();
 
   const std::vector<std::unique_ptr<WorkerHost>>& workers() const { return workers_; }
+  // Counts up at least every kTick while the thread goes on. Thread: any.
+  uint64_t rounds() const { return rounds_.load(std::memory_order_relaxed); }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -50,6 +53,7 @@ class Collector {
   Clock::time_point next_attach_{};  // likewise, of a process that is there
   Clock::time_point first_spare_{};  // a short life needs none
   Clock::time_point next_tick_{};
+  std::atomic<uint64_t> rounds_{0};
   UniqueFd stop_event_;
   std::thread thread_;
 };

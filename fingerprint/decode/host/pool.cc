@@ -151,6 +151,10 @@ class Pool : public DecoderPool {
     status.divided = counters_.divided;
     status.known = known_ ? known_->count() : 0;
     status.known_bytes = known_ ? known_->bytes() : 0;
+    for (const auto& worker : collector_->workers()) {
+      status.waiting_bytes += worker->waiting_bytes();
+    }
+    status.rounds = collector_->rounds();
     return status;
   }
 

@@ -10,6 +10,15 @@ namespace soundgate::decode {
 
 using Append = StreamProducer::Append;
 
+namespace {
+
+// What the items of the same bytes depend on: probes, and whether the bytes are inflated first.
+uint64_t digested_settings(const StreamSettings& settings) {
+  return settings.probes ^ uint64_t { static_cast<uint8_t>(settings.coding) } << 60;
+}
+
+}  // namespace
+
 Share::Share(WorkerMemory& worker, uint32_t producer, std::optional<Known> known)
     : worker_(worker),
       payload_(worker.payload()),
@@ -42,7 +51,8 @@ std::optional<Share::Stream> Share::begin(uint64_t tag, int64_t size_bytes,
   ours.is_part = settings.division_id != 0;
   ours.is_hashed = known_ && !ours.is_part;
   if (ours.is_hashed) {
-    digesters_[slot - first_slot_].begin(known_->uploads.key(), settings.probes, size_bytes);
+    digesters_[slot - first_slot_].begin(known_->uploads.key(), digested_settings(settings),
+                                         size_bytes);
   }
   SlotControl& control = worker_.control(slot);
   control.digests.prefix_count = 0;
@@ -56,7 +66,7 @@ std::optional<Share::Stream> Share::begin(uint64_t tag, int64_t size_bytes,
   shared.flags.store(0, std::memory_order_relaxed);
   shared.appended_bytes.store(0, std::memory_order_relaxed);
   shared.evicted_end.store(kHeaderBlocks, std::memory_order_relaxed);
-  shared.size_bytes.store(size_bytes, std::memory_order_relaxed);
+  shared.size_bytes.store(pack_size(size_bytes, settings.coding), std::memory_order_relaxed);
   shared.probes.store(settings.probes, std::memory_order_relaxed);
   shared.coverage.store(settings.coverage, std::memory_order_relaxed);
   shared.division.store(pack_division(settings.part), std::memory_order_relaxed);

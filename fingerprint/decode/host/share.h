@@ -17,6 +17,7 @@
 #include "fingerprint/decode/shared/coverage_word.h"
 #include "fingerprint/decode/shared/division.h"
 #include "fingerprint/decode/shared/probe_word.h"
+#include "fingerprint/decode/shared/size_word.h"
 #include "fingerprint/exact/body_digests.h"
 #include "fingerprint/exact/known_uploads.h"
 
@@ -28,9 +29,11 @@ struct StreamSettings {
   uint64_t coverage = pack_coverage({});
   uint64_t division_id = 0;  // SlotControl::division
   Division part{};
+  StreamCoding coding = StreamCoding::kNone;
 
   bool are_plain() const {
-    return probes == pack_probes({}) && coverage == pack_coverage({}) && division_id == 0;
+    return coding == StreamCoding::kNone && probes == pack_probes({}) &&
+           coverage == pack_coverage({}) && division_id == 0;
   }
 };
 

@@ -461,6 +461,20 @@ void WorkerHost::check_silence(Clock::time_point now, std::chrono::milliseconds 
   }
 }
 
+// What is put off, nobody waits for.
+void WorkerHost::count_waiting() {
+  uint64_t bytes = 0;
+  for (uint32_t slot = 0; slot < streams_.size(); ++slot) {
+    const StreamProgress& progress = look_up(slot).progress;
+    const bool put_off =
+        memory_.payload().slot(slot).flags.load(std::memory_order_relaxed) & decode::Slot::kPutOff;
+    if (progress.generation != 0 && !put_off) {
+      bytes += progress.appended_bytes - progress.consumed_bytes;
+    }
+  }
+  waiting_bytes_.store(bytes, std::memory_order_relaxed);
+}
+
 CpuTime WorkerHost::cpu_allowance() const {
   return CpuTime(memory_.payload().header().cpu_allowance_nanoseconds);
 }

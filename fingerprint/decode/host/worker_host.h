@@ -47,6 +47,8 @@ class WorkerHost {
   void check_stall(Clock::time_point now, std::chrono::milliseconds stall_max);
   // Kills a worker that has said nothing for silence_max of a stream that it has all bytes of.
   void check_silence(Clock::time_point now, std::chrono::milliseconds silence_max);
+  // Bytes of its streams that wait to be decoded; at each kTick, after the others have looked.
+  void count_waiting();
   // Kills a worker that has used more CPU than its streams together may; at each kTick.
   void check_cpu();
   // Its process is dead: settles its streams. Returns how it died.
@@ -55,6 +57,7 @@ class WorkerHost {
 
   int pid() const { return pid_.load(std::memory_order_relaxed); }
   uint64_t restarts() const { return restarts_.load(std::memory_order_relaxed); }
+  uint64_t waiting_bytes() const { return waiting_bytes_.load(std::memory_order_relaxed); }
   int streams() const { return memory_.streams.load(std::memory_order_relaxed); }
 
  private:
@@ -134,7 +137,8 @@ class WorkerHost {
   exact::KnownUploads* known_;
   uint64_t maker_ = 0;           // of what the process at work makes
   std::vector<Stream> streams_;  // one per slot
-  int live_streams_ = 0;         // that have been seen, of those
+  std::atomic<uint64_t> waiting_bytes_{0};
+  int live_streams_ = 0;  // that have been seen, of those
 
   std::optional<SharedMemory> results_;
   std::optional<ResultsReader> reader_;

@@ -64,7 +64,7 @@ struct alignas(64) Slot {
   std::atomic<uint32_t> closer_generation;  // of the stream that all that follows is wanted of
   std::atomic<uint64_t> appended_bytes;
   std::atomic<uint64_t> evicted_end;          // stream blocks kHeaderBlocks..evicted_end are gone
-  std::atomic<int64_t> size_bytes;            // as announced; -1 unknown
+  std::atomic<int64_t> size_bytes;            // pack_size()
   std::atomic<uint64_t> probes;               // pack_probes()
   std::atomic<uint64_t> coverage;             // pack_coverage()
   std::atomic<uint32_t> catch_up_generation;  // this stream is not put off any more

@@ -16,6 +16,7 @@ extern "C" {
 #include "fingerprint/decode/worker/coverage_schedule.h"
 #include "fingerprint/decode/worker/demuxer.h"
 #include "fingerprint/decode/worker/frame_clock.h"
+#include "fingerprint/decode/worker/inflated_stream.h"
 #include "fingerprint/decode/worker/item_stream.h"
 #include "fingerprint/decode/worker/packet_scout.h"
 #include "fingerprint/decode/worker/packet_witness.h"
@@ -378,6 +379,10 @@ class StreamDecoder {
 ResultEnd decode_stream(StreamContext& stream) {
   av_log_set_level(AV_LOG_QUIET);
   av_max_alloc(kAllocationBytesMax);
+  if (stream.coding() != StreamCoding::kNone) {
+    InflatedStream inflated(stream, stream.coding());
+    return StreamDecoder(inflated).run();
+  }
   if (scout_packets(stream) != Scouted::kUnknown) {
     ResultEnd end{};  // which nobody wants to know: its listener has heard all
     end.outcome = static_cast<uint32_t>(DecodeOutcome::not_audio);

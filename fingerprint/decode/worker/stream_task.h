@@ -28,6 +28,7 @@ class StreamContext {
   virtual ByteSource::Result read(uint64_t position, std::span<uint8_t> to) = 0;
   virtual uint64_t next_kept() const = 0;
   virtual int64_t size_bytes() const = 0;       // -1: unknown
+  virtual StreamCoding coding() const { return StreamCoding::kNone; }
   virtual bool is_finished() const = 0;         // no more will be appended; asked first
   virtual uint64_t appended_bytes() const = 0;  // so far
   // What lies before is not needed any more, and what of it has not come yet never will be.
@@ -87,6 +88,7 @@ class StreamTask : private StreamContext {
   ByteSource::Result read(uint64_t position, std::span<uint8_t> to) override;
   uint64_t next_kept() const override { return source_.next_kept(); }
   int64_t size_bytes() const override { return source_.size_bytes(); }
+  StreamCoding coding() const override { return source_.coding(); }
   uint64_t appended_bytes() const override { return source_.appended_bytes(); }
   void consumed(uint64_t position) override;
   void checkpoint() override;

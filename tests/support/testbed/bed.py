@@ -9,7 +9,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .appliance import Appliance
+from .appliance import Appliance, merged
+from .bypass import Bypass
 from .client import Client
 from .digest import digest
 from .network import Network
@@ -36,10 +37,11 @@ class Testbed:
 
     settings: changes to deploy/soundgate.toml, as nested dicts. relay: options of soundgate-relay,
     which then stands between the client and the gate. vlans: identifiers of the tags, outermost first,
-    that frames have on the gate's ports. upload() may be called from any thread.
+    that frames have on the gate's ports. bypass: whether soundgate-bypass watches. upload() may be
+    called from any thread.
     """
 
-    def __init__(self, *, port_kind="af_packet", relay=(), vlans=(), settings=None):
+    def __init__(self, *, port_kind="af_packet", relay=(), vlans=(), settings=None, bypass=False):
         if os.geteuid() != 0:
             raise PermissionError("the testbed makes network namespaces: run it as root")
         binaries = program("soundgated").parent
@@ -50,6 +52,9 @@ class Testbed:
         self.network = Network(port_kind)
         self.origin = Origin(self.network, self.folder)
         self.client = Client(self.network)
+        self.bypass = Bypass(self.network, self.folder, binaries) if bypass else None
+        if self.bypass:
+            settings = merged(self.bypass.settings(), settings or {})
         self.appliance = Appliance(self.network, self.folder, REPOSITORY,
                                    binaries, settings or {})
         self.soundgate = self.appliance.command
@@ -63,6 +68,8 @@ class Testbed:
             first, second = self.appliance, self.origin
             if self.network.port_kind == "af_packet":
                 first, second = second, first
+            if self.bypass:
+                self.bypass.start()
             first.start()
             second.start()
         except BaseException:
@@ -87,6 +94,8 @@ class Testbed:
         if exit_code:
             problems.append(f"soundgated exited {exit_code}: {self._log_tail()}")
         self.origin.stop()
+        if self.bypass:
+            self.bypass.stop()
         self.network.delete_relays()
         left = run("ip", "netns", "pids", self.network.gate, check=False).stdout.split()
         if left:

@@ -12,6 +12,7 @@ import ctypes
 import os
 import re
 import socket
+import time
 from contextlib import contextmanager
 
 from .process import Background, alive, run
@@ -46,6 +47,20 @@ class Network:
             sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
         sender.bind((interface, 0))
         return sender
+
+    def datagrams(self, count, pause=0.01):
+        """Numbers as the origin gets them that the client sends, in UDP."""
+        with _inside(self.origin):
+            taker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with _inside(self.client):
+            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with taker, sender:
+            taker.bind((ORIGIN_IPV4, 4000))
+            received = []
+            for number in range(count):
+                sender.sendto(str(number).encode(), (ORIGIN_IPV4, 4000))
+                received += _waiting(taker, pause)
+            return received + _waiting(taker, 1)
 
     def device(self, port):
         """A port as DPDK is told of it."""
@@ -129,6 +144,19 @@ def connect_within(namespace, address, port, protocol=socket.IPPROTO_TCP):
         connection.settimeout(60)
         connection.connect((address, port))
         return connection
+
+
+def _waiting(taker, seconds):
+    """The numbers that come to a socket within a time."""
+    received = []
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        taker.settimeout(left)
+        try:
+            received.append(int(taker.recv(100)))
+        except TimeoutError:
+            break
+    return received
 
 
 _libc = ctypes.CDLL(None, use_errno=True)

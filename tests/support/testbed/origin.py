@@ -32,6 +32,7 @@ http {{
       proxy_method PUT;
       if ($request_method = POST) {{ proxy_pass http://127.0.0.1:81; }}  # once the body is read
     }}
+    location /small/ {{ client_max_body_size 1k; dav_methods PUT; }}
     location = /hello {{ return 200 "hello\\n"; }}
   }}
   server {{
