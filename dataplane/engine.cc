@@ -122,12 +122,15 @@ void Engine::on_client_frame(Frame& frame) {
 }
 
 // A client that goes on sending has missed the reset that ended the connection: it gets another.
-void Engine::on_ended(Flow& flow, const Frame& frame) {
+// What is old goes on without its payload, for the origin to acknowledge: it may not be the same
+// payload, nor the same connection that takes it.
+void Engine::on_ended(Flow& flow, Frame& frame) {
   const ClientHalf& client = flow.client;
   const uint64_t end =
       offset_of(frame.sequence, client.first, client.acknowledged) + frame.payload_bytes;
   const bool is_old = !before(client.acknowledged, end);
   if (frame.payload_bytes == 0 || is_old || !core_.enforcing()) {
+    if (frame.payload_bytes > 0 && core_.enforcing()) drop_payload(frame);
     core_.io.forward(Side::kOrigin, frame.bytes.size());
   } else {
     answer_with_reset(core_, flow, Side::kClient, frame);
