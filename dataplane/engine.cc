@@ -65,7 +65,7 @@ void Engine::on_frame(Side from, Frame& frame) {
 void Engine::on_tcp(Side from, Frame& frame) {
   // Who captures what the same machine sends sees it before its card has filled checksums in.
   const bool verifies = core_.config.placement != Placement::kReplay;
-  if (verifies && !tcp_checksum_is_right(frame)) {
+  if (verifies && !checksums_are_right(frame)) {
     core_.counters.bad_checksums.add();
   } else if (from == Side::kClient) {
     on_client_frame(frame);

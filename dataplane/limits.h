@@ -39,7 +39,8 @@ inline constexpr auto kRetransmissionMax = 2s;  // by then the first unacknowled
 inline constexpr size_t kFlowsScannedPerTick = 64;  // for expiry
 inline constexpr size_t kFlowsScannedForRoom = 64;  // for an entry to reuse, when the table is full
 inline constexpr auto kUnseenIdleForRoom = 10s;     // then a connection that is not read makes room
-inline constexpr auto kInspectedIdleForRoom = 60s;  // the same for one that is, between requests
+inline constexpr auto kInspectedIdleForRoom = 60s;  // the same for one that is, without an upload
+inline constexpr auto kRefusedAgeForRoom = 10s;     // the same for one that was refused
 
 // Stored bytes: out of order, forwarded but not acknowledged, held.
 inline constexpr size_t kBufferBytes = 2'000;
