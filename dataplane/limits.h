@@ -86,6 +86,7 @@ inline constexpr size_t kBlockMessageBytesMax = 400;
 inline constexpr size_t kBlockResponseBytesMax = 1'200;
 
 // Blocking.
+inline constexpr auto kRefusalAgeMin = 1s;            // younger ones do not make room for others
 inline constexpr auto kBlockTurnWaitMax = 5s;         // for earlier responses to be through
 inline constexpr auto kBlockRetransmitFirst = 200ms;  // doubled each time
 inline constexpr uint32_t kBlockTransmissionsMax = 7;

@@ -253,6 +253,41 @@ TEST(Room, BodiesThatHardlyComeMakeRoomForOthers) {
   }
 }
 
+// Neither one that its client never acknowledges, nor one whose turn does not come.
+TEST(Room, RefusalsMakeRoomForUploads) {
+  for (const bool waits_for_turn : {false, true}) {
+    Harness harness(Harness::enforcing(), with_slots(4));
+    const std::string first = waits_for_turn ? kGet : "";
+    for (size_t i = 0; i < 4; ++i) {
+      use_port(harness, i);
+      harness.open();
+      harness.client(0, first + kRequest);
+      harness.decide(true);
+    }
+    use_port(harness, 1'000);
+    harness.open();
+    harness.client(0, kRequest);
+    EXPECT_EQ(harness.reason(DataplaneReason::overload), 1u) << "they may still be taken";
+    harness.wait(kRefusalAgeMin);
+    use_port(harness, 1'001);
+    harness.open();
+    harness.client(0, kRequest);
+    EXPECT_EQ(harness.reason(DataplaneReason::overload), 1u);
+    EXPECT_EQ(harness.sink.records.back().body, "0123456789");
+    EXPECT_TRUE(harness.sink.records.back().reports.empty());
+    size_t resets = 0;
+    for (const Seen& one : harness.take(Side::kClient)) resets += one.frame.has(kRst) ? 1 : 0;
+    EXPECT_EQ(resets, 1u);
+    size_t blocked = 0;
+    for (const auto& record : harness.sink.records) {
+      for (const GateReport& report : record.reports) {
+        blocked += report.outcome == GateOutcome::kBlocked ? 1 : 0;
+      }
+    }
+    EXPECT_EQ(blocked, waits_for_turn ? 1u : 4u);
+  }
+}
+
 TEST(Room, ABodyWithAFairPaceIsNotSlow) {
   Harness harness(Harness::enforcing(), with_slots(1));
   const std::string request = put_request(std::string(1'000'000, 'x'));
