@@ -285,8 +285,12 @@ void Engine::scan_flows() {
     const bool over =
         flow.phase == FlowPhase::kEnded || flow.phase == FlowPhase::kRefused || flow.closing;
     // The origin's repeated SYN-ACKs do not keep a connection that the client never confirms.
-    const Tick seen = unconfirmed ? flow.since : std::max(flow.last_seen, flow.since);
-    const bool in_form = flow.form != Flow::kNoForm;  // there are fewer of those
+    Form* form = core_.forms.of(flow);
+    if (form) form->watch_pace(flow.client.parsed, core_.now.tick);
+    // There are fewer of those: they go by their progress, and uploads of theirs by their own.
+    const bool in_form = form && flow.upload == Flow::kNoUpload;
+    const Tick sign_of_life = in_form ? flow.client.progress : flow.last_seen;
+    const Tick seen = unconfirmed ? flow.since : std::max(sign_of_life, flow.since);
     const Tick idle_max = opening || unconfirmed ? Tick(kFlowOpeningMax)
                           : over                 ? Tick(kFlowClosedIdleMax)
                           : in_form              ? Tick(kUploadIdleMax)
