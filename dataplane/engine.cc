@@ -65,7 +65,7 @@ void Engine::on_frame(Side from, Frame& frame) {
 void Engine::on_tcp(Side from, Frame& frame) {
   // Who captures what the same machine sends sees it before its card has filled checksums in.
   const bool verifies = core_.config.placement != Placement::kReplay;
-  if (verifies && !tcp_checksum_is_right(frame)) {
+  if (verifies && !checksums_are_right(frame)) {
     core_.counters.bad_checksums.add();
   } else if (from == Side::kClient) {
     on_client_frame(frame);
@@ -135,12 +135,15 @@ bool Engine::is_put_off(Flow& flow, const Frame& frame) {
 }
 
 // A client that goes on sending has missed the reset that ended the connection: it gets another.
-void Engine::on_ended(Flow& flow, const Frame& frame) {
+// What is old goes on without its payload, for the origin to acknowledge: it may not be the same
+// payload, nor the same connection that takes it.
+void Engine::on_ended(Flow& flow, Frame& frame) {
   const ClientHalf& client = flow.client;
   const uint64_t end =
       offset_of(frame.sequence, client.first, client.acknowledged) + frame.payload_bytes;
   const bool is_old = !before(client.acknowledged, end);
   if (frame.payload_bytes == 0 || is_old || !core_.enforcing()) {
+    if (frame.payload_bytes > 0 && core_.enforcing()) drop_payload(frame);
     core_.io.forward(Side::kOrigin, frame.bytes.size());
   } else {
     answer_with_reset(core_, flow, Side::kClient, frame);
@@ -296,8 +299,12 @@ void Engine::scan_flows() {
     const bool over =
         flow.phase == FlowPhase::kEnded || flow.phase == FlowPhase::kRefused || flow.closing;
     // The origin's repeated SYN-ACKs do not keep a connection that the client never confirms.
-    const Tick seen = unconfirmed ? flow.since : std::max(flow.last_seen, flow.since);
-    const bool in_form = flow.form != Flow::kNoForm;  // there are fewer of those
+    Form* form = core_.forms.of(flow);
+    if (form) form->watch_pace(flow.client.parsed, core_.now.tick);
+    // There are fewer of those: they go by their progress, and uploads of theirs by their own.
+    const bool in_form = form && flow.upload == Flow::kNoUpload;
+    const Tick sign_of_life = in_form ? flow.client.progress : flow.last_seen;
+    const Tick seen = unconfirmed ? flow.since : std::max(sign_of_life, flow.since);
     const Tick idle_max = opening || unconfirmed ? Tick(kFlowOpeningMax)
                           : over                 ? Tick(kFlowClosedIdleMax)
                           : in_form              ? Tick(kUploadIdleMax)

@@ -61,7 +61,7 @@ class Engine {
   void on_client_frame(Frame& frame);
   void on_origin_frame(Frame& frame);
   bool is_put_off(Flow& flow, const Frame& frame);
-  void on_ended(Flow& flow, const Frame& frame);
+  void on_ended(Flow& flow, Frame& frame);
   void after_segment(Flow& flow);
   void decide(const GateDecision& decision);
   void on_upload_timer(uint16_t slot);

@@ -39,7 +39,8 @@ inline constexpr auto kRetransmissionMax = 2s;  // by then the first unacknowled
 inline constexpr size_t kFlowsScannedPerTick = 64;  // for expiry
 inline constexpr size_t kFlowsScannedForRoom = 64;  // for an entry to reuse, when the table is full
 inline constexpr auto kUnseenIdleForRoom = 10s;     // then a connection that is not read makes room
-inline constexpr auto kInspectedIdleForRoom = 60s;  // the same for one that is, between requests
+inline constexpr auto kInspectedIdleForRoom = 60s;  // the same for one that is, without an upload
+inline constexpr auto kRefusedAgeForRoom = 10s;     // the same for one that was refused
 
 // Stored bytes: out of order, forwarded but not acknowledged, held.
 inline constexpr size_t kBufferBytes = 2'000;
@@ -90,6 +91,7 @@ inline constexpr size_t kBlockMessageBytesMax = 400;
 inline constexpr size_t kBlockResponseBytesMax = 1'200;
 
 // Blocking.
+inline constexpr auto kRefusalAgeMin = 1s;            // younger ones do not make room for others
 inline constexpr auto kBlockTurnWaitMax = 5s;         // for earlier responses to be through
 inline constexpr auto kBlockRetransmitFirst = 200ms;  // doubled each time
 inline constexpr uint32_t kBlockTransmissionsMax = 7;

@@ -1,6 +1,7 @@
 // Everything that is known about one connection. Plain state: the parts of the packet path work
 // on it. One entry serves both directions.
-// Thread: the owning lcore.  Memory: the flow table; its queues, head, form and upload are lent by pools.
+// Thread: the owning lcore.  Memory: the flow table; its queues, head, form and upload are lent by
+// pools.
 #pragma once
 
 #include <algorithm>
@@ -40,7 +41,9 @@ struct ClientHalf {
   uint64_t fin = kNoOffset;        // where the client's FIN is
   bool fin_held = false;
   bool fin_acknowledged = false;
-  Tick progress{};               // when bytes were last read, or acknowledged by the origin
+  // When bytes were last read, or acknowledged by the origin; where none wait for that, or the
+  // connection is not read, also when something new last passed in either direction.
+  Tick progress{};
   uint16_t window = 0;           // as last advertised, unscaled
   Timestamps timestamps;         // the latest
   Tick gap_since = Tick::max();  // mirrored: the origin has more than was seen

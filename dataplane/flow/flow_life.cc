@@ -17,23 +17,37 @@ bool is_open(FlowPhase phase) {
 enum class Worth : uint8_t {
   kNone,       // not open, or over: the client opens it again
   kUnseen,     // not read, and idle: what it goes on with is taken for a connection from before
-  kInspected,  // read, and idle between two requests: it is reset
+  kInspected,  // read, and idle, without an upload: it is reset
   kNeeded,
 };
 
+// What keeps a connection is that something comes of it: neither keep-alives, nor segments that
+// lead nowhere, nor a response that is awaited for ever.
 Worth worth_of(const Core& core, const Flow& flow) {
-  const bool followed = flow.phase == FlowPhase::kInspected || flow.upload != Flow::kNoUpload;
-  const Tick idle = core.now.tick - std::max(flow.last_seen, flow.since);
-  if (flow.phase == FlowPhase::kOpening || flow.phase == FlowPhase::kEnded) return Worth::kNone;
-  if (flow.closing && !followed) return Worth::kNone;
-  if (flow.phase == FlowPhase::kMidstream || flow.phase == FlowPhase::kPassing) {
-    return idle >= kUnseenIdleForRoom ? Worth::kUnseen : Worth::kNeeded;
+  const Tick now = core.now.tick;
+  const Tick idle = now - std::max(flow.client.progress, flow.since);
+  switch (flow.phase) {
+    case FlowPhase::kFree:
+    case FlowPhase::kOpening:
+    case FlowPhase::kEnded:
+      return Worth::kNone;
+    case FlowPhase::kMidstream:  // anybody can make these up, but for what the origin says to them
+      if (!flow.watch.origin_seen) return Worth::kNone;
+      [[fallthrough]];
+    case FlowPhase::kPassing:
+      if (flow.closing) return Worth::kNone;
+      return idle >= kUnseenIdleForRoom ? Worth::kUnseen : Worth::kNeeded;
+    case FlowPhase::kInspected: {
+      const bool rests = flow.upload == Flow::kNoUpload && idle >= kInspectedIdleForRoom;
+      return rests ? Worth::kInspected : Worth::kNeeded;
+    }
+    case FlowPhase::kRefusing:
+    case FlowPhase::kRefused: {
+      const bool is_over = flow.upload == Flow::kNoUpload && now - flow.since >= kRefusedAgeForRoom;
+      return is_over ? Worth::kNone : Worth::kNeeded;
+    }
   }
-  const bool answered =
-      flow.responses.at_boundary() && flow.responses.completed() == flow.requests.heads();
-  const bool rests = flow.phase == FlowPhase::kInspected && flow.upload == Flow::kNoUpload &&
-                     flow.requests.at_boundary() && flow.client.bytes.empty() && answered;
-  return rests && idle >= kInspectedIdleForRoom ? Worth::kInspected : Worth::kNeeded;
+  return Worth::kNeeded;
 }
 
 // Of those that are looked at, the least worth, and of these the longest idle.
@@ -55,9 +69,11 @@ Flow* spare_entry(Core& core) {
 
 // Forgotten only, an inspected connection could go on unseen, with a request in pieces.
 void give_up(Core& core, Flow& flow) {
-  if (flow.phase == FlowPhase::kInspected && core.enforcing()) {
+  if (flow.phase == FlowPhase::kInspected && core.is_strict(flow)) {
     reset_origin(core, flow);
     reset_client(core, flow);
+  } else if (flow.phase == FlowPhase::kRefused && core.enforcing()) {
+    reset_origin(core, flow);  // it may have missed the one before
   }
   if (flow.phase == FlowPhase::kMidstream || flow.phase == FlowPhase::kPassing ||
       flow.phase == FlowPhase::kInspected) {

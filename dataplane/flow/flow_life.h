@@ -7,7 +7,7 @@
 namespace soundgate {
 
 // A fresh entry. In a full table another one makes room: one that is not open, or not yet; else one
-// that has been idle and is not read; else one that has been idle between two requests, which is
+// that has been idle and is not read; else one that has been idle without an upload, which is
 // reset when enforcing. Null where none of kFlowsScannedForRoom is like that.
 Flow* make_entry(Core& core, const FlowKey& key);
 

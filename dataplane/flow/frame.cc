@@ -161,6 +161,15 @@ Frame parse_frame(MutableBytes bytes) {
   return frame;
 }
 
+bool checksums_are_right(const Frame& frame) {
+  if (!frame.ipv6) {
+    const Bytes ip = Bytes(frame.bytes).subspan(frame.ip_offset);
+    const Bytes header = ip.first((load8(ip, 0) & 0x0Fu) * 4u);
+    if (checksum_finish(checksum_add(0, header)) != 0) return false;
+  }
+  return tcp_checksum_is_right(frame);
+}
+
 bool tcp_checksum_is_right(const Frame& frame) { return checksum_of(frame) == 0; }
 
 void fix_tcp_checksum(const Frame& frame) {

@@ -63,7 +63,8 @@ struct Frame {
 
 Frame parse_frame(MutableBytes bytes);
 
-// Of a kTcp frame.
+// Of a kTcp frame; the former also looks at the IPv4 header's.
+bool checksums_are_right(const Frame& frame);
 bool tcp_checksum_is_right(const Frame& frame);
 // After changing header or payload in place.
 void fix_tcp_checksum(const Frame& frame);

@@ -53,23 +53,32 @@ void free_slot(Core& core, Flow& flow) {
   flow.upload = Flow::kNoUpload;
 }
 
-// When all slots are taken, an upload that hardly comes makes room: whoever holds slots with
+// When all slots are taken, a refusal that its client does not take makes room (it is reported, and
+// ends with resets instead), or else an upload that hardly comes: whoever holds slots with
 // thousands of slow bodies ends his own. Observing, it only is not inspected any more.
 bool UploadGate::has_slot() {
   UploadTable& uploads = core_.uploads;
   if (uploads.live().size() < uploads.count()) return true;
+  uint16_t slow = UploadTable::kNone;
   for (size_t count = 0; count < kUploadsScannedForRoom; ++count) {
-    const Upload& upload = uploads[uploads.next_in_turn()];
-    if (!upload.slow || upload.phase != UploadPhase::kReceiving) continue;
-    Flow& slow = core_.flows[upload.flow];
-    if (upload.holds) {
-      end_for_room(slow);
-    } else {
-      fail(slow, DataplaneReason::overload);
+    const uint16_t slot = uploads.next_in_turn();
+    const Upload& upload = uploads[slot];
+    const bool refuses =
+        upload.phase == UploadPhase::kTurnWait || upload.phase == UploadPhase::kRefusing;
+    if (refuses && core_.now.tick - upload.began_refusing >= kRefusalAgeMin) {
+      refuser_.reset_both(core_.flows[upload.flow]);
+      return true;
     }
-    return true;
+    if (upload.slow && upload.phase == UploadPhase::kReceiving) slow = slot;
   }
-  return false;
+  if (slow == UploadTable::kNone) return false;
+  Flow& flow = core_.flows[uploads[slow].flow];
+  if (uploads[slow].holds) {
+    end_for_room(flow);
+  } else {
+    fail(flow, DataplaneReason::overload);
+  }
+  return true;
 }
 
 void UploadGate::watch_pace(Flow& flow) {

@@ -4,6 +4,13 @@
 
 namespace soundgate {
 
+void Form::watch_pace(uint64_t read_to, Tick now) {
+  if (now - window_began < kUploadPaceWindow) return;
+  slow = read_to - window_from < kUploadPaceBytesMin;
+  window_began = now;
+  window_from = read_to;
+}
+
 FormPool::FormPool(size_t count) : forms_(count), free_(count) {
   std::iota(free_.begin(), free_.end(), uint16_t{0});
 }

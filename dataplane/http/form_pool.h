@@ -24,6 +24,13 @@ struct Form {
   uint64_t body_begin = 0;
   uint64_t delimiter = kNoOffset;  // of what may be the delimiter that ends the part
   uint64_t size_line = kNoOffset;  // of the next chunk's size, while that may be the last one's
+
+  // Its pace: whether so little came in the last window that it makes room.
+  uint32_t flow = 0;  // index of its connection
+  Tick window_began{};
+  uint64_t window_from = 0;  // the offset that it had been read up to
+  bool slow = false;
+  void watch_pace(uint64_t read_to, Tick now);  // to be called now and then
 };
 
 class FormPool {
@@ -35,11 +42,14 @@ class FormPool {
 
   // Null where the connection has none.
   Form* of(const Flow& flow) { return flow.form == Flow::kNoForm ? nullptr : &forms_[flow.form]; }
+  // One after the other, round and round; while none is free.
+  Form& next_in_turn() { return forms_[++turn_ % forms_.size()]; }
   size_t in_use() const { return forms_.size() - free_.size(); }
 
  private:
   std::vector<Form> forms_;
   std::vector<uint16_t> free_;
+  size_t turn_ = 0;
 };
 
 }  // namespace soundgate

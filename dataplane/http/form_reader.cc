@@ -22,6 +22,7 @@ void note_delimiter(Form& form, uint64_t began, uint64_t used) {
 void FormReader::begin(Flow& flow, const RequestHead& head, int64_t body_bytes,
                        std::string_view boundary) {
   Form* form = core_.forms.take(flow);
+  if (!form && make_room()) form = core_.forms.take(flow);
   if (!form) {
     gate_.fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload, &head,
                        body_bytes);
@@ -33,6 +34,27 @@ void FormReader::begin(Flow& flow, const RequestHead& head, int64_t body_bytes,
   form->body_bytes = body_bytes;
   form->body_begin = flow.client.parsed;
   if (flow.requests.chunked()) form->size_line = flow.client.parsed;
+  form->flow = core_.flows.index_of(flow);
+  form->window_began = core_.now.tick;
+  form->window_from = flow.client.parsed;
+}
+
+// As for uploads. One whose part awaits its decision, or is refused, is not slow by its own doing.
+bool FormReader::make_room() {
+  if (core_.forms.in_use() == 0) return false;
+  for (size_t count = 0; count < kUploadsScannedForRoom; ++count) {
+    const Form& form = core_.forms.next_in_turn();
+    Flow& flow = core_.flows[form.flow];
+    const Upload* upload = core_.upload_of(flow);
+    if (!form.slow || (upload && upload->phase != UploadPhase::kReceiving)) continue;
+    if (form.holds) {
+      gate_.end_for_room(flow);
+    } else {
+      give_up(flow, DataplaneReason::overload);
+    }
+    return true;
+  }
+  return false;
 }
 
 void FormReader::on_step(Flow& flow, const MultipartReader::Step& step, uint64_t began) {

@@ -30,6 +30,7 @@ class FormReader {
   void on_end(Flow& flow);  // of the body
 
  private:
+  bool make_room();
   void take(Flow& flow, Bytes data);
   void watch_field(Flow& flow, Bytes data);
   void on_part(Flow& flow);

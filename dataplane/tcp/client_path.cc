@@ -86,6 +86,7 @@ void ClientPath::note_header(Flow& flow, const Frame& frame) {
   const uint64_t seen = offset_of(frame.acknowledgment, origin.first, origin.acknowledged);
   const uint64_t fin = origin.fin == origin.next ? 1 : 0;
   if (before(seen, origin.acknowledged) || before(origin.next + fin, seen)) return;
+  if (seen != origin.acknowledged && client.bytes.empty()) client.progress = core_.now.tick;
   origin.acknowledged = seen;
   flow.confirmed = true;
 }

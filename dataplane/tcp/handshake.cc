@@ -11,8 +11,18 @@ namespace {
 // old one, and wait for what was kept back.
 bool is_over(FlowPhase phase) { return phase == FlowPhase::kOpening || phase == FlowPhase::kEnded; }
 
-bool is_of_this_connection(const Flow& flow, const Frame& syn) {
+bool may_be_copy(const Flow& flow, const Frame& syn) {
   return flow.phase != FlowPhase::kOpening && syn.sequence + 1 == flow.client.first;
+}
+
+// Of the SYN-ACK that opened this connection. The acknowledgment is the client's to choose, by
+// using a number again; the origin's own number is not. (Only SYN cookies come out alike twice: of
+// a connection that is closing, one may open another.)
+bool is_copy(const Flow& flow, const Frame& syn_ack) {
+  if (flow.phase == FlowPhase::kOpening) return false;
+  const bool reopens = flow.syn_pending && (flow.phase == FlowPhase::kEnded || flow.closing);
+  return !reopens && syn_ack.acknowledgment == flow.client.first &&
+         syn_ack.sequence + 1 == flow.origin.first;
 }
 
 size_t segment_bytes(const TcpOptions& options, size_t most) {
@@ -39,11 +49,8 @@ void Handshake::on_client_syn(Flow* flow, Frame& frame) {
     core_.counters.segments_refused.add();
     return;
   }
-  if (flow && is_of_this_connection(*flow, frame)) {  // a copy that comes late
-    forward(Side::kOrigin, frame);
-    return;
-  }
-  if (flow && is_over(flow->phase)) {
+  // What looks like a late copy may open a new connection too: the origin's answer tells.
+  if (flow && is_over(flow->phase) && !may_be_copy(*flow, frame)) {
     gate_.abort(*flow, DataplaneReason::client_gone);
     forget(core_, *flow);
     flow = nullptr;
@@ -82,8 +89,8 @@ void Handshake::expect(Flow& flow, const Frame& frame) {
 }
 
 void Handshake::on_origin_syn(Flow* flow, Frame& frame) {
-  const bool accepts =
-      flow && frame.has(kAck) && flow->syn_pending && frame.acknowledgment == flow->pending_first;
+  const bool accepts = flow && frame.has(kAck) && flow->syn_pending &&
+                       frame.acknowledgment == flow->pending_first && !is_copy(*flow, frame);
   if (accepts) accept(*flow, frame);
   if (!accepts && frame.has(kAck) && opens_unseen(flow, frame)) {
     core_.counters.segments_refused.add();
@@ -97,9 +104,7 @@ void Handshake::on_origin_syn(Flow* flow, Frame& frame) {
 bool Handshake::opens_unseen(const Flow* flow, const Frame& frame) const {
   if (!core_.enforcing()) return false;
   if (!flow) return !core_.flows.full() || core_.table_full_blocks() || can_make_room(core_);
-  const bool is_copy =
-      flow->phase != FlowPhase::kOpening && frame.acknowledgment == flow->client.first;
-  return !is_copy;
+  return !is_copy(*flow, frame);
 }
 
 // From here on it is a new connection, whatever the entry was before.

@@ -100,6 +100,7 @@ bool Midstream::on_client_segment(Flow& flow, const Frame& frame) {
   }
   if (!watch.client_seen || is_later(end_of(frame), watch.client_end)) {
     watch.client_end = end_of(frame);
+    flow.client.progress = core_.now.tick;
   }
   watch.origin_acknowledged = frame.acknowledgment;
   watch.client_seen = true;
@@ -141,6 +142,7 @@ void Midstream::on_origin_segment(Flow& flow, const Frame& frame) {
   MidstreamWatch& watch = flow.watch;
   if (!watch.origin_seen || is_later(end_of(frame), watch.origin_end)) {
     watch.origin_end = end_of(frame);
+    flow.client.progress = core_.now.tick;
   }
   watch.client_acknowledged = frame.acknowledgment;
   watch.origin_seen = true;

@@ -281,6 +281,95 @@ TEST(Evasion, RefusedPortsAreUsedAgain) {
   EXPECT_EQ(harness.engine().uploads_in_use(), 1u);
 }
 
+// The client opens another connection with the number of the old one, of which the entry is left.
+void expect_new_connection_is_read(Harness& harness, uint64_t first) {
+  const uint64_t later = 1'000'000;
+  harness.sink.records.clear();
+  harness.seen.clear();
+  harness.client(first - 1, "", kSyn);
+  EXPECT_EQ(harness.take(Side::kOrigin).size(), 1u);
+  harness.seen.clear();
+  harness.origin(later - 1, "", first, kSyn | kAck);
+  EXPECT_EQ(harness.take(Side::kClient).size(), 1u);
+  harness.client(first, kRequest, kAck, later);
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), kButTheLast);
+  ASSERT_EQ(harness.sink.records.size(), 1u);
+  EXPECT_TRUE(harness.sink.records[0].finished);
+}
+
+TEST(Evasion, ANumberThatIsUsedAgainOpensNothingUnseenWhereAConnectionPassed) {
+  Harness harness;
+  harness.open();
+  harness.client(0, std::string(1, '\0'));
+  harness.client(1, "", kRst);
+  expect_new_connection_is_read(harness, 0);
+}
+
+TEST(Evasion, ANumberThatIsUsedAgainOpensNothingUnseenWhereAConnectionHasEnded) {
+  Harness harness;
+  harness.open();
+  harness.client(0, kRequest.substr(0, kEnd - 4));
+  harness.origin(0, "", kEnd - 4, kRst | kAck);
+  expect_new_connection_is_read(harness, 0);
+}
+
+TEST(Evasion, ANumberThatIsUsedAgainOpensNothingUnseenWhereAConnectionIsRead) {
+  const std::string get = "GET /" + std::string(1'000, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n";
+  Harness harness;
+  harness.open();
+  harness.client(0, get);
+  harness.origin(0, "", get.size());
+  expect_new_connection_is_read(harness, 0);
+}
+
+TEST(Evasion, NoNumberOpensAnythingUnseenWhereAConnectionIsFromBefore) {
+  const uint64_t wrapped = uint64_t{0} - Harness::kClientFirst;  // has sequence number 0
+  Harness harness;
+  harness.client(700, "");
+  expect_new_connection_is_read(harness, wrapped & 0xFFFF'FFFF);
+}
+
+// Cookies are the same for the same SYN: an origin that uses them opens another connection with the
+// same numbers.
+TEST(Evasion, CookiesOpenNothingUnseen) {
+  for (const bool passes : {true, false}) {
+    Harness harness;
+    harness.open();
+    harness.client(0, passes ? std::string(1, '\0') : kRequest.substr(0, kEnd - 4));
+    if (passes) harness.client(1, "", kRst);
+    if (!passes) harness.origin(0, "", kEnd - 4, kRst | kAck);
+    harness.seen.clear();
+    if (!passes) {  // no SYN is needed
+      harness.client(0, kButTheLast.substr(0, 10));
+      EXPECT_EQ(harness.take_payload(Side::kOrigin), "");
+    }
+    harness.sink.records.clear();
+    harness.open();
+    harness.client(0, kRequest);
+    EXPECT_EQ(harness.take_payload(Side::kOrigin), kButTheLast);
+    EXPECT_EQ(harness.sink.records.size(), 1u);
+  }
+}
+
+// The copies go on, for either end to answer, and change nothing here.
+TEST(Evasion, CopiesOfSynsThatComeLateChangeNothing) {
+  for (const std::string& request : {kRequest, std::string("\x16\x03\x01 no HTTP")}) {
+    Harness harness;
+    harness.open();
+    harness.client(0, request.substr(0, 8));
+    harness.client(static_cast<uint64_t>(-1), "", kSyn);
+    harness.origin(static_cast<uint64_t>(-1), "", 0, kSyn | kAck);
+    EXPECT_EQ(harness.take(Side::kClient).size(), 1u);
+    EXPECT_EQ(harness.take(Side::kOrigin).size(), 2u);
+    harness.client(8, request.substr(8));
+    const bool is_http = request == kRequest;
+    EXPECT_EQ(harness.take_payload(Side::kOrigin),
+              is_http ? kButTheLast.substr(8) : request.substr(8));
+    EXPECT_EQ(harness.sink.records.size(), is_http ? 1u : 0u);
+    EXPECT_EQ(harness.engine().counters().flows_opened.get(), 1u);
+  }
+}
+
 // A client resets while its last segments are lost on the way to the origin.
 TEST(Evasion, AfterAClientsResetTheOriginsChallengesAreAnswered) {
   Harness harness;

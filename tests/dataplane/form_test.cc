@@ -367,10 +367,72 @@ TEST(Form, ThatStandsStillIsGivenBack) {
   Harness harness;
   harness.open();
   const std::string request = post_request(field_part("title") + kClose, kType);
-  harness.client(0, request.substr(0, request.size() - 20));
+  const size_t sent = request.size() - 20;
+  harness.client(0, request.substr(0, sent));
+  harness.origin(0, "", sent);
   EXPECT_EQ(harness.engine().forms_in_use(), 1u);
-  harness.wait(kUploadIdleMax + milliseconds(10));
+  harness.wait(kUploadIdleMax - milliseconds(10));
+  EXPECT_EQ(harness.engine().forms_in_use(), 1u);
+  harness.client(sent - 1, "");  // a keep-alive
+  harness.wait(milliseconds(20));
   EXPECT_EQ(harness.engine().forms_in_use(), 0u);
+}
+
+// As many as there is room for, each of which stops at this byte.
+void take_all_forms(Harness& harness, const std::string& request, size_t at) {
+  for (uint16_t i = 0; i < 2; ++i) {
+    harness.key.client_port = static_cast<uint16_t>(50'000 + i);
+    harness.open();
+    harness.client(0, request.substr(0, at));
+  }
+  EXPECT_EQ(harness.engine().forms_in_use(), 2u);
+}
+
+void send_another(Harness& harness, uint16_t port, const std::string& request) {
+  harness.key.client_port = port;
+  harness.open();
+  harness.client(0, request);
+}
+
+TEST(Form, ThatHardlyComesMakesRoomForOthers) {
+  const std::string request = post_request(file_part("a.mp3", "audio") + kClose, kType);
+  for (const bool in_head : {true, false}) {
+    for (const Mode mode : {Mode::kEnforce, Mode::kObserve}) {
+      DataplaneConfig config = Harness::enforcing();
+      config.mode = mode;
+      Harness harness(config);
+      const size_t at = request.find(in_head ? "filename" : "udio");
+      take_all_forms(harness, request, at);
+      send_another(harness, 51'000, request);
+      EXPECT_EQ(harness.reason(DataplaneReason::overload), 1u) << "they may only have been late";
+      harness.wait(kUploadPaceWindow);
+      for (uint16_t i = 0; i < 2; ++i) {
+        harness.key.client_port = static_cast<uint16_t>(50'000 + i);
+        harness.client(at, request.substr(at, 1));
+      }
+      harness.wait(milliseconds(10));
+      harness.seen.clear();
+      send_another(harness, 51'001, request);
+      EXPECT_EQ(harness.sink.records.back().body, "audio");
+      EXPECT_EQ(harness.reason(DataplaneReason::overload), 2u);
+      EXPECT_EQ(harness.sink.records.back().file_name, "a.mp3");
+      if (mode == Mode::kEnforce) continue;
+      for (const Seen& one : harness.take(Side::kOrigin)) EXPECT_FALSE(one.frame.has(kRst));
+    }
+  }
+}
+
+TEST(Form, ThatAwaitsADecisionIsNotSlow) {
+  const std::string request = post_request(file_part("a.mp3", "audio") + kClose, kType);
+  DataplaneConfig config = Harness::enforcing();
+  config.hold_max = std::chrono::minutes(2);
+  Harness harness(config);
+  take_all_forms(harness, request, request.size());
+  harness.wait(kUploadPaceWindow);
+  harness.wait(milliseconds(10));
+  send_another(harness, 51'000, request);
+  EXPECT_EQ(harness.sink.records.back().reports.at(0).reason, DataplaneReason::overload);
+  EXPECT_EQ(harness.engine().forms_in_use(), 2u);
 }
 
 }  // namespace

@@ -93,15 +93,95 @@ TEST(Room, OneBetweenTwoRequestsIsResetSoThatItDoesNotGoOnUnseen) {
   }
 }
 
-TEST(Room, OneThatWaitsForItsResponseIsNeeded) {
+TEST(Room, OneThatComesNowhereIsResetWhateverItWaitsFor) {
+  const std::string response = "HTTP/1.1 204 No Content\r\n\r\n";
+  for (const std::string& request : {kGet, std::string("GET / HT"), std::string()}) {
+    for (const bool answered : {false, true}) {
+      Harness harness(Harness::enforcing(), with_slots(16));
+      const uint64_t sent = request.size();
+      fill_but_for(harness, [&] {
+        harness.open();
+        if (sent > 0) harness.client(0, request);
+        if (answered) harness.origin(0, sent > 8 ? response : "", sent);
+      });
+      for (int times = 0; times < 6; ++times) {
+        EXPECT_FALSE(newcomer_is_inspected(harness));
+        harness.wait(kInspectedIdleForRoom / 6);
+        use_port(harness, kFlows - 1);
+        harness.client(sent - 1, "");  // a keep-alive
+      }
+      harness.seen.clear();
+      EXPECT_TRUE(newcomer_is_inspected(harness));
+      EXPECT_TRUE(harness.take(Side::kOrigin).at(0).frame.has(kRst));
+      EXPECT_TRUE(harness.take(Side::kClient).at(0).frame.has(kRst));
+    }
+  }
+}
+
+TEST(Room, OneWhoseResponseGoesOnIsNeeded) {
   Harness harness(Harness::enforcing(), with_slots(16));
+  const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
   fill_but_for(harness, [&] {
     harness.open();
     harness.client(0, kGet);
-    harness.origin(0, "", kGet.size());
+    harness.origin(0, head, kGet.size());
   });
-  harness.wait(minutes(4));
+  uint64_t at = head.size();
+  for (int times = 0; times < 24; ++times) {
+    harness.wait(seconds(10));
+    use_port(harness, kFlows - 1);
+    harness.origin(at, "x", kGet.size());
+    harness.client(kGet.size(), "", kAck, ++at);
+  }
   EXPECT_FALSE(newcomer_is_inspected(harness));
+}
+
+// Anybody can send them in another's name; what the origin answers ends them.
+TEST(Room, SegmentsWithoutAConnectionKeepNobodyOut) {
+  Harness harness(Harness::enforcing(), with_slots(16));
+  for (size_t i = 0; i < kFlows; ++i) {
+    use_port(harness, i);
+    harness.client(0, "");
+  }
+  EXPECT_TRUE(newcomer_is_inspected(harness));
+}
+
+TEST(Room, FramesThatNoHostTakesMakeNoConnection) {
+  for (const Placement placement : {Placement::kInline, Placement::kReplay}) {
+    DataplaneConfig config = Harness::enforcing();
+    config.placement = placement;
+    Harness harness(config, with_slots(16));
+    harness.client(0, "");
+    std::vector<std::byte> frame = harness.seen.at(0).bytes;
+    store16(frame, 14 + 10, static_cast<uint16_t>(load16(frame, 14 + 10) + 1));
+    store16(frame, 14 + 20, kFirstPort);
+    fix_tcp_checksum(parse_frame(frame));
+    harness.seen.clear();
+    harness.put_frame(Side::kClient, frame);
+    const bool taken = placement == Placement::kReplay;
+    EXPECT_EQ(harness.seen.size(), taken ? 1u : 0u);
+    EXPECT_EQ(harness.engine().counters().bad_checksums.get(), taken ? 0u : 1u);
+    EXPECT_EQ(harness.engine().counters().flows_opened.get(), taken ? 2u : 1u);
+  }
+}
+
+TEST(Room, OneThatWasRefusedMakesRoomSoon) {
+  Harness harness(Harness::enforcing(), with_slots(16));
+  fill_but_for(harness, [&] {
+    harness.open();
+    harness.client(0, "PUT ");
+    harness.client(4, "", kRst);
+  });
+  harness.wait(kRefusedAgeForRoom / 2);
+  use_port(harness, kFlows - 1);
+  harness.client(4, "/x HTTP");
+  harness.wait(kRefusedAgeForRoom / 2 - milliseconds(1));
+  EXPECT_FALSE(newcomer_is_inspected(harness));
+  harness.wait(milliseconds(1));
+  EXPECT_TRUE(newcomer_is_inspected(harness));
+  const auto to_origin = harness.take(Side::kOrigin);
+  EXPECT_TRUE(to_origin.at(0).frame.has(kRst)) << "it may have missed the first";
+  EXPECT_EQ(to_origin[0].frame.sequence, Harness::kClientFirst + 4);
 }
 
 TEST(Room, UploadsKeepTheirs) {
@@ -170,6 +250,41 @@ TEST(Room, BodiesThatHardlyComeMakeRoomForOthers) {
     EXPECT_EQ(ended, 1u);
     if (mode == Mode::kEnforce) continue;
     for (Seen& one : harness.seen) EXPECT_FALSE(parse_frame(one.bytes).has(kRst));
+  }
+}
+
+// Neither one that its client never acknowledges, nor one whose turn does not come.
+TEST(Room, RefusalsMakeRoomForUploads) {
+  for (const bool waits_for_turn : {false, true}) {
+    Harness harness(Harness::enforcing(), with_slots(4));
+    const std::string first = waits_for_turn ? kGet : "";
+    for (size_t i = 0; i < 4; ++i) {
+      use_port(harness, i);
+      harness.open();
+      harness.client(0, first + kRequest);
+      harness.decide(true);
+    }
+    use_port(harness, 1'000);
+    harness.open();
+    harness.client(0, kRequest);
+    EXPECT_EQ(harness.reason(DataplaneReason::overload), 1u) << "they may still be taken";
+    harness.wait(kRefusalAgeMin);
+    use_port(harness, 1'001);
+    harness.open();
+    harness.client(0, kRequest);
+    EXPECT_EQ(harness.reason(DataplaneReason::overload), 1u);
+    EXPECT_EQ(harness.sink.records.back().body, "0123456789");
+    EXPECT_TRUE(harness.sink.records.back().reports.empty());
+    size_t resets = 0;
+    for (const Seen& one : harness.take(Side::kClient)) resets += one.frame.has(kRst) ? 1 : 0;
+    EXPECT_EQ(resets, 1u);
+    size_t blocked = 0;
+    for (const auto& record : harness.sink.records) {
+      for (const GateReport& report : record.reports) {
+        blocked += report.outcome == GateOutcome::kBlocked ? 1 : 0;
+      }
+    }
+    EXPECT_EQ(blocked, waits_for_turn ? 1u : 4u);
   }
 }
 
