@@ -128,7 +128,10 @@ Result<void> Daemon::start_packets() {
       !ours) {
     return ours;
   }
-  if (bypass_->is_configured()) dataplane_->discard_received();
+  // (A capture is not what came while others forwarded.)
+  if (bypass_->is_configured() && packets.placement == Placement::kInline) {
+    dataplane_->discard_received();
+  }
   dataplane_->start();
   const double payload_bytes = static_cast<double>(config_.decoder.payload_bytes_per_worker) *
                                config_.decoder.worker_count * static_cast<double>(channels_.size());
