@@ -87,6 +87,31 @@ TEST(Mirrored, BytesThatTheOriginHasAndNobodySawAreAGap) {
   EXPECT_EQ(tap.body(), "0123456789");
 }
 
+// Copies of the two directions overtake each other, and that of the first request was lost.
+TEST(Mirrored, ASynAckThatComesLateEndsNoUpload) {
+  MirrorHarness tap;
+  tap.client(static_cast<uint64_t>(-1), "", kSyn);
+  tap.client(50, kRequest.substr(0, kEnd - 5), kPushed);
+  ASSERT_EQ(tap.sink.records.size(), 1u);
+  tap.origin(static_cast<uint64_t>(-1), "", 0, kSyn | kAck);
+  EXPECT_TRUE(tap.sink.records[0].reports.empty());
+  tap.client(50 + kEnd - 5, kRequest.substr(kEnd - 5), kPushed);
+  EXPECT_EQ(tap.body(), "0123456789");
+  EXPECT_EQ(tap.sink.records.size(), 1u);
+}
+
+TEST(Mirrored, AFinOfWhatWasBeforeDoesNotHurryAnUpload) {
+  MirrorHarness tap;
+  tap.client(0, "");
+  tap.client(0, "", kAck | kFin);
+  tap.origin(0, "", 1);
+  tap.client(1, kRequest.substr(0, kEnd - 5), kPushed);
+  ASSERT_EQ(tap.sink.records.size(), 1u);
+  tap.wait(kFlowClosedIdleMax);
+  tap.wait(10ms);
+  EXPECT_TRUE(tap.sink.records[0].reports.empty());
+}
+
 TEST(Mirrored, CopiesThatComeLateAreNoGap) {
   MirrorHarness tap;
   tap.open();
