@@ -1,6 +1,7 @@
 // What a tap and a replay make of copies of packets: which way they go, and what is missing.
 #include <gtest/gtest.h>
 
+#include "dataplane/port/capture_time.h"
 #include "tests/dataplane/engine_harness.h"
 
 namespace soundgate::test {
@@ -147,6 +148,31 @@ TEST(Mirrored, BytesBehindAGapDoNotFillTheMemory) {
   ASSERT_EQ(tap.sink.records[0].reports.size(), 1u);
   EXPECT_EQ(tap.sink.records[0].reports[0].reason, DataplaneReason::capture_gap);
   EXPECT_EQ(tap.engine().buffers_in_use(), 0u);
+}
+
+TEST(CaptureTime, ADamagedTimestampMovesNothing) {
+  constexpr uint64_t kBegin = 1'700'000'000'000'000;
+  const auto at = [](uint64_t microseconds) {
+    return Tick(std::chrono::microseconds(static_cast<int64_t>(microseconds)));
+  };
+  CaptureTime time;
+  EXPECT_EQ(time.follow(kBegin), at(kBegin));
+  EXPECT_EQ(time.follow(kBegin + 5), at(kBegin + 5));
+  EXPECT_EQ(time.follow(kBegin + 3), at(kBegin + 5)) << "it never goes back";
+  const uint64_t last = static_cast<uint64_t>(Tick::max().count()) / 1'000;
+  for (const uint64_t damaged : {kBegin * 2, last, last + 1, UINT64_MAX / 1'000, UINT64_MAX}) {
+    EXPECT_EQ(time.follow(damaged), at(kBegin + 5));
+    EXPECT_EQ(time.follow(kBegin + 5), at(kBegin + 5));
+  }
+  EXPECT_EQ(time.follow(kBegin + 9), at(kBegin + 9));
+}
+
+TEST(CaptureTime, AGapCountsFromItsSecondPacket) {
+  CaptureTime time;
+  time.follow(1'000'000);
+  const uint64_t day = 86'400'000'000;
+  EXPECT_EQ(time.follow(day), Tick(1s));
+  EXPECT_EQ(time.follow(day + 1), Tick(24h) + 1us);
 }
 
 TEST(Mirrored, AReplayTakesFramesBeforeTheirChecksums) {
