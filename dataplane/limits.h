@@ -24,6 +24,7 @@ inline constexpr unsigned kHandoverPacketsMax = 2'048;  // that wait for one lco
 
 // Mirrored traffic.
 inline constexpr size_t kMirroredBytesMax = 65'600;  // of a frame that was cut late, or never
+inline constexpr auto kCaptureJumpMax = 1h;          // of one timestamp, if the next does not agree
 inline constexpr auto kCaptureGapMax = 1s;           // for bytes that the origin has to be seen
 
 // Connections.

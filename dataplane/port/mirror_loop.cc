@@ -75,14 +75,12 @@ void MirrorLoop::handle(const rte_mbuf& packet) {
 }
 
 // In microseconds, as net_pcap gives it. The time of captures of several interfaces may go back
-// a little; the engine's never does.
+// a little, and damaged ones may say anything; the engine's never does.
 void MirrorLoop::follow_time_of(const rte_mbuf& packet) {
   if (timestamp_offset_ < 0) return;
-  const std::chrono::microseconds time(
+  const Tick time = capture_time_.follow(
       *RTE_MBUF_DYNFIELD(&packet, timestamp_offset_, const rte_mbuf_timestamp_t*));
-  captured_.tick = std::max<Tick>(captured_.tick, time);
-  captured_.wall = WallTime(std::chrono::duration_cast<WallTime::duration>(captured_.tick));
-  engine_->set_now(captured_);
+  engine_->set_now({time, WallTime(std::chrono::duration_cast<WallTime::duration>(time))});
 }
 
 }  // namespace soundgate

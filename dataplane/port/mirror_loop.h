@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dataplane/engine.h"
+#include "dataplane/port/capture_time.h"
 #include "dataplane/port/lcore_thread.h"
 #include "dataplane/port/port_queue.h"
 #include "dataplane/port/steering.h"
@@ -37,7 +38,7 @@ class MirrorLoop final : public LcoreThread, public PacketIo {
   Steering* const steering_;
   const Clock clock_;
   int timestamp_offset_ = -1;  // in a packet
-  Now captured_{};             // of the latest packet
+  CaptureTime capture_time_;
   std::vector<std::byte> joined_;
   Engine* engine_ = nullptr;
 };

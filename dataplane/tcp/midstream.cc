@@ -181,6 +181,7 @@ void Midstream::adopt(Flow& flow, const Frame& frame) {
   flow.requests = RequestStream();
   flow.responses = ResponseStream();
   flow.resumed = flow.confirmed = true;
+  flow.syn_pending = flow.closing = false;  // they were of what was before
   flow.client.first = frame.sequence;
   flow.origin.first = frame.acknowledgment;
   constexpr uint16_t kWindowUnknown = 512;

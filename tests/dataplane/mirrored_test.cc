@@ -1,6 +1,7 @@
 // What a tap and a replay make of copies of packets: which way they go, and what is missing.
 #include <gtest/gtest.h>
 
+#include "dataplane/port/capture_time.h"
 #include "tests/dataplane/engine_harness.h"
 
 namespace soundgate::test {
@@ -87,6 +88,31 @@ TEST(Mirrored, BytesThatTheOriginHasAndNobodySawAreAGap) {
   EXPECT_EQ(tap.body(), "0123456789");
 }
 
+// Copies of the two directions overtake each other, and that of the first request was lost.
+TEST(Mirrored, ASynAckThatComesLateEndsNoUpload) {
+  MirrorHarness tap;
+  tap.client(static_cast<uint64_t>(-1), "", kSyn);
+  tap.client(50, kRequest.substr(0, kEnd - 5), kPushed);
+  ASSERT_EQ(tap.sink.records.size(), 1u);
+  tap.origin(static_cast<uint64_t>(-1), "", 0, kSyn | kAck);
+  EXPECT_TRUE(tap.sink.records[0].reports.empty());
+  tap.client(50 + kEnd - 5, kRequest.substr(kEnd - 5), kPushed);
+  EXPECT_EQ(tap.body(), "0123456789");
+  EXPECT_EQ(tap.sink.records.size(), 1u);
+}
+
+TEST(Mirrored, AFinOfWhatWasBeforeDoesNotHurryAnUpload) {
+  MirrorHarness tap;
+  tap.client(0, "");
+  tap.client(0, "", kAck | kFin);
+  tap.origin(0, "", 1);
+  tap.client(1, kRequest.substr(0, kEnd - 5), kPushed);
+  ASSERT_EQ(tap.sink.records.size(), 1u);
+  tap.wait(kFlowClosedIdleMax);
+  tap.wait(10ms);
+  EXPECT_TRUE(tap.sink.records[0].reports.empty());
+}
+
 TEST(Mirrored, CopiesThatComeLateAreNoGap) {
   MirrorHarness tap;
   tap.open();
@@ -122,6 +148,31 @@ TEST(Mirrored, BytesBehindAGapDoNotFillTheMemory) {
   ASSERT_EQ(tap.sink.records[0].reports.size(), 1u);
   EXPECT_EQ(tap.sink.records[0].reports[0].reason, DataplaneReason::capture_gap);
   EXPECT_EQ(tap.engine().buffers_in_use(), 0u);
+}
+
+TEST(CaptureTime, ADamagedTimestampMovesNothing) {
+  constexpr uint64_t kBegin = 1'700'000'000'000'000;
+  const auto at = [](uint64_t microseconds) {
+    return Tick(std::chrono::microseconds(static_cast<int64_t>(microseconds)));
+  };
+  CaptureTime time;
+  EXPECT_EQ(time.follow(kBegin), at(kBegin));
+  EXPECT_EQ(time.follow(kBegin + 5), at(kBegin + 5));
+  EXPECT_EQ(time.follow(kBegin + 3), at(kBegin + 5)) << "it never goes back";
+  const uint64_t last = static_cast<uint64_t>(Tick::max().count()) / 1'000;
+  for (const uint64_t damaged : {kBegin * 2, last, last + 1, UINT64_MAX / 1'000, UINT64_MAX}) {
+    EXPECT_EQ(time.follow(damaged), at(kBegin + 5));
+    EXPECT_EQ(time.follow(kBegin + 5), at(kBegin + 5));
+  }
+  EXPECT_EQ(time.follow(kBegin + 9), at(kBegin + 9));
+}
+
+TEST(CaptureTime, AGapCountsFromItsSecondPacket) {
+  CaptureTime time;
+  time.follow(1'000'000);
+  const uint64_t day = 86'400'000'000;
+  EXPECT_EQ(time.follow(day), Tick(1s));
+  EXPECT_EQ(time.follow(day + 1), Tick(24h) + 1us);
 }
 
 TEST(Mirrored, AReplayTakesFramesBeforeTheirChecksums) {
