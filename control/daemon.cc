@@ -52,7 +52,8 @@ Result<void> Daemon::start_decoders() {
   probes_ = std::make_unique<BankProbes>(*index_, config_.probes_cpu_share);
   recorder_ = std::make_unique<Recorder>(
       *decisions_, channels_,
-      Recorder::Settings{config_.fail_policy, config_.policy_version, config_.decisions});
+      Recorder::Settings{config_.fail_policy, config_.policy_version, config_.decisions,
+                         &refused_});
   matcher_ = std::make_unique<UploadMatcher>(
       *index_, config_.fail_policy, channels_, config_.early_verdict,
       [this](uint64_t tag) { recorder_->verdict_ready(tag); }, closer_looks());
@@ -109,6 +110,7 @@ Result<void> Daemon::start_packets() {
   auto dataplane = Dataplane::create(packets, make_sink);
   if (!dataplane) return fail(ErrorCode::kUnavailable, dataplane.error());
   dataplane_ = std::move(*dataplane);
+  refused_.attach([this](UploadKey key) { return dataplane_->lift_refusal(key); });
   if (packets.inspect.empty()) {
     log(LogLevel::kWarn, "nothing_inspected", {{"why", "the configuration has no [[inspect]]"}});
   }
@@ -123,6 +125,7 @@ void Daemon::serve() {
   services_->decoders = decoders_.get();
   services_->recorder = recorder_.get();
   services_->dataplane = dataplane_.get();
+  services_->refused = &refused_;
   services_->started = std::chrono::system_clock::now();
   add_routes(router_, *services_);
   server_->replace(router_);
@@ -139,6 +142,7 @@ Daemon::~Daemon() {
   decoders_.reset();         // the sinks are idle now
   matcher_threads_.reset();  // and no more verdicts come
   if (recorder_) recorder_->stop();
+  refused_.attach(nullptr);
   dataplane_.reset();
 }
 

@@ -35,7 +35,9 @@ struct CoreCounters {
   Counter uploads_released;
   Counter uploads_blocked;
   Counter uploads_aborted;
-  Counter segments_held;  // now
+  Counter parts_refused;   // requests about uploads that had been blocked
+  Counter resources_open;  // now
+  Counter segments_held;   // now
   Counter bytes_held;     // now
   Counter bad_checksums;
   Counter conflicting_bytes;

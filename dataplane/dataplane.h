@@ -23,7 +23,7 @@ struct InspectRule {
   std::vector<uint16_t> ports;       // origin's TCP ports; empty: any
   std::vector<std::string> hosts;    // glob with '*', case-insensitive; empty: any
   std::vector<std::string> paths;    // glob with '*' on the path without its query; empty: any
-  std::vector<std::string> methods;  // "PUT", "POST"; empty: both
+  std::vector<std::string> methods;  // "PUT", "POST", "PATCH"; empty: all three
   int64_t body_bytes_min = 0;        // smaller bodies pass unseen
 };
 
@@ -47,6 +47,8 @@ struct DataplaneConfig {
   int block_status = 403;  // 403 or 451
   std::string block_message = "This upload was refused.";
   MidstreamPolicy midstream = MidstreamPolicy::kResync;
+  std::chrono::seconds resumable_idle{3600};  // then an upload that is not whole is over
+  std::chrono::seconds refused_keep{86'400};  // so long parts of a blocked upload are refused
   // What happens to an upload for each reason, indexed by DataplaneReason.
   std::vector<FailAction> fail_policy;  // empty: the defaults of reasons.def
 };
@@ -65,6 +67,8 @@ struct DataplaneCounters {
   double oldest_midstream_seconds = 0;
   uint64_t bad_checksums = 0;      // segments dropped for them
   uint64_t conflicting_bytes = 0;  // of retransmissions, rewritten to what came first
+  uint64_t parts_refused = 0;      // requests about uploads that had been blocked
+  uint64_t resources_open = 0;     // resumable uploads that are not whole, now
   uint64_t segments_refused = 0;   // dropped for want of room, or because they made no sense
 };
 
@@ -82,6 +86,8 @@ class Dataplane {
   virtual void stop() = 0;
 
   virtual void set_mode(Mode mode) = 0;  // for uploads that begin after the call
+  // Parts of this upload, which was blocked, are let through again. Whether any were refused.
+  virtual bool lift_refusal(UploadKey upload) = 0;
   virtual DataplaneCounters counters() const = 0;
 };
 

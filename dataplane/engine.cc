@@ -9,13 +9,14 @@
 namespace soundgate {
 
 Engine::Engine(const DataplaneConfig& config, const HashSeed& seed, unsigned lcore_index,
-               PacketIo& io, UploadSink& sink, const CoreSizes& sizes)
-    : core_(config, seed, lcore_index, io, sink, sizes),
+               PacketIo& io, UploadSink& sink, const CoreSizes& sizes, SharedResources* shared)
+    : core_(config, seed, lcore_index, io, sink, sizes, shared),
       refuser_(core_),
-      gate_(core_, refuser_),
-      reader_(core_, gate_),
+      resumable_(core_, refuser_),
+      gate_(core_, refuser_, resumable_),
+      reader_(core_, gate_, resumable_),
       client_path_(core_, gate_, reader_),
-      origin_path_(core_, gate_),
+      origin_path_(core_, gate_, resumable_),
       handshake_(core_, gate_),
       midstream_(core_) {}
 
@@ -164,6 +165,7 @@ bool Engine::poll() {
     // From the end: a slot that is given back changes places with the last.
     const auto live = core_.uploads.live();
     for (size_t i = live.size(); i > 0; --i) on_upload_timer(live[i - 1]);
+    resumable_.on_timer();
     scan_flows();
     count_held();
   }
@@ -171,11 +173,8 @@ bool Engine::poll() {
 }
 
 void Engine::decide(const GateDecision& decision) {
-  const uint16_t slot = core_.uploads.find(decision.key);
-  if (slot == UploadTable::kNone) return;
-  Flow& flow = core_.flows[core_.uploads[slot].flow];
-  gate_.decide(flow, decision);
-  if (flow.phase == FlowPhase::kInspected) client_path_.resume(flow);
+  Flow* flow = gate_.decide(decision);
+  if (flow && flow->phase == FlowPhase::kInspected) client_path_.resume(*flow);
 }
 
 void Engine::on_upload_timer(uint16_t slot) {
@@ -211,7 +210,11 @@ void Engine::on_stall(Flow& flow) {
     refuser_.reset_both(flow);
     return;
   }
-  upload.tail = flow.client.parsed + flow.requests.body_bytes() - 1;
+  if (upload.resource == UploadTable::kNoResource) {
+    upload.tail = flow.client.parsed + flow.requests.body_bytes() - 1;
+  } else {
+    resumable_.mark_tail_at_last_byte(flow);
+  }
   client_path_.resume(flow);
 }
 
@@ -302,6 +305,7 @@ void Engine::shut_down() {
       let_go(core_, flow, FlowPhase::kMidstream);
     }
   }
+  resumable_.shut_down();
 }
 
 }  // namespace soundgate

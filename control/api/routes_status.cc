@@ -6,6 +6,8 @@
 #include "control/api/router.h"
 #include "control/api/services.h"
 #include "control/decisions/verdict_json.h"
+#include "control/inspection/refused_uploads.h"
+#include "control/log.h"
 #include "control/policy/fail_policy.h"
 #include "control/text.h"
 #include "control/version.h"
@@ -49,6 +51,8 @@ Json dataplane_json(const Dataplane* dataplane) {
             {"released", counters.uploads_released},
             {"blocked", counters.uploads_blocked},
             {"aborted", counters.uploads_aborted}}},
+          {"resumable",
+           {{"open", counters.resources_open}, {"parts_refused", counters.parts_refused}}},
           {"held", {{"packets", counters.packets_held}, {"bytes", counters.bytes_held}}},
           {"reasons", std::move(reasons)}};
 }
@@ -164,6 +168,16 @@ Result<ApiResponse> uploads(const Services& services) {
   return json_response({{"uploads", std::move(list)}});
 }
 
+// Later parts of an upload that was blocked are let through again: an operator says so.
+Result<ApiResponse> release(const Services& services, const ApiCall& call) {
+  const std::string& upload_id = call.part("id");
+  if (services.refused == nullptr || !services.refused->release(upload_id)) {
+    return fail(ErrorCode::kNotFound, "no upload in parts is refused under this id");
+  }
+  log(LogLevel::kInfo, "refusal_lifted", {{"upload_id", upload_id}});
+  return json_response({{"released", upload_id}});
+}
+
 }  // namespace
 
 void add_status_routes(Router& router, const Services& services) {
@@ -171,6 +185,9 @@ void add_status_routes(Router& router, const Services& services) {
   router.add({"GET", "/v1/status", Role::kViewer, {}, [s](const ApiCall&) { return status(*s); }});
   router.add(
       {"GET", "/v1/uploads", Role::kViewer, {}, [s](const ApiCall&) { return uploads(*s); }});
+  router.add({"POST", "/v1/uploads/{id}/release", Role::kOperator, {}, [s](const ApiCall& c) {
+                return release(*s, c);
+              }});
   router.add({"GET", "/v1/mode", Role::kViewer, {}, [s](const ApiCall&) -> Result<ApiResponse> {
                 return json_response(mode_json(s->mode.current()));
               }});

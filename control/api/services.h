@@ -8,6 +8,7 @@
 #include "control/inspection/bank_probes.h"
 #include "control/inspection/file_decoder.h"
 #include "control/inspection/recorder.h"
+#include "control/inspection/refused_uploads.h"
 #include "control/mode_switch.h"
 #include "control/policy/fail_policy.h"
 #include "dataplane/dataplane.h"
@@ -30,6 +31,7 @@ struct Services {
   const DecoderPool* decoders = nullptr;
   const Recorder* recorder = nullptr;
   const Dataplane* dataplane = nullptr;
+  RefusedUploads* refused = nullptr;
   WallTime started{};
 };
 

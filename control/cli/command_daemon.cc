@@ -137,4 +137,21 @@ Result<int> list_uploads(const Invocation& invocation) {
   return 0;
 }
 
+Result<int> release_upload(const Invocation& invocation, const std::string& upload_id) {
+  if (!invocation.store.empty()) {
+    return fail(ErrorCode::kInvalid, "a store refuses no uploads: ask the daemon, with --socket");
+  }
+  auto backend = invocation.open();
+  if (!backend) return tl::unexpected(backend.error());
+  const auto released =
+      (*backend)->call({.method = "POST", .path = {"v1", "uploads", upload_id, "release"}});
+  if (!released) return tl::unexpected(released.error());
+  if (invocation.json) {
+    print_json(*released);
+  } else {
+    print_line("parts of upload " + upload_id + " are let through again");
+  }
+  return 0;
+}
+
 }  // namespace soundgate

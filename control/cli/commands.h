@@ -60,6 +60,7 @@ struct ModeOptions {
 Result<int> show_status(const Invocation& invocation);
 Result<int> set_mode(const Invocation& invocation, const ModeOptions& options);
 Result<int> list_uploads(const Invocation& invocation);
+Result<int> release_upload(const Invocation& invocation, const std::string& upload_id);
 
 struct IndexOptions {
   std::string to;

@@ -200,6 +200,9 @@ class Grammar {
     add_text(*mode, "--reason", mode_.reason, "Why")->required();
     CLI::App& uploads = add_group("uploads", "Uploads in flight");
     add(uploads, "list", "All of them, oldest first", list_uploads);
+    CLI::App* release = add(uploads, "release", "Let later parts of a blocked upload through again",
+                            upload_id_, release_upload);
+    add_text(*release, "ID", upload_id_, "Upload id")->required();
   }
 
   void add_config() {
@@ -213,6 +216,7 @@ class Grammar {
   CLI::App& app_;
   Invocation& invocation_;
   ScanOptions scan_;
+  std::string upload_id_;
   EnrollOptions enroll_;
   BankOptions bank_;
   ItemOptions item_;

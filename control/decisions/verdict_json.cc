@@ -130,7 +130,10 @@ Json request_json(const RequestSummary& request) {
           {"host", text_or_null(request.host)},
           {"path", text_or_null(request.path)},
           {"client", text_or_null(request.client)},
-          {"uploader", text_or_null(request.uploader)}};
+          {"uploader", text_or_null(request.uploader)},
+          {"resource", text_or_null(request.resource)},
+          {"parts", request.parts},
+          {"connections", request.connections}};
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ void LcoreSink::fill(UploadSlot& slot, const UploadStart& start) {
   slot.client = start.client;
   slot.request_id = start.request_id;
   slot.uploader = start.uploader;
+  slot.resource = start.resource;
   slot.bytes.store(0, std::memory_order_relaxed);
   slot.progress.store(0, std::memory_order_relaxed);
   slot.blocks.store(false, std::memory_order_relaxed);

@@ -18,6 +18,7 @@
 
 #include "control/config/config.h"
 #include "control/decisions/decision_store.h"
+#include "control/inspection/refused_uploads.h"
 #include "control/inspection/upload_channel.h"
 #include "control/inspection/upload_record.h"
 
@@ -53,6 +54,7 @@ class Recorder {
     FailPolicy policy;
     std::string policy_version;
     DecisionLimits limits;
+    RefusedUploads* refused = nullptr;  // is told of blocked uploads in parts
   };
   Recorder(DecisionStore& store, const std::vector<std::unique_ptr<UploadChannel>>& channels,
            Settings settings);
@@ -74,6 +76,7 @@ class Recorder {
   void close(size_t lcore_index, uint16_t slot_index);
   void record(size_t lcore_index, uint16_t slot_index, bool last);
   void count(const Decision& decision, int64_t body_bytes);
+  void note_refusal(const Decision& decision, UploadKey key);
   void free_slot(size_t lcore_index, uint16_t slot_index);
   void log_troubles();
   void make_rows();

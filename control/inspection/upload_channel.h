@@ -70,6 +70,7 @@ struct UploadSlot {
   FixedText<kClientBytes> client;
   FixedText<kHeaderValueBytes> request_id;
   FixedText<kHeaderValueBytes> uploader;
+  FixedText<kPathBytes> resource;  // of which it is a part, or which it is; or empty
 
   std::atomic<uint64_t> tag{
       0};  // of the stream; 0: free. Set by the lcore, cleared by the recorder

@@ -72,6 +72,7 @@ struct MidstreamWatch {
 struct Flow {
   static constexpr uint16_t kNoUpload = 0xFFFF;
   static constexpr uint16_t kNoHead = 0xFFFF;
+  static constexpr uint16_t kNoExchange = 0xFFFF;
 
   FlowKey key;
   uint32_t chain = 0;  // the next entry of the same bucket, or of the free list
@@ -87,6 +88,7 @@ struct Flow {
   bool pending_timestamps = false;
   uint16_t upload = kNoUpload;
   uint16_t head = kNoHead;
+  uint16_t exchange = kNoExchange;  // a request whose answer is read
   Tick since{};  // in this phase
   Tick last_seen{};
   WallTime request_began{};

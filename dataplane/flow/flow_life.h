@@ -16,7 +16,7 @@ bool can_make_room(Core& core);
 // Counts, and starts the phase's clock.
 void enter_phase(Core& core, Flow& flow, FlowPhase phase);
 
-// Gives back what the connection borrowed for being followed: stored bytes and its head.
+// Gives back what the connection borrowed for being followed: stored bytes, head, exchange.
 void stop_following(Core& core, Flow& flow);
 
 // Out of the table. The upload must be closed.

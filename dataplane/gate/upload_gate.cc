@@ -1,28 +1,11 @@
 #include "dataplane/gate/upload_gate.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
-#include <array>
-#include <cstdio>
+
+#include "dataplane/gate/announcement.h"
 
 namespace soundgate {
 namespace {
-
-// "192.0.2.7:49152", "[2001:db8::7]:49152".
-class EndpointText {
- public:
-  explicit EndpointText(const FlowKey& key) {
-    char address[INET6_ADDRSTRLEN] = "";
-    inet_ntop(key.ipv6 ? AF_INET6 : AF_INET, key.client.data(), address, sizeof address);
-    const char* format = key.ipv6 ? "[%s]:%u" : "%s:%u";
-    std::snprintf(text_.data(), text_.size(), format, address, unsigned{key.client_port});
-  }
-  std::string_view view() const { return text_.data(); }
-
- private:
-  std::array<char, INET6_ADDRSTRLEN + 9> text_{};
-};
 
 // With the first delimiter, or the line break in front of it. What comes before that otherwise
 // (a preamble) nobody sends.
@@ -30,18 +13,10 @@ bool begins_like_a_form(Bytes body) {
   return body.front() == std::byte{'-'} || body.front() == std::byte{'\r'};
 }
 
-Counter& counter_of(CoreCounters& counters, GateOutcome outcome) {
-  switch (outcome) {
-    case GateOutcome::kBlocked:
-    case GateOutcome::kBlockedUnasked:
-      return counters.uploads_blocked;
-    case GateOutcome::kAborted:
-      return counters.uploads_aborted;
-    case GateOutcome::kReleased:
-    case GateOutcome::kReleasedUnasked:
-      break;
-  }
-  return counters.uploads_released;
+// Why nothing is known of the whole, where no part of it says more.
+DataplaneReason reason_of(BodyKind kind) {
+  return kind == BodyKind::kPart ? DataplaneReason::partial_upload
+                                 : DataplaneReason::http_unsupported;
 }
 
 }  // namespace
@@ -49,17 +24,22 @@ Counter& counter_of(CoreCounters& counters, GateOutcome outcome) {
 void report(Core& core, Upload& upload, GateOutcome outcome, DataplaneReason reason) {
   if (!upload.begun) return;
   upload.begun = false;
-  counter_of(core.counters, outcome).add();
-  core.sink.gate_closed({upload.key, outcome, reason, core.now.wall});
+  report_closed(core, {upload.key, outcome, reason, core.now.wall});
 }
 
 void free_slot(Core& core, Flow& flow) {
   if (flow.upload == Flow::kNoUpload) return;
+  const uint16_t resource = core.uploads[flow.upload].resource;
+  if (resource != UploadTable::kNoResource) {  // it stays, and waits for its next part
+    core.resources[resource].slot = Resource::kNone;
+    core.resources.set_idle(resource, core.now.tick);
+  }
   core.uploads.give(flow.upload);
   flow.upload = Flow::kNoUpload;
 }
 
-Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes) {
+Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes,
+                         BodyKind kind) {
   const uint16_t slot = core_.uploads.take();
   if (slot == UploadTable::kNone) return nullptr;
   flow.upload = slot;
@@ -69,8 +49,10 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes
   upload.phase = UploadPhase::kReceiving;
   upload.begun = true;
   upload.holds = core_.enforcing();
+  upload.kind = kind;
   upload.progress = core_.now.tick;
-  const SinkResult result = tell(flow, head, body_bytes, upload.key);
+  const SinkResult result =
+      announce(core_, flow, head, body_bytes, upload.key, kind == BodyKind::kPart);
   upload.wanted = result == SinkResult::kTaken;
   if (result == SinkResult::kOverload) {
     fail(flow, DataplaneReason::overload);
@@ -79,33 +61,13 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes
   return &upload;
 }
 
-SinkResult UploadGate::tell(const Flow& flow, const RequestHead& head, int64_t body_bytes,
-                            UploadKey key) {
-  core_.counters.uploads_begun.add();
-  const EndpointText client(flow.key);
-  UploadStart start;
-  start.key = key;
-  start.mode = core_.enforcing() ? Mode::kEnforce : Mode::kObserve;
-  start.first_byte = flow.request_began;
-  start.method = flow.requests.method_name();
-  start.host = trimmed(head.host.view());
-  start.path = head.target.view().substr(0, head.target.view().find('?'));
-  start.client = client.view();
-  start.request_id = trimmed(head.request_id.view());
-  start.uploader = trimmed(head.uploader.view());
-  start.content_type = trimmed(head.content_type.view());
-  start.body_bytes = body_bytes;
-  return core_.sink.begin(start);
-}
-
 void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind) {
   if (core_.uploads.live().size() == core_.uploads.count()) {
     fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload, &head, body_bytes);
     return;
   }
-  Upload* upload = open(flow, head, body_bytes);
+  Upload* upload = open(flow, head, body_bytes, kind);
   if (!upload) return;
-  upload->kind = kind;
   if (flow.requests.chunked()) {
     upload->chunk_limit = upload->chunk_line = flow.client.parsed;
   } else {
@@ -118,7 +80,7 @@ void UploadGate::begin_unchecked(Flow& flow, const RequestHead& head, int64_t bo
                                  DataplaneReason reason) {
   if (core_.uploads.live().size() == core_.uploads.count()) {
     fail_request(flow, flow.requests.heads() - 1, reason, &head, body_bytes);
-  } else if (open(flow, head, body_bytes)) {
+  } else if (open(flow, head, body_bytes, BodyKind::kPlain)) {
     fail(flow, reason);
   }
 }
@@ -131,7 +93,8 @@ bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reas
     Upload nameless;
     nameless.key = core_.uploads.next_key(UploadTable::kNone);
     nameless.begun = true;
-    (void)tell(flow, *head, body_bytes, nameless.key);
+    (void)announce(core_, flow, *head, body_bytes, nameless.key,
+                   reason == DataplaneReason::partial_upload);
     report(core_, nameless, blocks ? GateOutcome::kBlockedUnasked : GateOutcome::kReleasedUnasked,
            reason);
   }
@@ -159,6 +122,10 @@ void UploadGate::end_for_room(Flow& flow) {
 void UploadGate::append(Flow& flow, Bytes body) {
   Upload& upload = core_.uploads[flow.upload];
   upload.progress = core_.now.tick;
+  if (upload.resource != UploadTable::kNoResource) {
+    append_part(flow, body);
+    return;
+  }
   if (upload.kind == BodyKind::kForm) {
     if (begins_like_a_form(body)) {
       fail(flow, DataplaneReason::http_unsupported);
@@ -172,14 +139,27 @@ void UploadGate::append(Flow& flow, Bytes body) {
   if (result == SinkResult::kOverload) fail(flow, DataplaneReason::overload);
 }
 
+void UploadGate::append_part(Flow& flow, Bytes body) {
+  const DataplaneReason reason = resumable_.append(flow, body);
+  if (reason != DataplaneReason::kNone) {
+    fail(flow, reason);
+  } else if (resumable_.is_whole(flow)) {
+    complete(flow);
+  }
+}
+
 void UploadGate::complete(Flow& flow) {
   Upload& upload = core_.uploads[flow.upload];
   upload.progress = core_.now.tick;
+  if (upload.resource != UploadTable::kNoResource) {
+    resumable_.end_part(flow);
+    return;
+  }
   core_.sink.finish(upload.key, core_.now.wall);
   if (upload.holds) {
     upload.phase = UploadPhase::kComplete;
   } else if (upload.kind != BodyKind::kPlain) {
-    fail(flow, DataplaneReason::http_unsupported);
+    fail(flow, reason_of(upload.kind));
   } else {
     close(flow, GateOutcome::kReleasedUnasked, DataplaneReason::kNone);
   }
@@ -189,10 +169,20 @@ void UploadGate::fail(Flow& flow, DataplaneReason reason) {
   core_.counters.count(reason);
   Upload& upload = core_.uploads[flow.upload];
   if (upload.holds && core_.fail_action(reason) == FailAction::kBlock) {
+    resumable_.block(flow, GateOutcome::kBlockedUnasked, reason, "");
     refuser_.start(flow, GateOutcome::kBlockedUnasked, reason, "");
   } else {
     close(flow, GateOutcome::kReleasedUnasked, reason);
   }
+}
+
+Flow* UploadGate::decide(const GateDecision& decision) {
+  uint16_t slot = core_.uploads.find(decision.key);
+  if (slot == UploadTable::kNone) slot = resumable_.decide(decision);
+  if (slot == UploadTable::kNone) return nullptr;
+  Flow& flow = core_.flows[core_.uploads[slot].flow];
+  decide(flow, decision);
+  return &flow;
 }
 
 void UploadGate::decide(Flow& flow, const GateDecision& decision) {
@@ -201,9 +191,12 @@ void UploadGate::decide(Flow& flow, const GateDecision& decision) {
       upload.phase == UploadPhase::kReceiving || upload.phase == UploadPhase::kComplete;
   if (!open || !upload.holds) return;
   if (decision.block) {
+    resumable_.block(flow, GateOutcome::kBlocked, DataplaneReason::kNone, decision.upload_id);
     refuser_.start(flow, GateOutcome::kBlocked, DataplaneReason::kNone, decision.upload_id);
+  } else if (resumable_.is_partial(upload)) {
+    fail(flow, DataplaneReason::partial_upload);
   } else if (upload.kind != BodyKind::kPlain) {
-    fail(flow, DataplaneReason::http_unsupported);  // of what was inside, nothing is known
+    fail(flow, reason_of(upload.kind));  // of what was inside, nothing is known
   } else {
     close(flow, GateOutcome::kReleased, DataplaneReason::kNone);
   }
@@ -212,12 +205,21 @@ void UploadGate::decide(Flow& flow, const GateDecision& decision) {
 void UploadGate::abort(Flow& flow, DataplaneReason reason) {
   Upload* upload = core_.upload_of(flow);
   if (!upload) return;
+  if (upload->resource != UploadTable::kNoResource) {
+    resumable_.leave_part(flow);
+    return;
+  }
   if (upload->begun) core_.counters.count(reason);
   close(flow, GateOutcome::kAborted, reason);
 }
 
 void UploadGate::close(Flow& flow, GateOutcome outcome, DataplaneReason reason) {
-  report(core_, core_.uploads[flow.upload], outcome, reason);
+  Upload& upload = core_.uploads[flow.upload];
+  if (upload.resource != UploadTable::kNoResource) {
+    resumable_.release(flow, outcome, reason);
+    return;
+  }
+  report(core_, upload, outcome, reason);
   free_slot(core_, flow);
 }
 
@@ -226,7 +228,7 @@ uint64_t UploadGate::limit(const Flow& flow) const {
   const Upload* upload = flow.upload == Flow::kNoUpload ? nullptr : &core_.uploads[flow.upload];
   if (upload && upload->phase == UploadPhase::kTurnWait) return flow.client.limit;
   if (upload && upload->holds) {
-    return upload->tail != kNoOffset ? upload->tail : upload->chunk_limit;
+    return std::min(upload->tail, upload->chunk_limit);
   }
   if (!core_.enforcing()) return kNoOffset;
   const bool counted_body = flow.requests.in_body() && !flow.requests.chunked();

@@ -6,12 +6,14 @@
 
 #include "dataplane/core.h"
 #include "dataplane/gate/refuser.h"
+#include "dataplane/gate/resumable_uploads.h"
 
 namespace soundgate {
 
 class UploadGate {
  public:
-  UploadGate(Core& core, Refuser& refuser) : core_(core), refuser_(refuser) {}
+  UploadGate(Core& core, Refuser& refuser, ResumableUploads& resumable)
+      : core_(core), refuser_(refuser), resumable_(resumable) {}
 
   // The head of a request that is to be inspected has been read. Afterwards the flow has an upload,
   // or it passes (for want of room), or it is being refused.
@@ -36,8 +38,9 @@ class UploadGate {
   // No decision is going to come, for this reason: its fail policy decides.
   void fail(Flow& flow, DataplaneReason reason);
 
-  // Afterwards the flow's client path has to be resumed, where the upload passes.
-  void decide(Flow& flow, const GateDecision& decision);
+  // Returns the flow whose client path has to be resumed, where the upload passes; null where none
+  // waits for it.
+  Flow* decide(const GateDecision& decision);
 
   // One of the ends has left. Without an upload: nothing.
   void abort(Flow& flow, DataplaneReason reason);
@@ -46,12 +49,14 @@ class UploadGate {
   uint64_t limit(const Flow& flow) const;
 
  private:
-  Upload* open(Flow& flow, const RequestHead& head, int64_t body_bytes);
-  SinkResult tell(const Flow& flow, const RequestHead& head, int64_t body_bytes, UploadKey key);
+  Upload* open(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind);
+  void append_part(Flow& flow, Bytes body);
+  void decide(Flow& flow, const GateDecision& decision);
   void close(Flow& flow, GateOutcome outcome, DataplaneReason reason);
 
   Core& core_;
   Refuser& refuser_;
+  ResumableUploads& resumable_;
 };
 
 // The upload's slot has served.

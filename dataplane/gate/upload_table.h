@@ -10,6 +10,7 @@
 
 #include "dataplane/clock.h"
 #include "dataplane/tcp/sequence.h"
+#include "dataplane/http/resource_name.h"
 #include "dataplane/upload.h"
 
 namespace soundgate {
@@ -29,6 +30,7 @@ enum class BodyKind : uint8_t {
   kPlain,
   kForm,     // multipart/form-data by POST, if its first byte is one that a form begins with
   kWrapped,  // other multipart types, content codings, and forms that do not begin like one
+  kPart,     // one of several bodies that are put together elsewhere
 };
 
 struct Upload {
@@ -40,6 +42,8 @@ struct Upload {
   bool holds = false;   // enforce mode: the tail stays here
   bool wanted = false;  // the sink takes more bytes
   BodyKind kind = BodyKind::kPlain;
+  uint16_t resource = 0xFFFF;  // of which it is a part (ResourceTable); its upload is the sink's
+  ResourceKeys keys;           // of a resource whose parts are not put together
   Tick progress{};  // when its last byte in order came; deadlines count from here
 
   // The tail.
@@ -67,10 +71,11 @@ struct Upload {
 class UploadTable {
  public:
   static constexpr uint16_t kNone = 0xFFFF;
+  static constexpr uint16_t kNoResource = 0xFFFF;
 
   UploadTable(size_t count, unsigned lcore_index);
 
-  UploadKey next_key(uint16_t slot);  // also for an upload that has no slot (kNone)
+  UploadKey next_key(uint16_t slot);  // also for what has no slot: kNone, a resource
   uint16_t take();                    // kNone when all are taken
   void give(uint16_t slot);
   uint16_t find(UploadKey key) const;  // kNone when it is gone

@@ -144,7 +144,10 @@ void RequestReader::on_event(Flow& flow, Event event, const RequestHead* head, b
 void RequestReader::on_head(Flow& flow, const RequestHead* head) {
   const RequestStream& requests = flow.requests;
   flow.responses.expect(requests.method());
-  if (!requests.chunked() && requests.body_bytes() == 0) return;
+  if (!requests.chunked() && requests.body_bytes() == 0) {
+    if (head && !head->upload.none()) judge(flow, *head, 0);
+    return;
+  }
   const int64_t body_bytes = requests.chunked() ? -1 : static_cast<int64_t>(requests.body_bytes());
   if (head) {
     judge(flow, *head, body_bytes);
@@ -154,17 +157,59 @@ void RequestReader::on_head(Flow& flow, const RequestHead* head) {
   }
 }
 
+// body_bytes: 0 for a request that has no body, but may concern an upload.
 void RequestReader::judge(Flow& flow, const RequestHead& head, int64_t body_bytes) {
   const RequestStream& requests = flow.requests;
-  if (head.target_overflow || head.host_overflow || head.hosts > 1) {
+  const bool unclear = head.target_overflow || head.host_overflow || head.hosts > 1;
+  if (unclear && body_bytes != 0) {
     on_ambiguous(flow, requests.heads() - 1, &head, body_bytes);
-  } else if (!matches(flow, head, body_bytes)) {
     return;
-  } else if (requests.method() == HTTP_PATCH) {
-    gate_.begin_unchecked(flow, head, body_bytes, DataplaneReason::http_unsupported);
-  } else {
+  }
+  const UploadRequest request =
+      unclear ? UploadRequest{} : read_upload_request(requests.method(), head, body_bytes != 0);
+  if (request.step != UploadStep::kNone) {
+    judge_step(flow, head, request, body_bytes);
+  } else if (body_bytes != 0 && matches(flow, head, body_bytes)) {
     gate_.begin(flow, head, body_bytes, body_kind(head, requests.method()));
   }
+}
+
+void RequestReader::judge_step(Flow& flow, const RequestHead& head, const UploadRequest& request,
+                               int64_t body_bytes) {
+  resumable_.watch(flow, head, request);
+  if (!matches_step(flow, head, request)) return;
+  if (request.step == UploadStep::kAmbiguous) {
+    on_ambiguous(flow, flow.requests.heads() - 1, &head, body_bytes);
+    return;
+  }
+  switch (resumable_.begin(flow, head, request, body_bytes)) {
+    case ResumableUploads::Way::kTaken:
+      break;
+    case ResumableUploads::Way::kApart:
+      begin_apart(flow, head, request, body_bytes);
+      break;
+    case ResumableUploads::Way::kWhole:
+      if (body_bytes == 0) break;
+      gate_.begin(flow, head, body_bytes, body_kind(head, flow.requests.method()));
+      break;
+  }
+}
+
+void RequestReader::begin_apart(Flow& flow, const RequestHead& head, const UploadRequest& request,
+                                int64_t body_bytes) {
+  if (body_bytes == 0) {
+    constexpr auto kReason = DataplaneReason::partial_upload;
+    gate_.fail_request(flow, flow.requests.heads() - 1, kReason, &head, body_bytes);
+    return;
+  }
+  gate_.begin(flow, head, body_bytes, BodyKind::kPart);
+  if (request.step == UploadStep::kPart) resumable_.name_part(flow, head);
+}
+
+// By its own method or what overrides it; by the length of all of it, as far as that is known.
+bool RequestReader::matches_step(const Flow& flow, const RequestHead& head,
+                                 const UploadRequest& request) const {
+  return matches(flow, head, resumable_.whole_bytes(head, request));
 }
 
 bool RequestReader::matches(const Flow& flow, const RequestHead& head, int64_t body_bytes) const {
@@ -175,7 +220,10 @@ bool RequestReader::matches(const Flow& flow, const RequestHead& head, int64_t b
   facts.path = normal_path(head.target.view(), path);
   facts.method = flow.requests.method_name();
   facts.body_bytes = body_bytes;
-  return core_.rules.match(facts);
+  if (core_.rules.match(facts)) return true;
+  std::array<char, kUploadHeaderBytesMax> method;
+  facts.method = overriding_method(head, method);
+  return !facts.method.empty() && core_.rules.match(facts);
 }
 
 // After a chunk's size line: its data may go, or, where it is the last, the body is whole.
@@ -189,6 +237,7 @@ void RequestReader::on_chunk(Flow& flow) {
     constexpr uint64_t kLineBreakBytes = 2;
     upload->chunk_line_passes = false;
     upload->chunk_limit = flow.client.parsed + bytes + kLineBreakBytes;
+    if (upload->resource != UploadTable::kNoResource) resumable_.mark_tail(flow, bytes);
   }
 }
 

@@ -49,7 +49,9 @@ class DpdkDataplane final : public Dataplane {
     if (auto opened = client_.open(config_.client_port, pool_); !opened) return opened;
     if (auto opened = origin_.open(config_.origin_port, pool_); !opened) return opened;
     loop_ = std::make_unique<LcoreLoop>(client_, origin_, pool_, config_.lcore);
-    engine_ = std::make_unique<Engine>(config_, random_seed(), 0, *loop_, *sink_);
+    shared_ = std::make_unique<SharedResources>(random_seed());
+    engine_ = std::make_unique<Engine>(config_, random_seed(), 0, *loop_, *sink_, CoreSizes{},
+                                       shared_.get());
     return {};
   }
 
@@ -58,6 +60,7 @@ class DpdkDataplane final : public Dataplane {
     if (loop_) loop_->stop();
   }
   void set_mode(Mode mode) override { engine_->set_mode(mode); }
+  bool lift_refusal(UploadKey upload) override { return shared_->lift(upload); }
   DataplaneCounters counters() const override;
 
  private:
@@ -67,6 +70,7 @@ class DpdkDataplane final : public Dataplane {
   EthdevPort client_;
   EthdevPort origin_;
   std::unique_ptr<LcoreLoop> loop_;
+  std::unique_ptr<SharedResources> shared_;  // by the engines of all lcores
   std::unique_ptr<Engine> engine_;
 };
 
@@ -88,6 +92,8 @@ DataplaneCounters DpdkDataplane::counters() const {
   counters.oldest_midstream_seconds = static_cast<double>(core.oldest_midstream_ms.get()) / 1000.0;
   counters.bad_checksums = core.bad_checksums.get();
   counters.conflicting_bytes = core.conflicting_bytes.get();
+  counters.parts_refused = core.parts_refused.get();
+  counters.resources_open = core.resources_open.get();
   counters.segments_refused = core.segments_refused.get();
   return counters;
 }

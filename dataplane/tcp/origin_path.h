@@ -4,13 +4,15 @@
 #pragma once
 
 #include "dataplane/core.h"
+#include "dataplane/gate/resumable_uploads.h"
 #include "dataplane/gate/upload_gate.h"
 
 namespace soundgate {
 
 class OriginPath {
  public:
-  OriginPath(Core& core, UploadGate& gate) : core_(core), gate_(gate) {}
+  OriginPath(Core& core, UploadGate& gate, ResumableUploads& resumable)
+      : core_(core), gate_(gate), resumable_(resumable) {}
 
   void on_segment(Flow& flow, const Frame& frame);
 
@@ -18,9 +20,11 @@ class OriginPath {
   void note_header(Flow& flow, const Frame& frame);
   void read(Flow& flow, const Frame& frame);
   void read_in_order(Flow& flow, uint64_t end, Bytes payload);
+  void read_answers(Flow& flow, Bytes payload);
 
   Core& core_;
   UploadGate& gate_;
+  ResumableUploads& resumable_;
 };
 
 }  // namespace soundgate

@@ -16,7 +16,7 @@ _soundgate() {
   local actions="allow track label demote hold_review block"
   local -A verbs=(
     [bank]="create set list pause resume export delete" [item]="list show remove suppress restore"
-    [decisions]="list show" [index]="status rollback verify merge" [uploads]="list" [config]="check"
+    [decisions]="list show" [index]="status rollback verify merge" [uploads]="list release" [config]="check"
   )
   local command="" verb="" i
   for ((i = 1; i < COMP_CWORD; i++)); do

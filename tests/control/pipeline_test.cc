@@ -85,7 +85,7 @@ class PipelineTest : public testing::Test {
     store_ = std::move(DecisionStore::open(folder_).value());
     files_ = std::make_unique<FileDecoder>(*index_);
     channels_.push_back(std::make_unique<UploadChannel>(0));
-    recorder_ = std::make_unique<Recorder>(*store_, channels_, Recorder::Settings{{}, "1", {}});
+    recorder_ = std::make_unique<Recorder>(*store_, channels_, Recorder::Settings{{}, "1", {}, {}});
     matcher_ =
         std::make_unique<UploadMatcher>(*index_, policy_, channels_, false,
                                         [this](uint64_t tag) { recorder_->verdict_ready(tag); });

@@ -27,7 +27,7 @@ class RecordingSink final : public UploadSink {
   struct Record {
     UploadKey key{};
     Mode mode{};
-    std::string method, path, client, uploader, body;
+    std::string method, path, client, uploader, resource, body;
     int64_t body_bytes = 0;
     bool finished = false;
     std::vector<GateReport> reports;
@@ -41,6 +41,7 @@ class RecordingSink final : public UploadSink {
     record.path = start.path;
     record.client = start.client;
     record.uploader = start.uploader;
+    record.resource = start.resource;
     record.body_bytes = start.body_bytes;
     records.push_back(record);
     return begin_result;
@@ -76,8 +77,10 @@ class Harness : public PacketIo {
   static constexpr uint32_t kClientFirst = 0xFFFF'FF01;  // wraps soon
   static constexpr uint32_t kOriginFirst = 5'000;
 
-  explicit Harness(DataplaneConfig config = enforcing(), CoreSizes sizes = small())
-      : engine_(std::make_unique<Engine>(config, HashSeed{1, 2}, 0u, *this, sink, sizes)) {
+  explicit Harness(DataplaneConfig config = enforcing(), CoreSizes sizes = small(),
+                   SharedResources* shared = nullptr, unsigned lcore = 0)
+      : engine_(std::make_unique<Engine>(config, HashSeed{1, 2}, lcore, *this, sink, sizes,
+                                         shared)) {
     link_.bytes = 14;
     link_.data[12] = std::byte{0x08};
     key.client[0] = key.origin[0] = std::byte{10};
@@ -99,7 +102,16 @@ class Harness : public PacketIo {
     config.mode = Mode::kObserve;
     return config;
   }
-  static CoreSizes small() { return {.flows = 8, .buffers = 256, .heads = 4, .uploads = 4}; }
+  static CoreSizes small() {
+    return {.flows = 8,
+            .buffers = 256,
+            .heads = 4,
+            .uploads = 4,
+            .exchanges = 4,
+            .resources = 4,
+            .seen_blocks = 64,
+            .shared = {.created = 64, .refused = 64, .endpoints = 64}};
+  }
 
   // What comes from here on is under these VLAN tags.
   void tag(std::initializer_list<uint16_t> identifiers) {

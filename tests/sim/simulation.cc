@@ -11,7 +11,14 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 CoreSizes sizes(const SimulationOptions& options) {
-  return {.flows = 64, .buffers = 4'096, .heads = options.heads, .uploads = 32};
+  return {.flows = 64,
+          .buffers = 4'096,
+          .heads = options.heads,
+          .uploads = 32,
+          .exchanges = 16,
+          .resources = 16,
+          .seen_blocks = 64,
+          .shared = {.created = 256, .refused = 256, .endpoints = 64}};
 }
 
 constexpr Tick kEnd = seconds(400);  // beyond kUploadIdleMax

@@ -1,0 +1,625 @@
+#include "dataplane/gate/resumable_uploads.h"
+
+#include <algorithm>
+#include <array>
+
+#include "dataplane/gate/announcement.h"
+#include "dataplane/gate/upload_gate.h"
+
+namespace soundgate {
+namespace {
+
+constexpr uint16_t kNone = ResourceTable::kNone;
+
+ResourceKeys keys_of(const Core& core, const RequestHead& head) {
+  return resource_keys(head.target.view(), head.host.view(), core.shared.seed);
+}
+
+int64_t as_body_bytes(uint64_t length) {
+  return length == kNoOffset ? -1 : static_cast<int64_t>(length);
+}
+
+bool is_good(unsigned status) { return status / 100 == 2; }
+
+}  // namespace
+
+// ---- Requests ----
+
+void ResumableUploads::watch(Flow& flow, const RequestHead& head, const UploadRequest& request) {
+  const bool tells = request.step == UploadStep::kCreation || request.step == UploadStep::kPart ||
+                     request.step == UploadStep::kStatus ||
+                     request.step == UploadStep::kTermination;
+  if (!tells || flow.exchange != Flow::kNoExchange) return;
+  if (head.target.view().size() > kLocationBytesMax) return;
+  flow.exchange = core_.exchanges.take();
+  if (flow.exchange == Flow::kNoExchange) return;
+  UploadExchange& exchange = core_.exchanges[flow.exchange];
+  exchange.request = flow.requests.heads() - 1;
+  exchange.step = request.step;
+  exchange.said = request;
+  exchange.keys = keys_of(core_, head);
+  exchange.target.append(head.target.view());
+  exchange.host.append(head.host.view());
+}
+
+int64_t ResumableUploads::whole_bytes(const RequestHead& head, const UploadRequest& request) {
+  if (request.step == UploadStep::kCreation) return as_body_bytes(request.length);
+  if (request.step != UploadStep::kPart) return -1;
+  const ResourceKeys keys = keys_of(core_, head);
+  if (const uint16_t index = find(keys); index != kNone) {
+    return as_body_bytes(core_.resources[index].length);
+  }
+  for (const ResourceKey& key : {keys.exact, keys.plain}) {
+    const auto created = core_.shared.created.find(key, core_.now.tick);
+    if (created) return as_body_bytes(created->length);
+  }
+  return -1;
+}
+
+ResumableUploads::Way ResumableUploads::begin(Flow& flow, const RequestHead& head,
+                                              const UploadRequest& request, int64_t body_bytes) {
+  switch (request.step) {
+    case UploadStep::kNone:
+    case UploadStep::kStatus:
+    case UploadStep::kTermination:
+    case UploadStep::kAmbiguous:
+      break;
+    case UploadStep::kCreation:
+      return begin_creation(flow, head, request, body_bytes);
+    case UploadStep::kPart:
+      return begin_part(flow, head, request, body_bytes);
+    case UploadStep::kConcatenation:
+      return begin_concatenation(flow, head, request);
+    case UploadStep::kPiece:
+      return Way::kApart;
+  }
+  return Way::kWhole;
+}
+
+// All of a resource in the request that creates it is an upload like any other. Of less than that,
+// we have to know that the origin knows tus: another would take the body for all there is.
+ResumableUploads::Way ResumableUploads::begin_creation(Flow& flow, const RequestHead& head,
+                                                       const UploadRequest& request,
+                                                       int64_t body_bytes) {
+  if (body_bytes == 0) return Way::kWhole;
+  const bool all = body_bytes > 0 && request.length != kNoOffset &&
+                   static_cast<uint64_t>(body_bytes) >= request.length;
+  if (request.partial) return Way::kApart;
+  if (all || !request.is_tus_body) return Way::kWhole;
+  const bool is_tus = head.upload.has(UploadHeaders::Field::kTusResumable) &&
+                      core_.shared.endpoints.find(keys_of(core_, head).plain, core_.now.tick) &&
+                      flow.exchange != Flow::kNoExchange;
+  const uint16_t index = is_tus ? open(flow, head, request.length, false) : kNone;
+  if (index == kNone || !follow(index, {.step = UploadStep::kPart, .offset = 0, .resources = {}}) ||
+      !attach(flow, index, body_bytes)) {
+    return Way::kApart;
+  }
+  return Way::kTaken;
+}
+
+ResumableUploads::Way ResumableUploads::begin_part(Flow& flow, const RequestHead& head,
+                                                   const UploadRequest& request,
+                                                   int64_t body_bytes) {
+  const ResourceKeys keys = keys_of(core_, head);
+  if (refuse_if_blocked(flow, keys.exact) || refuse_if_blocked(flow, keys.plain)) {
+    return Way::kTaken;
+  }
+  uint16_t index = find(keys);
+  if (index != kNone) take_over(index);
+  if (index == kNone && request.offset == 0 && body_bytes != 0) {
+    index = open_created(flow, head, keys);
+  }
+  if (index == kNone || !follow(index, request)) return begin_apart(flow, keys);
+  const Resource& resource = core_.resources[index];
+  // Without a body it may still say that what the origin has is all.
+  const bool completes = resource.phase == ResourcePhase::kOpen &&
+                         resource.length == resource.seen.end() &&
+                         resource.seen.position() == resource.length;
+  if (body_bytes == 0 && !completes) return Way::kWhole;
+  if (!attach(flow, index, body_bytes)) return begin_apart(flow, keys);
+  if (body_bytes == 0) end_part(flow);
+  return Way::kTaken;
+}
+
+// Nobody puts these parts together, from now on. Where they may be of a resource that is followed,
+// by another name, what was seen of that one is not all.
+ResumableUploads::Way ResumableUploads::begin_apart(Flow& flow, const ResourceKeys& keys) {
+  if (refuse_if_blocked(flow, keys.alias)) return Way::kTaken;
+  auto& created = core_.shared.created;
+  const auto known = created.find(keys.exact, core_.now.tick);
+  if (!known) {
+    created.put(keys.exact, {.owner = CreatedResource::kApart}, core_.now.tick, known_until());
+    if (keys.alias.is_set()) {
+      created.update(keys.alias, core_.now.tick, [](CreatedResource& resource) {
+        resource.disturbed = 1;
+        return true;
+      });
+    }
+  }
+  return Way::kApart;
+}
+
+ResumableUploads::Way ResumableUploads::begin_concatenation(Flow& flow, const RequestHead& head,
+                                                            const UploadRequest& request) {
+  std::string_view rest = request.resources;
+  while (!(rest = trimmed(rest)).empty()) {
+    const std::string_view one = rest.substr(0, rest.find_first_of(" \t"));
+    rest.remove_prefix(one.size());
+    std::array<char, kConcatenationBytesMax + kTargetBytesMax> space;
+    const std::string_view target = resolve_location(one, head.target.view(), space);
+    const ResourceKeys keys = resource_keys(target, head.host.view(), core_.shared.seed);
+    for (const ResourceKey& key : {keys.exact, keys.plain, keys.alias}) {
+      if (refuse_if_blocked(flow, key)) return Way::kTaken;
+    }
+  }
+  return Way::kWhole;
+}
+
+bool ResumableUploads::refuse_if_blocked(Flow& flow, const ResourceKey& key) {
+  if (!core_.enforcing() || !key.is_set()) return false;
+  const auto refused = core_.shared.refused.find(key, core_.now.tick);
+  if (!refused) return false;
+  core_.counters.parts_refused.add();
+  const uint16_t slot = core_.uploads.take();
+  if (slot == UploadTable::kNone) {
+    refuser_.reset_both(flow);
+    return true;
+  }
+  flow.upload = slot;
+  Upload& upload = core_.uploads[slot];
+  upload.flow = core_.flows.index_of(flow);
+  upload.request = flow.requests.heads() - 1;
+  upload.holds = true;
+  refuser_.start(flow, GateOutcome::kBlocked, DataplaneReason::kNone, refused->upload_id);
+  return true;
+}
+
+void ResumableUploads::name_part(Flow& flow, const RequestHead& head) {
+  if (Upload* upload = core_.upload_of(flow)) upload->keys = keys_of(core_, head);
+}
+
+// ---- Resources ----
+
+uint16_t ResumableUploads::find(const ResourceKeys& keys) {
+  const uint16_t index = core_.resources.find(keys.exact);
+  return index != kNone ? index : core_.resources.find(keys.plain);
+}
+
+// Of a resource that the origin has made, and of which nobody has seen a byte.
+uint16_t ResumableUploads::open_created(Flow& flow, const RequestHead& head,
+                                        const ResourceKeys& keys) {
+  for (const ResourceKey& key : {keys.exact, keys.plain}) {
+    CreatedResource mine;
+    const bool claimed =
+        core_.shared.created.update(key, core_.now.tick, [&](CreatedResource& created) {
+          if (created.owner != CreatedResource::kNobody) return false;
+          created.owner = core_.lcore;
+          mine = created;
+          return true;
+        });
+    if (!claimed) continue;
+    const uint16_t index = open(flow, head, mine.length, mine.partial != 0);
+    if (index != kNone) core_.resources.name(index, {key, keys.plain, keys.alias});
+    return index;
+  }
+  return kNone;
+}
+
+uint16_t ResumableUploads::open(Flow& flow, const RequestHead& head, uint64_t length,
+                                bool partial) {
+  make_room();
+  const uint16_t index = core_.resources.take();
+  if (index == kNone) return kNone;
+  Resource& resource = core_.resources[index];
+  resource.upload =
+      core_.uploads.next_key(static_cast<uint16_t>(ResourceTable::kKeyBit | index));
+  resource.holds = core_.enforcing();
+  resource.length = length;
+  resource.partial = partial;
+  core_.resources.set_phase(index, ResourcePhase::kOpen);
+  const SinkResult result =
+      announce(core_, flow, head, as_body_bytes(length), resource.upload, true);
+  resource.wanted = result == SinkResult::kTaken;
+  if (result != SinkResult::kOverload) return index;
+  core_.counters.count(DataplaneReason::overload);
+  end_upload(index, GateOutcome::kReleasedUnasked, DataplaneReason::overload);
+  return kNone;
+}
+
+// Whether the part continues what was seen.
+bool ResumableUploads::follow(uint16_t index, const UploadRequest& request) {
+  Resource& resource = core_.resources[index];
+  const auto alias = core_.shared.created.find(resource.keys.alias, core_.now.tick);
+  const bool disturbed = resource.keys.alias.is_set() && alias && alias->disturbed != 0;
+  const bool other_length = request.length != kNoOffset && resource.length != kNoOffset &&
+                            request.length != resource.length;
+  const bool too_short = request.length != kNoOffset && request.length < resource.seen.end();
+  // What the origin did not take it does not have, so nothing can follow it.
+  const bool follows_rejected = request.offset > resource.rejected_from;
+  if (disturbed || other_length || too_short || follows_rejected ||
+      !resource.seen.go_to(request.offset)) {
+    set_apart(index, DataplaneReason::partial_upload);
+    return false;
+  }
+  resource.rejected_from = kNoOffset;
+  if (request.length != kNoOffset) resource.length = request.length;
+  return true;
+}
+
+bool ResumableUploads::attach(Flow& flow, uint16_t index, int64_t body_bytes) {
+  const uint16_t slot = core_.uploads.take();
+  if (slot == UploadTable::kNone) {
+    core_.counters.count(DataplaneReason::overload);
+    set_apart(index, DataplaneReason::overload);
+    return false;
+  }
+  Resource& resource = core_.resources[index];
+  core_.resources.set_busy(index);
+  resource.slot = slot;
+  ++resource.parts;
+  const uint64_t connection = hash(flow.key, core_.shared.seed) ^ flow.client.first;
+  if (connection != resource.last_connection) ++resource.connections;
+  resource.last_connection = connection;
+  flow.upload = slot;
+  Upload& upload = core_.uploads[slot];
+  upload.flow = core_.flows.index_of(flow);
+  upload.request = flow.requests.heads() - 1;
+  upload.phase = UploadPhase::kReceiving;
+  upload.holds = resource.holds;
+  upload.progress = core_.now.tick;
+  upload.resource = index;
+  if (flow.requests.chunked()) {
+    upload.chunk_limit = upload.chunk_line = flow.client.parsed;
+  } else {
+    upload.tail = tail_of(flow, resource, body_bytes);
+  }
+  const bool watched = flow.exchange != Flow::kNoExchange &&
+                       core_.exchanges[flow.exchange].request == upload.request;
+  if (watched) core_.exchanges[flow.exchange].upload = resource.upload;
+  count_open();
+  return true;
+}
+
+// Of a part that does not bring the last byte: its own end. Without a body, the last byte of the
+// head is held.
+uint64_t ResumableUploads::tail_of(const Flow& flow, const Resource& resource,
+                                   int64_t body_bytes) const {
+  const uint64_t begin = flow.client.parsed;
+  const uint64_t body_end = begin + static_cast<uint64_t>(body_bytes);
+  if (resource.phase != ResourcePhase::kOpen || resource.length == kNoOffset) return body_end;
+  const uint64_t position = resource.seen.position();
+  const uint64_t left = resource.length - std::min(resource.length, position);
+  if (body_bytes == 0) return begin - 1;
+  if (left == 0 || left > static_cast<uint64_t>(body_bytes)) return body_end;
+  const auto tail_bytes = static_cast<uint64_t>(std::max<int64_t>(core_.config.tail_bytes, 1));
+  return begin + left - std::min(tail_bytes, left);
+}
+
+void ResumableUploads::mark_tail(Flow& flow, uint64_t chunk_bytes) {
+  const Resource& resource = core_.resources[core_.uploads[flow.upload].resource];
+  if (resource.length == kNoOffset || resource.phase != ResourcePhase::kOpen) return;
+  const uint64_t left = resource.length - std::min(resource.length, resource.seen.position());
+  if (left > 0 && left <= chunk_bytes) mark_tail_at_last_byte(flow);
+}
+
+void ResumableUploads::mark_tail_at_last_byte(Flow& flow) {
+  Upload& upload = core_.uploads[flow.upload];
+  const Resource& resource = core_.resources[upload.resource];
+  if (resource.length == kNoOffset || resource.seen.position() >= resource.length) return;
+  upload.tail = flow.client.parsed + (resource.length - resource.seen.position()) - 1;
+}
+
+// The client comes back while its last connection still seems to be there: that one is over.
+void ResumableUploads::take_over(uint16_t index) {
+  const Resource& resource = core_.resources[index];
+  if (resource.slot == kNone) return;
+  Flow& flow = core_.flows[core_.uploads[resource.slot].flow];
+  const bool strict = resource.holds;
+  leave_part(flow);
+  if (strict) refuser_.reset_both(flow);
+}
+
+DataplaneReason ResumableUploads::append(Flow& flow, Bytes body) {
+  const Upload& upload = core_.uploads[flow.upload];
+  Resource& resource = core_.resources[upload.resource];
+  const uint64_t left = resource.length - std::min(resource.length, resource.seen.position());
+  body = body.first(std::min<uint64_t>(body.size(), left));
+  const auto fresh = resource.seen.take(core_.resources.seen_pool(), body);
+  if (!fresh) return DataplaneReason::upload_conflict;
+  const bool wanted = resource.wanted && resource.phase == ResourcePhase::kOpen;
+  if (fresh->empty() || !wanted) return DataplaneReason::kNone;
+  const SinkResult result = core_.sink.append(resource.upload, *fresh);
+  if (result == SinkResult::kEnough) resource.wanted = false;
+  return result == SinkResult::kOverload ? DataplaneReason::overload : DataplaneReason::kNone;
+}
+
+bool ResumableUploads::is_whole(const Flow& flow) {
+  const Resource& resource = core_.resources[core_.uploads[flow.upload].resource];
+  return resource.length != kNoOffset && resource.seen.position() == resource.length;
+}
+
+void ResumableUploads::end_part(Flow& flow) {
+  Upload& upload = core_.uploads[flow.upload];
+  const uint16_t index = upload.resource;
+  Resource& resource = core_.resources[index];
+  if (!is_whole(flow) || resource.phase != ResourcePhase::kOpen) {
+    leave_part(flow);
+    return;
+  }
+  if (!resource.finished) {
+    resource.finished = true;
+    core_.sink.finish(resource.upload, core_.now.wall);
+  }
+  if (resource.holds) {
+    upload.phase = UploadPhase::kComplete;
+    return;
+  }
+  const auto reason = resource.partial ? DataplaneReason::partial_upload : DataplaneReason::kNone;
+  if (resource.partial) core_.counters.count(reason);
+  release(flow, GateOutcome::kReleasedUnasked, reason);
+}
+
+void ResumableUploads::leave_part(Flow& flow) { free_slot(core_, flow); }
+
+// ---- Decisions ----
+
+uint16_t ResumableUploads::decide(const GateDecision& decision) {
+  const uint16_t index = core_.resources.find(decision.key);
+  if (index == kNone) return UploadTable::kNone;
+  const Resource& resource = core_.resources[index];
+  if (resource.phase != ResourcePhase::kOpen || !resource.holds) return UploadTable::kNone;
+  if (resource.slot != kNone) return resource.slot;
+  const auto reason = !decision.block && resource.partial ? DataplaneReason::partial_upload
+                                                          : DataplaneReason::kNone;
+  const bool fails = reason != DataplaneReason::kNone;
+  if (fails) core_.counters.count(reason);
+  const bool blocks = decision.block || (fails && core_.fail_action(reason) == FailAction::kBlock);
+  if (blocks) refuse_from_now_on(resource.keys, resource.upload, decision.upload_id);
+  const GateOutcome outcome = fails ? blocks ? GateOutcome::kBlockedUnasked
+                                             : GateOutcome::kReleasedUnasked
+                              : blocks ? GateOutcome::kBlocked
+                                       : GateOutcome::kReleased;
+  end_upload(index, outcome, reason);
+  return UploadTable::kNone;
+}
+
+bool ResumableUploads::is_partial(const Upload& upload) {
+  return upload.resource != UploadTable::kNoResource && core_.resources[upload.resource].partial;
+}
+
+void ResumableUploads::release(Flow& flow, GateOutcome outcome, DataplaneReason reason) {
+  Upload& upload = core_.uploads[flow.upload];
+  const uint16_t index = upload.resource;
+  Resource& resource = core_.resources[index];
+  // After bytes that differ, nothing can be compared any more.
+  if (reason == DataplaneReason::upload_conflict) resource.finished = false;
+  const bool stays = resource.finished && upload.phase == UploadPhase::kReceiving &&
+                     reason == DataplaneReason::kNone;
+  if (!stays) leave_part(flow);
+  end_upload(index, outcome, reason);
+  if (!stays) return;
+  upload.tail = flow.requests.chunked() ? kNoOffset
+                                        : flow.client.parsed + flow.requests.body_bytes();
+}
+
+void ResumableUploads::block(Flow& flow, GateOutcome outcome, DataplaneReason reason,
+                             std::string_view upload_id) {
+  Upload& upload = core_.uploads[flow.upload];
+  if (upload.resource == UploadTable::kNoResource) {
+    refuse_from_now_on(upload.keys, upload.key, upload_id);
+    return;
+  }
+  const uint16_t index = upload.resource;
+  upload.resource = UploadTable::kNoResource;
+  Resource& resource = core_.resources[index];
+  resource.slot = kNone;
+  refuse_from_now_on(resource.keys, resource.upload, upload_id);
+  end_upload(index, outcome, reason);
+}
+
+void ResumableUploads::refuse_from_now_on(const ResourceKeys& keys, UploadKey upload,
+                                          std::string_view upload_id) {
+  RefusedResource refused{.upload = upload};
+  upload_id.copy(refused.upload_id, GateDecision::kUploadIdBytes);
+  const Tick until = core_.now.tick + core_.config.refused_keep;
+  for (const ResourceKey& key : {keys.exact, keys.alias}) {
+    if (key.is_set()) core_.shared.refused.put(key, refused, core_.now.tick, until);
+  }
+}
+
+// What passed whole stays known, so that parts which come again can be compared.
+void ResumableUploads::end_upload(uint16_t index, GateOutcome outcome, DataplaneReason reason) {
+  Resource& resource = core_.resources[index];
+  if (resource.phase == ResourcePhase::kOpen) {
+    report_closed(core_, {resource.upload, outcome, reason, core_.now.wall, resource.parts,
+                          resource.connections});
+  }
+  const bool passed =
+      outcome == GateOutcome::kReleased || outcome == GateOutcome::kReleasedUnasked;
+  const bool may_come_again = passed && resource.finished && resource.keys.exact.is_set();
+  if (may_come_again) {
+    core_.resources.set_phase(index, ResourcePhase::kReleased);
+  } else {
+    drop(index);
+  }
+  count_open();
+}
+
+// Parts that still come of it are looked at apart.
+void ResumableUploads::drop(uint16_t index) {
+  const ResourceKeys keys = core_.resources[index].keys;
+  if (keys.exact.is_set()) {
+    core_.shared.created.put(keys.exact, {.owner = CreatedResource::kApart}, core_.now.tick,
+                             known_until());
+  }
+  core_.resources.give(index);
+}
+
+void ResumableUploads::set_apart(uint16_t index, DataplaneReason reason) {
+  if (core_.resources[index].phase == ResourcePhase::kOpen) {
+    core_.counters.count(reason);
+    end_upload(index, GateOutcome::kAborted, reason);
+  } else {
+    drop(index);
+  }
+}
+
+void ResumableUploads::drop_idle(uint16_t index, DataplaneReason reason) {
+  if (core_.resources[index].slot == kNone) set_apart(index, reason);
+}
+
+// The ones that have been idle for the longest go: first of those that take room in a decoder.
+void ResumableUploads::make_room() {
+  uint16_t index = core_.resources.longest_idle();
+  while (index != kNone && core_.resources.open_idle_count() >= kResourcesOpenIdleMax) {
+    const uint16_t next = core_.resources.next_idle(index);
+    if (core_.resources[index].phase == ResourcePhase::kOpen) {
+      drop_idle(index, DataplaneReason::overload);
+    }
+    index = next;
+  }
+  const bool full = core_.resources.in_use() == core_.resources.count();
+  if (full && core_.resources.longest_idle() != kNone) {
+    drop_idle(core_.resources.longest_idle(), DataplaneReason::overload);
+  }
+}
+
+void ResumableUploads::count_open() {
+  core_.counters.resources_open.set(core_.resources.in_use());
+}
+
+// ---- Answers ----
+
+void ResumableUploads::on_answer(Flow& flow) {
+  const uint16_t slot = flow.exchange;
+  flow.exchange = Flow::kNoExchange;
+  const UploadExchange& exchange = core_.exchanges[slot];
+  switch (exchange.step) {
+    case UploadStep::kCreation:
+      learn_created(exchange);
+      break;
+    case UploadStep::kPart:
+      learn_part(exchange);
+      break;
+    case UploadStep::kStatus:
+      learn_status(exchange);
+      break;
+    default:
+      learn_terminated(exchange);
+  }
+  core_.exchanges.give(slot);
+  count_open();
+}
+
+void ResumableUploads::learn_created(const UploadExchange& exchange) {
+  std::array<char, 2 * kLocationBytesMax> space;
+  const std::string_view target =
+      resolve_location(exchange.answer.location(), exchange.target.view(), space);
+  const uint16_t index = core_.resources.find(exchange.upload);
+  if (!is_good(exchange.status) || !exchange.answer.is_tus() || target.empty()) {
+    if (index != kNone) drop_idle(index, DataplaneReason::origin_gone);
+    return;
+  }
+  auto& shared = core_.shared;
+  const Tick now = core_.now.tick;
+  shared.endpoints.put(exchange.keys.plain, {}, now, known_until());
+  const ResourceKeys keys = resource_keys(target, exchange.host.view(), shared.seed);
+  const CreatedResource created{
+      .length = exchange.said.length,
+      .owner = index == kNone ? CreatedResource::kNobody : core_.lcore,
+      .partial = exchange.said.partial,
+      .disturbed = 0};
+  // Of one that is known already, more may have been seen.
+  if (!shared.created.find(keys.exact, now)) {
+    shared.created.put(keys.exact, created, now, known_until());
+    if (keys.alias.is_set() && keys.alias != keys.exact) {
+      shared.created.put(keys.alias, created, now, known_until());
+    }
+  }
+  if (index == kNone) return;
+  core_.resources.name(index, keys);
+  uint64_t offset = 0;
+  if (exchange.answer.offset(offset)) learn_stored(index, offset);
+}
+
+void ResumableUploads::learn_part(const UploadExchange& exchange) {
+  const uint16_t index = core_.resources.find(exchange.upload);
+  if (index == kNone) return;
+  uint64_t offset = 0;
+  if (is_good(exchange.status) && exchange.answer.is_tus() && exchange.answer.offset(offset)) {
+    learn_stored(index, offset);
+  } else if (exchange.status / 100 == 4) {
+    Resource& resource = core_.resources[index];
+    resource.rejected_from = std::min(resource.rejected_from, exchange.said.offset);
+  }
+}
+
+void ResumableUploads::learn_status(const UploadExchange& exchange) {
+  uint64_t offset = 0;
+  uint64_t length = kNoOffset;
+  const AnswerHeaders& answer = exchange.answer;
+  if (!is_good(exchange.status) || !answer.is_tus() || !answer.offset(offset)) return;
+  if (!answer.length(length)) length = kNoOffset;
+  const uint16_t index = find(exchange.keys);
+  if (index != kNone) {
+    Resource& resource = core_.resources[index];
+    const bool other = length != kNoOffset && resource.length != kNoOffset &&
+                       length != resource.length;
+    if (other && resource.slot == kNone) {
+      set_apart(index, DataplaneReason::partial_upload);
+      return;
+    }
+    if (resource.length == kNoOffset) resource.length = length;
+    learn_stored(index, offset);
+    return;
+  }
+  auto& created = core_.shared.created;
+  const Tick now = core_.now.tick;
+  // By another name it may be one that is known.
+  const ResourceKeys& keys = exchange.keys;
+  const bool known = created.find(keys.exact, now) || created.find(keys.plain, now) ||
+                     (keys.alias.is_set() && created.find(keys.alias, now));
+  if (known || offset != 0) return;
+  created.put(keys.exact, {.length = length}, now, known_until());
+  if (keys.alias.is_set()) created.put(keys.alias, {.length = length}, now, known_until());
+}
+
+void ResumableUploads::learn_stored(uint16_t index, uint64_t offset) {
+  Resource& resource = core_.resources[index];
+  if (offset > resource.seen.end()) {  // it has bytes that nobody here has seen
+    if (resource.slot == kNone) set_apart(index, DataplaneReason::partial_upload);
+    return;
+  }
+  resource.seen.confirm(core_.resources.seen_pool(), offset);
+  const bool over = resource.phase == ResourcePhase::kReleased && offset == resource.length &&
+                    resource.slot == kNone;
+  if (over) drop(index);
+}
+
+void ResumableUploads::learn_terminated(const UploadExchange& exchange) {
+  const uint16_t index = find(exchange.keys);
+  if (index == kNone || !is_good(exchange.status) || !exchange.answer.is_tus()) return;
+  drop_idle(index, DataplaneReason::client_gone);
+}
+
+// ---- Time ----
+
+void ResumableUploads::on_timer() {
+  for (size_t count = 0; count < kResourcesExpiredPerTick; ++count) {
+    const uint16_t index = core_.resources.longest_idle();
+    if (index == kNone) return;
+    const Tick idle = core_.now.tick - core_.resources[index].idle_since;
+    if (idle < core_.config.resumable_idle) return;
+    drop_idle(index, DataplaneReason::client_gone);
+    count_open();
+  }
+}
+
+void ResumableUploads::shut_down() {
+  for (uint16_t index; (index = core_.resources.longest_idle()) != kNone;) {
+    drop_idle(index, DataplaneReason::shutdown);
+  }
+  count_open();
+}
+
+}  // namespace soundgate
