@@ -546,7 +546,8 @@ void ResumableUploads::learn_part(const UploadExchange& exchange) {
   const uint16_t index = core_.resources.find(exchange.upload);
   if (index == kNone) return;
   uint64_t offset = 0;
-  if (is_good(exchange.status) && exchange.answer.is_tus() && exchange.answer.offset(offset)) {
+  if (!exchange.answer.is_tus()) return;  // a server's own word on a request that was cut off, say
+  if (is_good(exchange.status) && exchange.answer.offset(offset)) {
     learn_stored(index, offset);
   } else if (exchange.status / 100 == 4) {
     Resource& resource = core_.resources[index];

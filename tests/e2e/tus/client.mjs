@@ -1,6 +1,6 @@
 // A tus client: tus-js-client. Arguments: folder of its packages, and a JSON object:
 // endpoint, or url to resume; path; chunk_bytes; stop_after_bytes (pauses there, and ends);
-// parallel (parts that the server puts together); request_id.
+// request_id.
 // Prints one JSON object: url, done, stopped, status and body of an error, requests.
 import { createReadStream, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -23,7 +23,6 @@ const upload = new tus.Upload(createReadStream(wanted.path), {
   uploadUrl: wanted.url ?? null,
   chunkSize: wanted.chunk_bytes ?? Infinity,
   uploadSize: statSync(wanted.path).size,
-  parallelUploads: wanted.parallel ?? 1,
   retryDelays: null,
   storeFingerprintForResuming: false,
   headers: wanted.request_id ? { 'X-Request-Id': wanted.request_id } : {},
