@@ -383,6 +383,14 @@ uint16_t ResumableUploads::decide(const GateDecision& decision) {
   return UploadTable::kNone;
 }
 
+bool ResumableUploads::is_refused(const Upload& upload) {
+  const bool follows = upload.resource != UploadTable::kNoResource;
+  const ResourceKeys& keys = follows ? core_.resources[upload.resource].keys : upload.keys;
+  return std::ranges::any_of(std::array{keys.exact, keys.plain, keys.alias}, [&](const auto& key) {
+    return key.is_set() && core_.shared.refused.find(key, core_.now.tick);
+  });
+}
+
 bool ResumableUploads::is_partial(const Upload& upload) {
   return upload.resource != UploadTable::kNoResource && core_.resources[upload.resource].partial;
 }

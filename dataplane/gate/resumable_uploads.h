@@ -53,6 +53,8 @@ class ResumableUploads {
   // The slot of the part that a decision on a resource's upload is about. Where none is on its way,
   // it is done here: kNone.
   uint16_t decide(const GateDecision& decision);
+  // Something that the origin may take for its resource was blocked while it was held.
+  bool is_refused(const Upload& upload);
   // What passes is unchecked all the same: it is to be concatenated with others.
   bool is_partial(const Upload& upload);
   // The upload of a part's resource has passed, or was let go. The flow has no upload afterwards,

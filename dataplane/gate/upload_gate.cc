@@ -168,7 +168,8 @@ void UploadGate::complete(Flow& flow) {
 void UploadGate::fail(Flow& flow, DataplaneReason reason) {
   core_.counters.count(reason);
   Upload& upload = core_.uploads[flow.upload];
-  if (upload.holds && core_.fail_action(reason) == FailAction::kBlock) {
+  const bool blocks = core_.fail_action(reason) == FailAction::kBlock;
+  if (upload.holds && (blocks || resumable_.is_refused(upload))) {
     resumable_.block(flow, GateOutcome::kBlockedUnasked, reason, "");
     refuser_.start(flow, GateOutcome::kBlockedUnasked, reason, "");
   } else {
@@ -193,7 +194,7 @@ void UploadGate::decide(Flow& flow, const GateDecision& decision) {
   if (decision.block) {
     resumable_.block(flow, GateOutcome::kBlocked, DataplaneReason::kNone, decision.upload_id);
     refuser_.start(flow, GateOutcome::kBlocked, DataplaneReason::kNone, decision.upload_id);
-  } else if (resumable_.is_partial(upload)) {
+  } else if (resumable_.is_partial(upload) || resumable_.is_refused(upload)) {
     fail(flow, DataplaneReason::partial_upload);
   } else if (upload.kind != BodyKind::kPlain) {
     fail(flow, reason_of(upload.kind));  // of what was inside, nothing is known

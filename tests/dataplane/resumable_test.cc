@@ -118,6 +118,24 @@ TEST(Resumable, ABlockHalfWayRefusesThatPartAndAllLaterOnes) {
   EXPECT_NE(next_day.say(patch(kResource, 5, kText.substr(5))), "");
 }
 
+// The rest of it is held already, by another name, when it is blocked.
+TEST(Resumable, ABlockRefusesWhatIsHeldUnderAnotherName) {
+  Tus tus;
+  tus.make(20);
+  tus.connect().ask(patch(kResource, 0, kText.substr(0, 4)), stored(4));
+  const std::string rest = patch("/other" + kResource, 4, kText.substr(4));
+  EXPECT_EQ(tus.connect().say(rest), rest.substr(0, rest.size() - 1));
+  ASSERT_EQ(tus.sink.records.size(), 2u);
+  GateDecision decision;
+  decision.key = tus.sink.records[0].key;
+  decision.block = true;
+  tus.sink.decisions.push_back(decision);
+  tus.wait(std::chrono::milliseconds(1));
+  tus.decide(false);
+  EXPECT_EQ(tus.take_payload(Side::kOrigin), "");
+  EXPECT_TRUE(is_refusal(tus.take_payload(Side::kClient)));
+}
+
 TEST(Resumable, ABlockBetweenPartsRefusesTheNext) {
   Tus tus;
   tus.make(20);
