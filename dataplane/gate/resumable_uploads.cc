@@ -174,8 +174,17 @@ bool ResumableUploads::refuse_if_blocked(Flow& flow, const ResourceKey& key) {
   return true;
 }
 
-void ResumableUploads::name_part(Flow& flow, const RequestHead& head) {
-  if (Upload* upload = core_.upload_of(flow)) upload->keys = keys_of(core_, head);
+// The origin may take less of it than it says, and have the last byte of the resource before it ends.
+void ResumableUploads::name_part(Flow& flow, const RequestHead& head,
+                                 const UploadRequest& request) {
+  Upload* upload = core_.upload_of(flow);
+  if (!upload || upload->phase != UploadPhase::kReceiving) return;
+  upload->keys = keys_of(core_, head);
+  const int64_t whole = whole_bytes(head, request);
+  if (whole < 0 || static_cast<uint64_t>(whole) <= request.offset) return;
+  upload->left = static_cast<uint64_t>(whole) - request.offset;
+  if (upload->tail == kNoOffset) return;
+  upload->tail = std::min(upload->tail, flow.client.parsed + upload->left - 1);
 }
 
 // ---- Resources ----
@@ -456,9 +465,10 @@ void ResumableUploads::end_upload(uint16_t index, GateOutcome outcome, Dataplane
 // Parts that still come of it are looked at apart.
 void ResumableUploads::drop(uint16_t index) {
   const ResourceKeys keys = core_.resources[index].keys;
+  const uint64_t length = core_.resources[index].length;
   if (keys.exact.is_set()) {
-    core_.shared.created.put(keys.exact, {.owner = CreatedResource::kApart}, core_.now.tick,
-                             known_until());
+    core_.shared.created.put(keys.exact, {.length = length, .owner = CreatedResource::kApart},
+                             core_.now.tick, known_until());
   }
   core_.resources.give(index);
 }
@@ -588,7 +598,12 @@ void ResumableUploads::learn_status(const UploadExchange& exchange) {
   const ResourceKeys& keys = exchange.keys;
   const bool known = created.find(keys.exact, now) || created.find(keys.plain, now) ||
                      (keys.alias.is_set() && created.find(keys.alias, now));
-  if (known || offset != 0) return;
+  if (known) return;
+  if (offset != 0) {  // nobody has seen its beginning
+    created.put(keys.exact, {.length = length, .owner = CreatedResource::kApart}, now,
+                known_until());
+    return;
+  }
   created.put(keys.exact, {.length = length}, now, known_until());
   if (keys.alias.is_set()) created.put(keys.alias, {.length = length}, now, known_until());
 }

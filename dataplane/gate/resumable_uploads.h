@@ -34,7 +34,7 @@ class ResumableUploads {
   int64_t whole_bytes(const RequestHead& head, const UploadRequest& request);
 
   // A part that is apart: what it is named, should it be blocked.
-  void name_part(Flow& flow, const RequestHead& head);
+  void name_part(Flow& flow, const RequestHead& head, const UploadRequest& request);
 
   // For a part's flow. Anything but kNone ends its upload.
   [[nodiscard]] DataplaneReason append(Flow& flow, Bytes body);

@@ -133,10 +133,19 @@ void UploadGate::append(Flow& flow, Bytes body) {
     }
     upload.kind = BodyKind::kWrapped;
   }
-  if (!upload.wanted) return;
-  const SinkResult result = core_.sink.append(upload.key, body);
+  if (upload.left != kNoOffset) {
+    body = body.first(std::min<uint64_t>(body.size(), upload.left));
+    upload.left -= body.size();
+  }
+  const bool wanted = upload.wanted && !body.empty();
+  const SinkResult result =
+      wanted ? core_.sink.append(upload.key, body) : SinkResult::kTaken;
   if (result == SinkResult::kEnough) upload.wanted = false;
-  if (result == SinkResult::kOverload) fail(flow, DataplaneReason::overload);
+  if (result == SinkResult::kOverload) {
+    fail(flow, DataplaneReason::overload);
+  } else if (upload.left == 0) {
+    complete(flow);  // whatever else its body has, its resource has no room for
+  }
 }
 
 void UploadGate::append_part(Flow& flow, Bytes body) {

@@ -44,6 +44,7 @@ struct Upload {
   BodyKind kind = BodyKind::kPlain;
   uint16_t resource = 0xFFFF;  // of which it is a part (ResourceTable); its upload is the sink's
   ResourceKeys keys;           // of a resource whose parts are not put together
+  uint64_t left = kNoOffset;   // bytes until that one is whole, where that is known
   Tick progress{};  // when its last byte in order came; deadlines count from here
 
   // The tail.

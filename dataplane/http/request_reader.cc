@@ -203,7 +203,7 @@ void RequestReader::begin_apart(Flow& flow, const RequestHead& head, const Uploa
     return;
   }
   gate_.begin(flow, head, body_bytes, BodyKind::kPart);
-  if (request.step == UploadStep::kPart) resumable_.name_part(flow, head);
+  if (request.step == UploadStep::kPart) resumable_.name_part(flow, head, request);
 }
 
 // By its own method or what overrides it; by the length of all of it, as far as that is known.
@@ -237,6 +237,10 @@ void RequestReader::on_chunk(Flow& flow) {
     constexpr uint64_t kLineBreakBytes = 2;
     upload->chunk_line_passes = false;
     upload->chunk_limit = flow.client.parsed + bytes + kLineBreakBytes;
+    // Of a part the origin counts the bytes: each chunk's last one waits for another chunk.
+    if (upload->kind == BodyKind::kPart) {
+      upload->chunk_limit = flow.client.parsed + std::min(bytes, upload->left) - 1;
+    }
     if (upload->resource != UploadTable::kNoResource) resumable_.mark_tail(flow, bytes);
   }
 }
@@ -244,7 +248,8 @@ void RequestReader::on_chunk(Flow& flow) {
 void RequestReader::on_chunk_end(Flow& flow) {
   Upload* upload = core_.upload_of(flow);
   if (!upload || upload->phase != UploadPhase::kReceiving) return;
-  upload->chunk_limit = upload->chunk_line = flow.client.parsed;
+  upload->chunk_line = flow.client.parsed;
+  if (upload->kind != BodyKind::kPart) upload->chunk_limit = flow.client.parsed;
 }
 
 void RequestReader::on_end(Flow& flow) {

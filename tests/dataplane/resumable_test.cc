@@ -136,6 +136,30 @@ TEST(Resumable, ABlockRefusesWhatIsHeldUnderAnotherName) {
   EXPECT_TRUE(is_refusal(tus.take_payload(Side::kClient)));
 }
 
+// The origin counts bytes: it has all of the resource before such a body ends.
+TEST(Resumable, PartsThatAreApartAreHeldAtTheLastByteOfTheResource) {
+  const std::string head = "PATCH " + kResource + " HTTP/1.1\r\nHost: a\r\n" + kTus +
+                           "Upload-Offset: 5\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const bool chunked : {false, true}) {
+    Tus tus;
+    Connection one = tus.connect();
+    one.ask(status_request(kResource), status(5, 20));
+    if (chunked) {
+      EXPECT_EQ(one.say(head + "4\r\n" + kText.substr(5, 4) + "\r\n"),
+                head + "4\r\n" + kText.substr(5, 3));
+      EXPECT_EQ(one.say("1e\r\n" + kText.substr(9) + "more"),
+                kText.substr(8, 1) + "\r\n1e\r\n" + kText.substr(9, 10));
+    } else {
+      const std::string counted = patch_head(kResource, 5, 35);
+      EXPECT_EQ(one.say(counted + kText.substr(5) + "more"), counted + kText.substr(5, 14));
+    }
+    EXPECT_TRUE(tus.only().finished);
+    EXPECT_EQ(tus.only().body, kText.substr(5));
+    tus.decide(true);
+    EXPECT_TRUE(is_refusal(tus.take_payload(Side::kClient)));
+  }
+}
+
 TEST(Resumable, ABlockBetweenPartsRefusesTheNext) {
   Tus tus;
   tus.make(20);
