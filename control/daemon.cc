@@ -50,10 +50,10 @@ Result<void> Daemon::start_decoders() {
   }
   files_ = std::make_unique<FileDecoder>(*index_);
   probes_ = std::make_unique<BankProbes>(*index_, config_.probes_cpu_share);
-  recorder_ = std::make_unique<Recorder>(
-      *decisions_, channels_,
-      Recorder::Settings{config_.fail_policy, config_.policy_version, config_.decisions,
-                         &refused_});
+  recorder_ =
+      std::make_unique<Recorder>(*decisions_, channels_,
+                                 Recorder::Settings{config_.fail_policy, config_.policy_version,
+                                                    config_.decisions, &refused_});
   matcher_ = std::make_unique<UploadMatcher>(
       *index_, config_.fail_policy, channels_, config_.early_verdict,
       [this](uint64_t tag) { recorder_->verdict_ready(tag); }, closer_looks());

@@ -75,7 +75,8 @@ inline constexpr size_t kDecisionsPageBytes = 4 << 20;  // of rows in one answer
 
 // Uploads in parts that were blocked, whose later parts are refused: that many can be lifted.
 inline constexpr size_t kRefusedUploadsMax = 16384;
-inline constexpr size_t kLiftedMax = 1024;  // suppressions that a decision on its way may have missed
+inline constexpr size_t kLiftedMax =
+    1024;  // suppressions that a decision on its way may have missed
 
 // How long a row may wait for the recorder when nothing else wakes it.
 inline constexpr std::chrono::milliseconds kRecorderPeriod{20};

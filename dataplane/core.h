@@ -51,7 +51,8 @@ struct Core {
         uploads(sizes.uploads, lcore_index),
         exchanges(sizes.exchanges),
         resources(sizes.resources, sizes.seen_blocks, seed.second ^ seed.first >> 7),
-        own_shared(shared_resources ? nullptr : std::make_unique<SharedResources>(seed, sizes.shared)),
+        own_shared(shared_resources ? nullptr
+                                    : std::make_unique<SharedResources>(seed, sizes.shared)),
         shared(shared_resources ? *shared_resources : *own_shared),
         lcore(lcore_index),
         mode(configuration.mode) {

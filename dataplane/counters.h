@@ -38,7 +38,7 @@ struct CoreCounters {
   Counter parts_refused;   // requests about uploads that had been blocked
   Counter resources_open;  // now
   Counter segments_held;   // now
-  Counter bytes_held;     // now
+  Counter bytes_held;      // now
   Counter bad_checksums;
   Counter conflicting_bytes;
   Counter segments_refused;  // for want of room, or because they made no sense

@@ -9,9 +9,8 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
-
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "dataplane/upload.h"
 #include "dataplane/upload_sink.h"

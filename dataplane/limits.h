@@ -53,21 +53,21 @@ inline constexpr size_t kUploadHeaderBytesMax = 64;      // of a header that say
 inline constexpr size_t kConcatenationBytesMax = 4'096;  // the resources that are put together
 inline constexpr size_t kLocationBytesMax = 1'024;  // a resource behind a longer one is unknown
 inline constexpr size_t kIdentifierBytesMin = 16;   // shorter ones may name other resources, too
-inline constexpr size_t kResourceTextBytesMax = 1'024;    // of its name, as it is recorded
-inline constexpr size_t kExchangesMax = 1'024;            // answers that are read for it
-inline constexpr size_t kResourcesMax = 2'048;            // of which parts were seen
-inline constexpr size_t kResourcesOpenIdleMax = 256;      // not whole, and no part on its way
+inline constexpr size_t kResourceTextBytesMax = 1'024;  // of its name, as it is recorded
+inline constexpr size_t kExchangesMax = 1'024;          // answers that are read for it
+inline constexpr size_t kResourcesMax = 2'048;          // of which parts were seen
+inline constexpr size_t kResourcesOpenIdleMax = 256;    // not whole, and no part on its way
 inline constexpr size_t kResourcesExpiredPerTick = 16;
 inline constexpr size_t kSeenBlockBytes = 4'096;  // kept of what the origin may not have stored
 inline constexpr size_t kSeenBlocksMax = 8'192;
 inline constexpr size_t kSeenBlocksPerResourceMax = 64;
 inline constexpr size_t kSeenPoolShare = 16;  // a resource takes at most 1/16 of what is free
 // Of all lcores together, with no locks.
-inline constexpr size_t kSharedWays = 8;            // places that one resource may be in
-inline constexpr size_t kCreatedMax = 16'384;       // resources that no part was seen of
-inline constexpr size_t kRefusedMax = 32'768;       // resources whose parts are refused; two places each
-inline constexpr size_t kEndpointsMax = 4'096;     // where the origin has answered as tus does
-inline constexpr int kSharedReadsMax = 4;           // of an entry that somebody writes
+inline constexpr size_t kSharedWays = 8;       // places that one resource may be in
+inline constexpr size_t kCreatedMax = 16'384;  // resources that no part was seen of
+inline constexpr size_t kRefusedMax = 32'768;  // resources whose parts are refused; two places each
+inline constexpr size_t kEndpointsMax = 4'096;  // where the origin has answered as tus does
+inline constexpr int kSharedReadsMax = 4;       // of an entry that somebody writes
 
 // Uploads.
 inline constexpr size_t kUploadsMax = 4'096;
@@ -102,12 +102,11 @@ static_assert(kHeadsMax < 0xFFFF, "a flow names its head in 16 bits");
 static_assert(kSegmentBytesMax + 120 <= kFrameBytesMax, "our own segments fit a frame");
 static_assert(kBlockMessageBytesMax * 2 + 320 <= kBlockResponseBytesMax);
 
-inline constexpr size_t kMemoryBytesMax = kBuffersMax * (kBufferBytes + 48) +
-                                          kHeadsMax * (kTargetBytesMax + 8 * kHeaderValueBytesMax) +
-                                          kFlowsMax * kFlowBytesMax + kUploadsMax * 384 +
-                                          kHeadsMax * (kConcatenationBytesMax + 1'024) +
-                                          kExchangesMax * (3 * kLocationBytesMax + 1'024) +
-                                          kResourcesMax * 512 + kSeenBlocksMax * (kSeenBlockBytes + 8);
+inline constexpr size_t kMemoryBytesMax =
+    kBuffersMax * (kBufferBytes + 48) + kHeadsMax * (kTargetBytesMax + 8 * kHeaderValueBytesMax) +
+    kFlowsMax * kFlowBytesMax + kUploadsMax * 384 + kHeadsMax * (kConcatenationBytesMax + 1'024) +
+    kExchangesMax * (3 * kLocationBytesMax + 1'024) + kResourcesMax * 512 +
+    kSeenBlocksMax * (kSeenBlockBytes + 8);
 static_assert(kMemoryBytesMax <= 192u << 20);
 
 }  // namespace soundgate

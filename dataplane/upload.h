@@ -40,7 +40,8 @@ struct UploadStart {
   std::string_view request_id;  // value of the configured header, or empty
   std::string_view uploader;    // likewise
   std::string_view content_type;
-  std::string_view resource = {};  // what it is a part of: "host/path", or empty for one in one request
+  std::string_view resource =
+      {};                   // what it is a part of: "host/path", or empty for one in one request
   int64_t body_bytes = -1;  // of all of it, or -1 where nobody has said yet
 };
 
@@ -56,7 +57,8 @@ enum class GateOutcome : uint8_t {
 struct GateReport {
   UploadKey key{};
   GateOutcome outcome{};
-  DataplaneReason reason = DataplaneReason::kNone;  // why there was no decision, where there was none
+  DataplaneReason reason =
+      DataplaneReason::kNone;  // why there was no decision, where there was none
   WallTime at{};
   uint32_t parts = 1;        // requests that brought it
   uint32_t connections = 1;  // that they came over

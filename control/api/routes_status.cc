@@ -39,22 +39,22 @@ Json dataplane_json(const Dataplane* dataplane) {
   for (size_t i = 1; i < counters.reasons.size(); ++i) {
     reasons[std::string(reason_name(static_cast<DataplaneReason>(i)))] = counters.reasons[i];
   }
-  return {{"client_port", port_json(counters.client)},
-          {"origin_port", port_json(counters.origin)},
-          {"flows",
-           {{"open", counters.flows_open},
-            {"opened", counters.flows_opened},
-            {"midstream_open", counters.flows_midstream_open},
-            {"oldest_midstream_seconds", counters.oldest_midstream_seconds}}},
-          {"uploads",
-           {{"begun", counters.uploads_begun},
-            {"released", counters.uploads_released},
-            {"blocked", counters.uploads_blocked},
-            {"aborted", counters.uploads_aborted}}},
-          {"resumable",
-           {{"open", counters.resources_open}, {"parts_refused", counters.parts_refused}}},
-          {"held", {{"packets", counters.packets_held}, {"bytes", counters.bytes_held}}},
-          {"reasons", std::move(reasons)}};
+  return {
+      {"client_port", port_json(counters.client)},
+      {"origin_port", port_json(counters.origin)},
+      {"flows",
+       {{"open", counters.flows_open},
+        {"opened", counters.flows_opened},
+        {"midstream_open", counters.flows_midstream_open},
+        {"oldest_midstream_seconds", counters.oldest_midstream_seconds}}},
+      {"uploads",
+       {{"begun", counters.uploads_begun},
+        {"released", counters.uploads_released},
+        {"blocked", counters.uploads_blocked},
+        {"aborted", counters.uploads_aborted}}},
+      {"resumable", {{"open", counters.resources_open}, {"parts_refused", counters.parts_refused}}},
+      {"held", {{"packets", counters.packets_held}, {"bytes", counters.bytes_held}}},
+      {"reasons", std::move(reasons)}};
 }
 
 Json uploads_json(const Recorder* recorder) {

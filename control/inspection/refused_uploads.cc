@@ -48,8 +48,8 @@ size_t RefusedUploads::lift_bank(std::string_view bank) {
 size_t RefusedUploads::lift(Lifted lifted) {
   const std::lock_guard lock(mutex_);
   const size_t count = std::erase_if(refused_, [&](Refused& refused) {
-    const size_t fewer = std::erase_if(
-        refused.causes, [&](const Cause& cause) { return concerns(lifted, cause); });
+    const size_t fewer =
+        std::erase_if(refused.causes, [&](const Cause& cause) { return concerns(lifted, cause); });
     if (fewer == 0 || !refused.causes.empty()) return false;
     if (lift_) lift_(refused.key);
     return true;

@@ -89,7 +89,7 @@ struct Flow {
   uint16_t upload = kNoUpload;
   uint16_t head = kNoHead;
   uint16_t exchange = kNoExchange;  // a request whose answer is read
-  Tick since{};  // in this phase
+  Tick since{};                     // in this phase
   Tick last_seen{};
   WallTime request_began{};
   LinkHeader link;

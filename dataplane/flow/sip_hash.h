@@ -1,5 +1,5 @@
-// A keyed hash, short enough for every packet: who does not know the seed cannot choose what collides.
-// Source: SipHash (Aumasson and Bernstein, 2012) with 1 round a word and 3 to finish.
+// A keyed hash, short enough for every packet: who does not know the seed cannot choose what
+// collides. Source: SipHash (Aumasson and Bernstein, 2012) with 1 round a word and 3 to finish.
 #pragma once
 
 #include <bit>

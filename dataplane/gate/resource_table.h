@@ -32,7 +32,7 @@ struct Resource {
   bool partial = false;   // it is to be concatenated with others
   uint64_t length = kNoOffset;
   uint64_t rejected_from = kNoOffset;  // the origin said that it did not take what begins here
-  uint16_t slot = kNone;  // of the upload table: the part that is on its way
+  uint16_t slot = kNone;               // of the upload table: the part that is on its way
   uint32_t parts = 0;
   uint32_t connections = 0;
   uint64_t last_connection = 0;

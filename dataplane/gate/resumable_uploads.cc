@@ -49,9 +49,9 @@ int64_t ResumableUploads::whole_bytes(const RequestHead& head, const UploadReque
   if (const uint16_t index = find(keys); index != kNone) {
     return as_body_bytes(core_.resources[index].length);
   }
-  for (const ResourceKey& key : {keys.exact, keys.plain}) {
+  for (const ResourceKey& key : {keys.exact, keys.plain, keys.alias}) {
     const auto created = core_.shared.created.find(key, core_.now.tick);
-    if (created) return as_body_bytes(created->length);
+    if (created && created->length != kNoOffset) return as_body_bytes(created->length);
   }
   return -1;
 }
@@ -174,7 +174,8 @@ bool ResumableUploads::refuse_if_blocked(Flow& flow, const ResourceKey& key) {
   return true;
 }
 
-// The origin may take less of it than it says, and have the last byte of the resource before it ends.
+// The origin may take less of it than it says, and have the last byte of the resource before it
+// ends.
 void ResumableUploads::name_part(Flow& flow, const RequestHead& head,
                                  const UploadRequest& request) {
   Upload* upload = core_.upload_of(flow);
@@ -220,8 +221,7 @@ uint16_t ResumableUploads::open(Flow& flow, const RequestHead& head, uint64_t le
   const uint16_t index = core_.resources.take();
   if (index == kNone) return kNone;
   Resource& resource = core_.resources[index];
-  resource.upload =
-      core_.uploads.next_key(static_cast<uint16_t>(ResourceTable::kKeyBit | index));
+  resource.upload = core_.uploads.next_key(static_cast<uint16_t>(ResourceTable::kKeyBit | index));
   resource.holds = core_.enforcing();
   resource.length = length;
   resource.partial = partial;
@@ -384,10 +384,10 @@ uint16_t ResumableUploads::decide(const GateDecision& decision) {
   if (fails) core_.counters.count(reason);
   const bool blocks = decision.block || (fails && core_.fail_action(reason) == FailAction::kBlock);
   if (blocks) refuse_from_now_on(resource.keys, resource.upload, decision.upload_id);
-  const GateOutcome outcome = fails ? blocks ? GateOutcome::kBlockedUnasked
-                                             : GateOutcome::kReleasedUnasked
-                              : blocks ? GateOutcome::kBlocked
-                                       : GateOutcome::kReleased;
+  const GateOutcome outcome =
+      fails    ? blocks ? GateOutcome::kBlockedUnasked : GateOutcome::kReleasedUnasked
+      : blocks ? GateOutcome::kBlocked
+               : GateOutcome::kReleased;
   end_upload(index, outcome, reason);
   return UploadTable::kNone;
 }
@@ -415,8 +415,8 @@ void ResumableUploads::release(Flow& flow, GateOutcome outcome, DataplaneReason 
   if (!stays) leave_part(flow);
   end_upload(index, outcome, reason);
   if (!stays) return;
-  upload.tail = flow.requests.chunked() ? kNoOffset
-                                        : flow.client.parsed + flow.requests.body_bytes();
+  upload.tail =
+      flow.requests.chunked() ? kNoOffset : flow.client.parsed + flow.requests.body_bytes();
 }
 
 void ResumableUploads::block(Flow& flow, GateOutcome outcome, DataplaneReason reason,
@@ -451,8 +451,7 @@ void ResumableUploads::end_upload(uint16_t index, GateOutcome outcome, Dataplane
     report_closed(core_, {resource.upload, outcome, reason, core_.now.wall, resource.parts,
                           resource.connections});
   }
-  const bool passed =
-      outcome == GateOutcome::kReleased || outcome == GateOutcome::kReleasedUnasked;
+  const bool passed = outcome == GateOutcome::kReleased || outcome == GateOutcome::kReleasedUnasked;
   const bool may_come_again = passed && resource.finished && resource.keys.exact.is_set();
   if (may_come_again) {
     core_.resources.set_phase(index, ResourcePhase::kReleased);
@@ -502,9 +501,7 @@ void ResumableUploads::make_room() {
   }
 }
 
-void ResumableUploads::count_open() {
-  core_.counters.resources_open.set(core_.resources.in_use());
-}
+void ResumableUploads::count_open() { core_.counters.resources_open.set(core_.resources.in_use()); }
 
 // ---- Answers ----
 
@@ -542,11 +539,10 @@ void ResumableUploads::learn_created(const UploadExchange& exchange) {
   const Tick now = core_.now.tick;
   shared.endpoints.put(exchange.keys.plain, {}, now, known_until());
   const ResourceKeys keys = resource_keys(target, exchange.host.view(), shared.seed);
-  const CreatedResource created{
-      .length = exchange.said.length,
-      .owner = index == kNone ? CreatedResource::kNobody : core_.lcore,
-      .partial = exchange.said.partial,
-      .disturbed = 0};
+  const CreatedResource created{.length = exchange.said.length,
+                                .owner = index == kNone ? CreatedResource::kNobody : core_.lcore,
+                                .partial = exchange.said.partial,
+                                .disturbed = 0};
   // Of one that is known already, more may have been seen.
   if (!shared.created.find(keys.exact, now)) {
     shared.created.put(keys.exact, created, now, known_until());
@@ -582,8 +578,8 @@ void ResumableUploads::learn_status(const UploadExchange& exchange) {
   const uint16_t index = find(exchange.keys);
   if (index != kNone) {
     Resource& resource = core_.resources[index];
-    const bool other = length != kNoOffset && resource.length != kNoOffset &&
-                       length != resource.length;
+    const bool other =
+        length != kNoOffset && resource.length != kNoOffset && length != resource.length;
     if (other && resource.slot == kNone) {
       set_apart(index, DataplaneReason::partial_upload);
       return;

@@ -47,7 +47,7 @@ struct SharedResources {
     return refused.erase_all([&](const RefusedResource& r) { return r.upload == upload; }) > 0;
   }
 
-  const HashSeed seed;  // of their names
+  const HashSeed seed;                   // of their names
   SharedTable<CreatedResource> created;  // by exact name, and by alias
   SharedTable<RefusedResource> refused;  // likewise
   SharedTable<TusEndpoint> endpoints;

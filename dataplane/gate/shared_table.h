@@ -68,7 +68,8 @@ class SharedTable {
   }
 
   void erase(const ResourceKey& key) {
-    replace(bucket(key), [&](const Record& record) { return record.key == key; }, Record{});
+    replace(
+        bucket(key), [&](const Record& record) { return record.key == key; }, Record{});
   }
 
   // Of all entries that are like this. Returns how many. For other threads than lcores: it tries

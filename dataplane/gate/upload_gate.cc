@@ -38,8 +38,7 @@ void free_slot(Core& core, Flow& flow) {
   flow.upload = Flow::kNoUpload;
 }
 
-Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes,
-                         BodyKind kind) {
+Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind) {
   const uint16_t slot = core_.uploads.take();
   if (slot == UploadTable::kNone) return nullptr;
   flow.upload = slot;
@@ -138,8 +137,7 @@ void UploadGate::append(Flow& flow, Bytes body) {
     upload.left -= body.size();
   }
   const bool wanted = upload.wanted && !body.empty();
-  const SinkResult result =
-      wanted ? core_.sink.append(upload.key, body) : SinkResult::kTaken;
+  const SinkResult result = wanted ? core_.sink.append(upload.key, body) : SinkResult::kTaken;
   if (result == SinkResult::kEnough) upload.wanted = false;
   if (result == SinkResult::kOverload) {
     fail(flow, DataplaneReason::overload);

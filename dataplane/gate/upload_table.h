@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "dataplane/clock.h"
-#include "dataplane/tcp/sequence.h"
 #include "dataplane/http/resource_name.h"
+#include "dataplane/tcp/sequence.h"
 #include "dataplane/upload.h"
 
 namespace soundgate {
@@ -45,7 +45,7 @@ struct Upload {
   uint16_t resource = 0xFFFF;  // of which it is a part (ResourceTable); its upload is the sink's
   ResourceKeys keys;           // of a resource whose parts are not put together
   uint64_t left = kNoOffset;   // bytes until that one is whole, where that is known
-  Tick progress{};  // when its last byte in order came; deadlines count from here
+  Tick progress{};             // when its last byte in order came; deadlines count from here
 
   // The tail.
   uint64_t tail = kNoOffset;         // with a length: where it starts

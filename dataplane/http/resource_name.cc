@@ -106,8 +106,8 @@ std::string_view resource_text(std::string_view target, std::string_view host_he
   std::array<char, kTargetBytesMax> space;
   const std::string_view path = normal_path(target, space);
   const std::string_view host = effective_host(target, host_header);
-  return join(host.substr(0, out.size()), path.substr(0, out.size() - std::min(host.size(), out.size())),
-              out);
+  return join(host.substr(0, out.size()),
+              path.substr(0, out.size() - std::min(host.size(), out.size())), out);
 }
 
 }  // namespace soundgate

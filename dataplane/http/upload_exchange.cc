@@ -10,8 +10,7 @@ namespace soundgate {
 
 AnswerHeaders::Field AnswerHeaders::field_named(std::string_view name) {
   const auto is = [&](std::string_view known) {
-    return name.size() == known.size() &&
-           strncasecmp(name.data(), known.data(), known.size()) == 0;
+    return name.size() == known.size() && strncasecmp(name.data(), known.data(), known.size()) == 0;
   };
   if (is("tus-resumable")) return Field::kTusResumable;
   if (is("upload-offset")) return Field::kOffset;

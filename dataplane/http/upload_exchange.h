@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "dataplane/http/resource_name.h"
 #include "dataplane/http/fixed_string.h"
+#include "dataplane/http/resource_name.h"
 #include "dataplane/http/upload_headers.h"
 #include "dataplane/limits.h"
 #include "dataplane/upload.h"

@@ -73,7 +73,8 @@ bool is_object_store_part(std::string_view target) {
   if (mark == target.npos) return false;
   const std::string_view query = target.substr(mark + 1, target.find('#', mark) - mark - 1);
   const bool s3 = has_parameter(query, "partNumber") && has_parameter(query, "uploadId");
-  const bool azure = has_parameter(query, "comp", "block") || has_parameter(query, "comp", "page") ||
+  const bool azure = has_parameter(query, "comp", "block") ||
+                     has_parameter(query, "comp", "page") ||
                      has_parameter(query, "comp", "appendblock");
   return s3 || azure;
 }
@@ -81,7 +82,8 @@ bool is_object_store_part(std::string_view target) {
 bool is_piece(const RequestHead& head) {
   const UploadHeaders& upload = head.upload;
   if (upload.has(Field::kContentRange)) {
-    return upload.is_odd(Field::kContentRange) || !is_whole_range(upload.value(Field::kContentRange));
+    return upload.is_odd(Field::kContentRange) ||
+           !is_whole_range(upload.value(Field::kContentRange));
   }
   // An upload in one go has "upload, finalize" and the offset 0.
   if (upload.has(Field::kGoogCommand)) {
@@ -120,8 +122,7 @@ UploadRequest read_creation(const RequestHead& head, bool has_body) {
   const bool says_length = upload.has(Field::kUploadLength);
   request.deferred = upload.has(Field::kUploadDeferLength);
   request.partial = upload.has(Field::kUploadConcat);
-  request.is_tus_body =
-      same(trimmed(head.content_type.view()), "application/offset+octet-stream");
+  request.is_tus_body = same(trimmed(head.content_type.view()), "application/offset+octet-stream");
   const bool clear =
       says_length != request.deferred && !upload.is_odd(Field::kUploadLength) &&
       (!says_length || parse_upload_number(upload.value(Field::kUploadLength), request.length));
@@ -148,8 +149,8 @@ void UploadHeaders::begin(Field field) {
 void UploadHeaders::append(Field field, std::string_view value) {
   const auto index = static_cast<size_t>(field);
   if (field == Field::kNone || counts_[index] != 1) return;
-  const bool fits = field == Field::kUploadConcat ? concatenation_.append(value)
-                                                  : values_[index].append(value);
+  const bool fits =
+      field == Field::kUploadConcat ? concatenation_.append(value) : values_[index].append(value);
   overflowed_[index] = overflowed_[index] || !fits;
 }
 
@@ -183,8 +184,9 @@ bool parse_upload_number(std::string_view text, uint64_t& number) {
 std::string_view overriding_method(const RequestHead& head, std::span<char> out) {
   const std::string_view value = head.upload.value(Field::kMethodOverride);
   const size_t bytes = std::min(value.size(), out.size());
-  std::transform(value.begin(), value.begin() + static_cast<std::ptrdiff_t>(bytes), out.begin(),
-                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+  std::transform(
+      value.begin(), value.begin() + static_cast<std::ptrdiff_t>(bytes), out.begin(),
+      [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
   return {out.data(), bytes};
 }
 

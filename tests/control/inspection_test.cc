@@ -24,8 +24,8 @@ class InspectionTest : public testing::Test {
     std::filesystem::create_directories(folder_);
     store_ = std::move(DecisionStore::open(folder_).value());
     channels_.push_back(std::make_unique<UploadChannel>(0));
-    recorder_ =
-        std::make_unique<Recorder>(*store_, channels_, Recorder::Settings{{}, "policy-1", {}, &refused_});
+    recorder_ = std::make_unique<Recorder>(*store_, channels_,
+                                           Recorder::Settings{{}, "policy-1", {}, &refused_});
     matcher_ = std::make_unique<UploadMatcher>(
         index_, policy_, channels_, true, [this](uint64_t tag) { recorder_->verdict_ready(tag); });
     sink_ = std::make_unique<LcoreSink>(*channels_[0], producer_, false, 42);

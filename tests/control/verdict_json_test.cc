@@ -51,9 +51,8 @@ TEST(VerdictJson, HasEveryFieldInOrder) {
                                       "action", "reason", "checked", "query_file_duration_seconds",
                                       "coverage", "matches", "index_version", "policy_version",
                                       "early", "decode", "gate", "bytes", "timings"));
-  EXPECT_THAT(keys(json["request"]),
-              ElementsAre("request_id", "method", "host", "path", "client", "uploader", "resource",
-                          "parts", "connections"));
+  EXPECT_THAT(keys(json["request"]), ElementsAre("request_id", "method", "host", "path", "client",
+                                                 "uploader", "resource", "parts", "connections"));
   EXPECT_THAT(keys(json["timings"]), ElementsAre("first_byte", "last_byte", "verdict", "released"));
   EXPECT_THAT(keys(json["matches"][0]),
               ElementsAre("asset", "bank", "bank_content_id", "score", "threshold",

@@ -79,8 +79,8 @@ class Harness : public PacketIo {
 
   explicit Harness(DataplaneConfig config = enforcing(), CoreSizes sizes = small(),
                    SharedResources* shared = nullptr, unsigned lcore = 0)
-      : engine_(std::make_unique<Engine>(config, HashSeed{1, 2}, lcore, *this, sink, sizes,
-                                         shared)) {
+      : engine_(
+            std::make_unique<Engine>(config, HashSeed{1, 2}, lcore, *this, sink, sizes, shared)) {
     link_.bytes = 14;
     link_.data[12] = std::byte{0x08};
     key.client[0] = key.origin[0] = std::byte{10};

@@ -192,7 +192,8 @@ class World final : public PacketIo, public UploadSink {
   }
   void decide(size_t which, bool block) {
     if (records.empty()) return;
-    const auto chosen = std::next(records.begin(), static_cast<std::ptrdiff_t>(which % records.size()));
+    const auto chosen =
+        std::next(records.begin(), static_cast<std::ptrdiff_t>(which % records.size()));
     // As a sink does: it passes what it has whole, and what it has given no answer on.
     if (!block && !chosen->second.finished) return;
     GateDecision decision;
@@ -306,15 +307,15 @@ class World final : public PacketIo, public UploadSink {
     std::map<uint64_t, std::string> later = {};
   };
 
-  // Parts that were looked at apart are in the log, with their reason: nobody takes the resource for
-  // checked.
+  // Parts that were looked at apart are in the log, with their reason: nobody takes the resource
+  // for checked.
   bool any_apart(std::string_view path) const {
     return std::ranges::any_of(records, [&](const auto& entry) {
       return entry.second.apart && entry.second.resource.find(path) != std::string::npos;
     });
   }
-  // Then what had passed as checked may have been replaced. (Observing, nobody keeps two connections
-  // from writing at once.)
+  // Then what had passed as checked may have been replaced. (Observing, nobody keeps two
+  // connections from writing at once.)
   bool has_conflict_passed() const {
     constexpr auto kConflict = static_cast<size_t>(DataplaneReason::upload_conflict);
     if (observes_) return true;
@@ -328,12 +329,12 @@ class World final : public PacketIo, public UploadSink {
     key.client_port = ends.port;
     key.origin_port = 80;
     const bool client = from == Side::kClient;
-    SegmentFields fields{.sequence = 1'000 + static_cast<uint32_t>(offset),
-                         .acknowledgment =
-                             1'000 + static_cast<uint32_t>(client ? ends.answered : ends.arrived),
-                         .flags = flags,
-                         .window = 60'000,
-                         .timestamps = {}};
+    SegmentFields fields{
+        .sequence = 1'000 + static_cast<uint32_t>(offset),
+        .acknowledgment = 1'000 + static_cast<uint32_t>(client ? ends.answered : ends.arrived),
+        .flags = flags,
+        .window = 60'000,
+        .timestamps = {}};
     SegmentWriter writer;
     const Bytes frame =
         writer.write(key, link_, other(from), fields, std::as_bytes(std::span(payload)));
@@ -464,8 +465,9 @@ class Client {
 
  private:
   void create(size_t connection, size_t which, bool deferred) {
-    const std::string length = deferred ? "Upload-Defer-Length: 1\r\n"
-                                        : "Upload-Length: " + std::to_string(input_.next()) + "\r\n";
+    const std::string length = deferred
+                                   ? "Upload-Defer-Length: 1\r\n"
+                                   : "Upload-Length: " + std::to_string(input_.next()) + "\r\n";
     world_.say(connection, "POST /files?which=" + std::string(which ? "b" : "a") +
                                " HTTP/1.1\r\nHost: a\r\nTus-Resumable: 1.0.0\r\n" + length +
                                "Content-Length: 0\r\n\r\n");

@@ -447,8 +447,8 @@ TEST(Resumable, AnotherNameForTheSameResourceIsNotTrusted) {
   EXPECT_GE(tus.sink.records.size(), 3u);
 }
 
-// Two names, one of them learnt while the origin had nothing: bytes come by the one, and others that
-// are never stored by the other.
+// Two names, one of them learnt while the origin had nothing: bytes come by the one, and others
+// that are never stored by the other.
 TEST(Resumable, ASecondNameIsNotLearntFromAStatus) {
   Tus tus;
   tus.make(20);
@@ -541,9 +541,11 @@ TEST(Resumable, NumbersThatMayBeReadInTwoWaysAreRefused) {
 TEST(Resumable, PiecesOfOtherKindsArePartial) {
   const std::string plain = "Content-Length: 10\r\n";
   for (const auto& [target, header] :
-       {std::pair("/b/o?partNumber=2&uploadId=x", ""), std::pair("/b/o?uploadId=x&partNumber=1", ""),
-        std::pair("/c/blob?comp=block&blockid=AA", ""), std::pair("/c/blob?blockid=AA&COMP=Block", ""),
-        std::pair("/c/blob?comp=appendblock", ""), std::pair("/o", "Content-Range: bytes 0-9/20\r\n"),
+       {std::pair("/b/o?partNumber=2&uploadId=x", ""),
+        std::pair("/b/o?uploadId=x&partNumber=1", ""),
+        std::pair("/c/blob?comp=block&blockid=AA", ""),
+        std::pair("/c/blob?blockid=AA&COMP=Block", ""), std::pair("/c/blob?comp=appendblock", ""),
+        std::pair("/o", "Content-Range: bytes 0-9/20\r\n"),
         std::pair("/o", "Content-Range: bytes 10-19/20\r\n"),
         std::pair("/o", "Content-Range: bytes 0-9/*\r\n"),
         std::pair("/o", "Content-Range: bytes 0-9/10\r\nContent-Range: bytes 0-9/20\r\n"),
@@ -556,7 +558,8 @@ TEST(Resumable, PiecesOfOtherKindsArePartial) {
                                 plain + "\r\n0123456789";
     EXPECT_EQ(one.say(request), request.substr(0, request.size() - 1)) << target << header;
     EXPECT_EQ(tus.only().body, "0123456789");
-    EXPECT_EQ(tus.only().resource, "a" + std::string(target).substr(0, std::string(target).find('?')));
+    EXPECT_EQ(tus.only().resource,
+              "a" + std::string(target).substr(0, std::string(target).find('?')));
     tus.decide(false);
     EXPECT_EQ(tus.take_payload(Side::kOrigin), "9");
     EXPECT_EQ(tus.report().reason, DataplaneReason::partial_upload) << target << header;
@@ -565,8 +568,8 @@ TEST(Resumable, PiecesOfOtherKindsArePartial) {
        {"Content-Range: bytes 0-9/10\r\n",
         "X-Goog-Upload-Command: upload, finalize\r\nX-Goog-Upload-Offset: 0\r\n"}) {
     Tus tus;
-    tus.connect().say("PUT /o?comp=blocklist HTTP/1.1\r\nHost: a\r\n" + std::string(header) + plain +
-                      "\r\n0123456789");
+    tus.connect().say("PUT /o?comp=blocklist HTTP/1.1\r\nHost: a\r\n" + std::string(header) +
+                      plain + "\r\n0123456789");
     tus.decide(false);
     EXPECT_EQ(tus.report().reason, DataplaneReason::kNone) << header;
   }
@@ -577,8 +580,9 @@ TEST(Resumable, PartialUploadsAreRefusedWherePolicySaysSo) {
   config.fail_policy = default_fail_policy();
   config.fail_policy[static_cast<size_t>(DataplaneReason::partial_upload)] = FailAction::kBlock;
   Tus tus(config);
-  tus.connect().say("PUT /b/o?partNumber=2&uploadId=x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n"
-                    "\r\n0123456789");
+  tus.connect().say(
+      "PUT /b/o?partNumber=2&uploadId=x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n"
+      "\r\n0123456789");
   tus.decide(false);
   EXPECT_TRUE(is_refusal(tus.take_payload(Side::kClient)));
   EXPECT_EQ(tus.report().outcome, GateOutcome::kBlockedUnasked);
@@ -593,8 +597,7 @@ TEST(Resumable, WhatIsToBeConcatenatedIsInspectedAndFlagged) {
     one.say(patch(kResource, 8, kText.substr(8)));
     EXPECT_EQ(tus.only().body, kText);
     tus.decide(block);
-    EXPECT_EQ(tus.report().outcome,
-              block ? GateOutcome::kBlocked : GateOutcome::kReleasedUnasked);
+    EXPECT_EQ(tus.report().outcome, block ? GateOutcome::kBlocked : GateOutcome::kReleasedUnasked);
     EXPECT_EQ(tus.report().reason,
               block ? DataplaneReason::kNone : DataplaneReason::partial_upload);
     tus.seen.clear();

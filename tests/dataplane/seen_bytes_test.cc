@@ -1,9 +1,9 @@
 // Bytes that come again are compared, wherever that is possible.
+#include "dataplane/gate/seen_bytes.h"
+
 #include <gtest/gtest.h>
 
 #include <string>
-
-#include "dataplane/gate/seen_bytes.h"
 
 namespace soundgate {
 namespace {
