@@ -4,8 +4,11 @@
 
 #include "control/limits.h"
 #include "control/log.h"
+#include "dataplane/port/capture_file.h"
 
 namespace soundgate {
+
+using namespace std::chrono_literals;
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config) {
   std::unique_ptr<Daemon> daemon(new Daemon(config));
@@ -39,24 +42,24 @@ Result<void> Daemon::open_store() {
   decisions_ = std::move(*decisions);
   auto mode = ModeSwitch::remembered(*decisions_, config_.mode);
   if (!mode) return tl::unexpected(mode.error());
-  mode_at_start_ = *mode;
+  mode_at_start_ = mirrors() ? ModeSwitch::observing() : *mode;
   return {};
 }
 
 Result<void> Daemon::start_decoders() {
-  const int lcore_count = config_.dataplane ? kLcoreCount : 0;
+  const int lcore_count = config_.dataplane ? static_cast<int>(config_.dataplane->lcore_count) : 0;
   for (int i = 0; i < lcore_count; ++i) {
     channels_.push_back(std::make_unique<UploadChannel>(static_cast<size_t>(i)));
   }
   files_ = std::make_unique<FileDecoder>(*index_);
   probes_ = std::make_unique<BankProbes>(*index_, config_.probes_cpu_share);
-  recorder_ =
-      std::make_unique<Recorder>(*decisions_, channels_,
-                                 Recorder::Settings{config_.fail_policy, config_.policy_version,
-                                                    config_.decisions, &refused_});
+  recorder_ = std::make_unique<Recorder>(
+      *decisions_, channels_,
+      Recorder::Settings{config_.fail_policy, config_.policy_version, config_.decisions, &refused_,
+                         config_.on_decision});
   matcher_ = std::make_unique<UploadMatcher>(
       *index_, config_.fail_policy, channels_, config_.early_verdict,
-      [this](uint64_t tag) { recorder_->verdict_ready(tag); }, closer_looks());
+      [this](uint64_t tag) { recorder_->verdict_ready(tag); }, on_candidate());
   if (lcore_count > 0) {
     matcher_threads_ = std::make_unique<MatcherThreads>(*matcher_, static_cast<size_t>(lcore_count),
                                                         config_.match_threads);
@@ -66,8 +69,13 @@ Result<void> Daemon::start_decoders() {
       [this](const std::string& what) { recorder_->trouble(what); });
 
   DecoderPool::Options options = config_.decoder;
-  options.producer_parts.assign(static_cast<size_t>(lcore_count),
-                                {kLcoreStreamsPerWorker, options.payload_bytes_per_worker});
+  if (lcore_count > 0) {
+    const auto parts = static_cast<size_t>(lcore_count);
+    options.producer_parts.assign(parts,
+                                  {.streams = kLcoreStreamsPerWorker / lcore_count,
+                                   .payload_bytes = options.payload_bytes_per_worker / parts,
+                                   .can_wait = config_.dataplane->placement == Placement::kReplay});
+  }
   options.producer_parts.insert(options.producer_parts.end(), kControlStreams,
                                 FileDecoder::producer_part(options));
   auto pool = DecoderPool::start(options, *listener_);
@@ -76,22 +84,16 @@ Result<void> Daemon::start_decoders() {
   files_->attach(*decoders_, lcore_count, kControlStreams);
   probes_->attach(*decoders_);
   decoders_->set_coverage(config_.coverage);
-  {
-    const std::lock_guard lock(closer_mutex_);
-    closer_ = decoders_.get();
-  }
+  closer_looks_.attach(*decoders_);
   recorder_->start();
   return {};
 }
 
-// Where not all of an upload is decoded, what has something in it that is known is heard from
-// there.
-UploadMatcher::OnRecognised Daemon::closer_looks() {
+// Where not all of an upload is decoded, what may have something in it that is known is heard
+// whole.
+UploadMatcher::OnCandidate Daemon::on_candidate() {
   if (config_.coverage.share >= 1) return nullptr;
-  return [this](uint64_t tag) {
-    const std::lock_guard lock(closer_mutex_);
-    if (closer_) closer_->look_closer(tag);
-  };
+  return [this](uint64_t tag) { closer_looks_.ask(tag); };
 }
 
 Result<void> Daemon::start_packets() {
@@ -101,11 +103,13 @@ Result<void> Daemon::start_packets() {
   std::random_device entropy;
   const bool refused_blocks =
       config_.fail_policy.of(DecodeOutcome::decoder_overload) == FailAction::kBlock;
+  const bool replays = packets.placement == Placement::kReplay;
+  const std::chrono::milliseconds patience = replays ? kReplayPatience : 0s;
   const auto make_sink = [&](unsigned lcore_index) -> std::unique_ptr<UploadSink> {
     const uint64_t seed = static_cast<uint64_t>(entropy()) << 32 | entropy();
     return std::make_unique<LcoreSink>(*channels_.at(lcore_index),
                                        decoders_->producer(static_cast<int>(lcore_index)),
-                                       refused_blocks, seed);
+                                       refused_blocks, seed, patience);
   };
   auto dataplane = Dataplane::create(packets, make_sink);
   if (!dataplane) return fail(ErrorCode::kUnavailable, dataplane.error());
@@ -119,7 +123,7 @@ Result<void> Daemon::start_packets() {
 }
 
 void Daemon::serve() {
-  mode_ = std::make_unique<ModeSwitch>(*decisions_, mode_at_start_, dataplane_.get());
+  mode_ = std::make_unique<ModeSwitch>(*decisions_, mode_at_start_, dataplane_.get(), !mirrors());
   services_ = std::make_unique<Services>(Services{*index_, *decisions_, *files_, *probes_, *mode_,
                                                   config_.fail_policy, config_.policy_version});
   services_->decoders = decoders_.get();
@@ -131,14 +135,36 @@ void Daemon::serve() {
   server_->replace(router_);
 }
 
+void Daemon::watch_ports() {
+  if (!dataplane_) return;
+  const std::string advice =
+      port_watch_.look(dataplane_->counters(), std::chrono::steady_clock::now());
+  if (!advice.empty()) log(LogLevel::kWarn, "odd_frames", {{"what", advice}});
+}
+
+// Every upload that the lcores have begun is in the decision log, or was counted for having no
+// slot.
+bool Daemon::replayed() const {
+  if (!dataplane_ || !dataplane_->finished()) return false;
+  const RecorderCounters recorded = recorder_->counters();
+  uint64_t ended = recorded.unrecorded;
+  for (const auto& by_checked : recorded.verdicts) {
+    for (const uint64_t count : by_checked) ended += count;
+  }
+  return ended >= dataplane_->counters().uploads_begun;
+}
+
+bool Daemon::replayed_whole() const {
+  const DataplaneCounters::Port port = dataplane_->counters().client;
+  return is_whole_capture(config_.dataplane->capture_file, port.received_packets,
+                          port.received_bytes);
+}
+
 Daemon::~Daemon() {
   if (index_) index_->stop_long_work();  // somebody may wait for it at the socket
   if (server_) server_->stop();
   if (dataplane_) dataplane_->stop();
-  {
-    const std::lock_guard lock(closer_mutex_);
-    closer_ = nullptr;
-  }
+  closer_looks_.detach();
   decoders_.reset();         // the sinks are idle now
   matcher_threads_.reset();  // and no more verdicts come
   if (recorder_) recorder_->stop();

@@ -6,13 +6,13 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "control/api/http_server.h"
 #include "control/api/services.h"
 #include "control/config/config.h"
 #include "control/inspection/bank_probes.h"
+#include "control/inspection/closer_looks.h"
 #include "control/inspection/file_decoder.h"
 #include "control/inspection/lcore_sink.h"
 #include "control/inspection/listener_switch.h"
@@ -20,6 +20,7 @@
 #include "control/inspection/recorder.h"
 #include "control/inspection/upload_matcher.h"
 #include "control/mode_switch.h"
+#include "control/port_watch.h"
 
 namespace soundgate {
 
@@ -28,11 +29,22 @@ class Daemon {
   static Result<std::unique_ptr<Daemon>> start(const Config& config);
   ~Daemon();  // stops: socket, packets, decoders, records
 
+  // Says in the log what an operator should know of the ports; once a second is enough.
+  void watch_ports();
+
+  // A replayed capture has ended, and the verdicts on all of its uploads are there.
+  bool replayed() const;
+  // Then: whether all that the capture has could be read.
+  bool replayed_whole() const;
+
  private:
   explicit Daemon(const Config& config) : config_(config) {}
+  bool mirrors() const {
+    return config_.dataplane && config_.dataplane->placement != Placement::kInline;
+  }
   Result<void> open_store();
   Result<void> start_decoders();
-  UploadMatcher::OnRecognised closer_looks();
+  UploadMatcher::OnCandidate on_candidate();
   Result<void> start_packets();
   void serve();
 
@@ -50,12 +62,12 @@ class Daemon {
   std::unique_ptr<MatcherThreads> matcher_threads_;
   std::unique_ptr<ListenerSwitch> listener_;
   std::unique_ptr<DecoderPool> decoders_;
-  std::mutex closer_mutex_;
-  DecoderPool* closer_ = nullptr;  // decoders_, while matchers may ask them to look closer
+  CloserLooks closer_looks_;  // at decoders_
   ModeRecord mode_at_start_;
   std::unique_ptr<Dataplane> dataplane_;
   std::unique_ptr<ModeSwitch> mode_;
   std::unique_ptr<Services> services_;
+  PortWatch port_watch_;
 };
 
 }  // namespace soundgate

@@ -7,8 +7,6 @@
 
 namespace soundgate {
 
-inline constexpr int kLcoreCount = 1;  // packet threads, each with a sink and a producer of its own
-
 // Uploads that one lcore may have in the air. Beyond, the reason is overload.
 inline constexpr size_t kUploadSlotsPerLcore = 2048;
 // begun, finished, closed: at most three events of a slot wait at a time.
@@ -31,11 +29,11 @@ inline constexpr int kControlStreams = 4;
 // caches).
 inline constexpr int kStreamsPerWorker = 1;
 
-// Uploads of one lcore in one worker.
+// Uploads in one worker: of all lcores together, which have equal parts of it.
 inline constexpr int kLcoreStreamsPerWorker = 224;
 // Streams of a file producer in one worker: the current one, and ended ones not yet given back.
 inline constexpr int kSlotsPerFileProducer = 4;
-static_assert(kLcoreCount * kLcoreStreamsPerWorker + kControlStreams * kSlotsPerFileProducer <= 256,
+static_assert(kLcoreStreamsPerWorker + kControlStreams * kSlotsPerFileProducer <= 256,
               "what a worker has");
 // What a file producer has of each worker beyond the largest stream that may be spooled.
 inline constexpr size_t kFilePayloadBytesMin = size_t{32} << 20;
@@ -77,6 +75,10 @@ inline constexpr size_t kDecisionsPageBytes = 4 << 20;  // of rows in one answer
 inline constexpr size_t kRefusedUploadsMax = 16384;
 inline constexpr size_t kLiftedMax =
     1024;  // suppressions that a decision on its way may have missed
+
+// How long a replay waits for room in the decoders. Longer, and nothing is on its way there: the
+// uploads that have all of it wait for bytes that come behind.
+inline constexpr std::chrono::seconds kReplayPatience{30};
 
 // How long a row may wait for the recorder when nothing else wakes it.
 inline constexpr std::chrono::milliseconds kRecorderPeriod{20};

@@ -16,9 +16,16 @@ class ModeSwitch {
   // What the store remembers counts; the configuration's mode where it remembers nothing.
   static Result<ModeRecord> remembered(DecisionStore& store, Mode configured);
 
-  // dataplane: null where there is none.
-  ModeSwitch(DecisionStore& store, ModeRecord current, Dataplane* dataplane)
-      : store_(store), current_(std::move(current)), dataplane_(dataplane) {}
+  // The only mode of an appliance that sees copies of packets.
+  static ModeRecord observing();
+
+  // dataplane: null where there is none. can_enforce: false where it is only shown copies.
+  ModeSwitch(DecisionStore& store, ModeRecord current, Dataplane* dataplane,
+             bool can_enforce = true)
+      : store_(store),
+        current_(std::move(current)),
+        dataplane_(dataplane),
+        can_enforce_(can_enforce) {}
 
   ModeRecord current() const;
   // Remembered first, then done: a mode that would be lost at a restart is never in force.
@@ -29,6 +36,7 @@ class ModeSwitch {
   mutable std::mutex mutex_;
   ModeRecord current_;
   Dataplane* dataplane_;
+  const bool can_enforce_;
 };
 
 }  // namespace soundgate

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <exception>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -24,6 +25,7 @@ namespace soundgate {
 namespace {
 
 constexpr int kExitUsage = 2;
+constexpr int kExitNotWhole = 1;  // a replay that did not come to its file's end
 
 int fail_with(const std::string& message, int exit) {
   std::fprintf(stderr, "soundgated: %s\n", message.c_str());
@@ -61,6 +63,23 @@ class StartTimeout {
   std::jthread thread_;  // last: it uses the others
 };
 
+// The signal that says so; 0 where a replay has come to its end.
+int wait_for_end(Daemon& daemon, const sigset_t& signals, bool replays) {
+  constexpr timespec kPeriod{1, 0};
+  constexpr timespec kReplayPeriod{0, 50'000'000};
+  while (!daemon.replayed()) {
+    const int signal = sigtimedwait(&signals, nullptr, replays ? &kReplayPeriod : &kPeriod);
+    if (signal > 0) return signal;
+    if (!replays) daemon.watch_ports();
+  }
+  return 0;
+}
+
+void print_verdict(const Decision& decision) {
+  std::puts(dump(verdict_json(decision)).c_str());
+  std::fflush(stdout);
+}
+
 int serve(const Config& config) {
   const sigset_t signals = block_stop_signals();
   set_log_level(config.log_level);
@@ -76,35 +95,43 @@ int serve(const Config& config) {
        {"store", config.store.string()},
        {"packets", config.dataplane ? "yes" : "no"}});
   sd_notify(0, "READY=1");
-  int signal = 0;
-  sigwait(&signals, &signal);
+  const bool replays = config.dataplane && config.dataplane->placement == Placement::kReplay;
+  const int signal = wait_for_end(**daemon, signals, replays);
   sd_notify(0, "STOPPING=1");
   log(LogLevel::kInfo, "stopping", {{"signal", std::to_string(signal)}});
+  const bool whole = !replays || (signal == 0 && (*daemon)->replayed_whole());
   daemon->reset();
   log(LogLevel::kInfo, "stopped");
-  return 0;
+  if (whole) return 0;
+  return fail_with(signal != 0 ? "stopped before the end of the capture"
+                               : "the capture is cut or damaged: what is behind was not read",
+                   kExitNotWhole);
 }
 
 constexpr const char* kUsage =
     "usage: soundgated --config FILE [--check]\n"
     "  --config FILE  configuration, in TOML\n"
+    "  --replay FILE  a capture (pcap, pcapng) instead of the ports: a verdict for each upload in "
+    "it,\n"
+    "                 a JSON object a line, and the end\n"
     "  --check        only say whether the configuration is valid\n"
     "  --version      say which version this is\n";
 
 struct Arguments {
   std::string config;
+  std::string replay;
   bool check = false;
 };
 
 // An exit code where there is nothing more to do.
 std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
-  constexpr option kOptions[] = {{"config", required_argument, nullptr, 'c'},
-                                 {"check", no_argument, nullptr, 'k'},
-                                 {"version", no_argument, nullptr, 'v'},
-                                 {"help", no_argument, nullptr, 'h'},
-                                 {}};
+  constexpr option kOptions[] = {
+      {"config", required_argument, nullptr, 'c'}, {"replay", required_argument, nullptr, 'r'},
+      {"check", no_argument, nullptr, 'k'},        {"version", no_argument, nullptr, 'v'},
+      {"help", no_argument, nullptr, 'h'},         {}};
   for (int chosen = 0; (chosen = getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
     if (chosen == 'c') arguments.config = optarg;
+    if (chosen == 'r') arguments.replay = optarg;
     if (chosen == 'k') arguments.check = true;
     if (chosen == 'v') return std::printf("soundgated %s\n", kVersion) > 0 ? 0 : 1;
     if (chosen == 'h') return std::fputs(kUsage, stdout) >= 0 ? 0 : 1;
@@ -119,8 +146,13 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
 int run(int argc, char** argv) {
   Arguments arguments;
   if (const auto exit = parse(argc, argv, arguments)) return *exit;
-  const auto config = load_config(arguments.config);
+  auto config = load_config(arguments.config);
   if (!config) return fail_with(config.error(), kExitUsage);
+  if (!arguments.replay.empty()) {
+    const auto replays = replay_instead(*config, arguments.replay);
+    if (!replays) return fail_with(replays.error(), kExitUsage);
+    config->on_decision = print_verdict;
+  }
   return arguments.check ? 0 : serve(*config);
 }
 

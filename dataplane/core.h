@@ -13,6 +13,7 @@
 #include "dataplane/gate/resource_table.h"
 #include "dataplane/gate/shared_resources.h"
 #include "dataplane/gate/upload_table.h"
+#include "dataplane/http/form_pool.h"
 #include "dataplane/http/head_pool.h"
 #include "dataplane/http/inspect_rules.h"
 #include "dataplane/http/upload_exchange.h"
@@ -28,6 +29,7 @@ struct CoreSizes {
   size_t flows = kFlowsMax;
   size_t buffers = kBuffersMax;
   size_t heads = kHeadsMax;
+  size_t forms = kFormsMax;
   size_t uploads = kUploadsMax;
   size_t exchanges = kExchangesMax;
   size_t resources = kResourcesMax;
@@ -48,6 +50,7 @@ struct Core {
         flows(sizes.flows, seed),
         buffers(sizes.buffers),
         heads(sizes.heads),
+        forms(sizes.forms),
         uploads(sizes.uploads, lcore_index),
         exchanges(sizes.exchanges),
         resources(sizes.resources, sizes.seen_blocks, seed.second ^ seed.first >> 7),
@@ -55,7 +58,7 @@ struct Core {
                                     : std::make_unique<SharedResources>(seed, sizes.shared)),
         shared(shared_resources ? *shared_resources : *own_shared),
         lcore(lcore_index),
-        mode(configuration.mode) {
+        mode(mirrored() ? Mode::kObserve : configuration.mode) {
     fail_policy.resize(kReasonCount, FailAction::kFlag);
   }
   Core(const Core&) = delete;
@@ -68,11 +71,14 @@ struct Core {
   bool table_full_blocks() const {
     return enforcing() && fail_action(DataplaneReason::flow_table_full) == FailAction::kBlock;
   }
+  // Packets are only seen, as copies: nothing can be held, sent or rewritten.
+  bool mirrored() const { return config.placement != Placement::kInline; }
   bool enforcing() const { return mode.load(std::memory_order_relaxed) == Mode::kEnforce; }
-  // Whether this connection may be held back: an upload keeps the mode that it began in.
+  // Whether this connection may be held back: an upload, or form, keeps the mode that it began in.
   bool is_strict(const Flow& flow) {
     const Upload* upload = upload_of(flow);
-    return upload ? upload->holds : enforcing();
+    const Form* form = forms.of(flow);
+    return upload ? upload->holds : form ? form->holds : enforcing();
   }
   Upload* upload_of(const Flow& flow) {
     return flow.upload == Flow::kNoUpload ? nullptr : &uploads[flow.upload];
@@ -87,6 +93,7 @@ struct Core {
   FlowTable flows;
   BufferPool buffers;
   HeadPool heads;
+  FormPool forms;
   UploadTable uploads;
   ExchangePool exchanges;
   ResourceTable resources;

@@ -30,6 +30,7 @@ struct CoreCounters {
   Counter flows_opened;
   Counter flows_open;       // now
   Counter flows_midstream;  // now
+  Counter flows_evicted;    // open ones that made room for others
   Counter oldest_midstream_ms;
   Counter uploads_begun;
   Counter uploads_released;
@@ -40,6 +41,7 @@ struct CoreCounters {
   Counter segments_held;   // now
   Counter bytes_held;      // now
   Counter bad_checksums;
+  Counter frames_cut;  // of IP packets that are longer
   Counter conflicting_bytes;
   Counter segments_refused;  // for want of room, or because they made no sense
   std::array<Counter, kReasonCount> reasons;

@@ -28,13 +28,25 @@ struct InspectRule {
 
 enum class MidstreamPolicy : uint8_t { kResync, kReset, kPass };
 
+// Where packets come from.
+enum class Placement : uint8_t {
+  kInline,  // through us, between two ports
+  kTap,     // past us: one port sees copies of both directions, and nothing is sent
+  kReplay,  // of a file: read no faster than it is inspected, at the time at which it was captured
+};
+
 struct DataplaneConfig {
   std::vector<std::string> eal_arguments;  // "--no-huge", "-m", "256", …
   // DPDK devices, "net_tap0,iface=sgc", "net_af_packet0,iface=vsgc", "0000:03:00.0";
   // client_port faces the clients, origin_port the origin.
   std::string client_port;
   std::string origin_port;
-  int lcore = -1;  // CPU of the lcore; -1: not pinned
+  Placement placement = Placement::kInline;
+  std::string tap_port;       // kTap: the DPDK device
+  std::string capture_file;   // kReplay: pcap or pcapng
+  unsigned lcore_count = 1;   // that share the traffic, each with a queue pair where the ports can
+  std::vector<int> lcores;    // CPUs to pin them to, one each; empty: not pinned
+  size_t flows_max = 65'536;  // connections that each lcore follows
 
   std::vector<InspectRule> inspect;
   Mode mode = Mode::kObserve;
@@ -64,11 +76,15 @@ struct DataplaneCounters {
   uint64_t packets_held, bytes_held;  // now
   std::vector<uint64_t> reasons;      // indexed by DataplaneReason
   double oldest_midstream_seconds = 0;
-  uint64_t bad_checksums = 0;      // segments dropped for them
-  uint64_t conflicting_bytes = 0;  // of retransmissions, rewritten to what came first
-  uint64_t parts_refused = 0;      // requests about uploads that had been blocked
-  uint64_t resources_open = 0;     // resumable uploads that are not whole, now
-  uint64_t segments_refused = 0;   // dropped for want of room, or because they made no sense
+  uint64_t bad_checksums = 0;            // segments dropped for them
+  uint64_t frames_cut = 0;               // of IP packets that are longer
+  uint64_t conflicting_bytes = 0;        // of retransmissions, rewritten to what came first
+  uint64_t segments_refused = 0;         // dropped for want of room, or because they made no sense
+  uint64_t packets_handed_over = 0;      // between lcores
+  uint64_t packets_not_handed_over = 0;  // dropped: their lcore had no room
+  uint64_t flows_evicted = 0;            // open ones that made room for others
+  uint64_t parts_refused = 0;            // requests about uploads that had been blocked
+  uint64_t resources_open = 0;           // resumable uploads that are not whole, now
 };
 
 class Dataplane {
@@ -84,9 +100,12 @@ class Dataplane {
   // Uploads in flight are closed with the reason shutdown; held packets follow the fail policy.
   virtual void stop() = 0;
 
-  virtual void set_mode(Mode mode) = 0;  // for uploads that begin after the call
+  // For uploads that begin after the call. What is only mirrored is observed, whatever is set.
+  virtual void set_mode(Mode mode) = 0;
   // Parts of this upload, which was blocked, are let through again. Whether any were refused.
   virtual bool lift_refusal(UploadKey upload) = 0;
+  // A replayed file has ended, and every upload in it is closed. Never true otherwise.
+  virtual bool finished() const = 0;
   virtual DataplaneCounters counters() const = 0;
 };
 

@@ -18,28 +18,55 @@ Engine::Engine(const DataplaneConfig& config, const HashSeed& seed, unsigned lco
       client_path_(core_, gate_, reader_),
       origin_path_(core_, gate_, resumable_),
       handshake_(core_, gate_),
-      midstream_(core_) {}
+      midstream_(core_),
+      mirrored_(core_, gate_),
+      fragments_(core_, gate_) {}
 
 void Engine::on_frame(Side from, MutableBytes bytes) {
+  Frame frame = look(from, bytes);
+  on_frame(from, frame);
+}
+
+Frame Engine::look(Side from, MutableBytes bytes) {
   Frame frame = parse_frame(bytes);
+  if (frame.cut) core_.counters.frames_cut.add();
+  const uint16_t port = from == Side::kClient ? frame.destination_port : frame.source_port;
+  if (frame.kind == FrameKind::kTcp && core_.rules.concerns_port(port)) {
+    frame.key_hash = core_.flows.hash_of(flow_key(frame, from));
+    core_.flows.fetch_bucket(frame.key_hash);
+  }
+  return frame;
+}
+
+void Engine::on_mirrored_frame(MutableBytes bytes) {
+  Frame frame = parse_frame(bytes);
+  if (frame.cut) core_.counters.frames_cut.add();
+  if (frame.kind != FrameKind::kTcp) return;
+  const Side from = mirrored_.sender(frame);
+  frame.key_hash = core_.flows.hash_of(flow_key(frame, from));
+  on_frame(from, frame);
+}
+
+void Engine::on_frame(Side from, Frame& frame) {
   const uint16_t port = from == Side::kClient ? frame.destination_port : frame.source_port;
   if (frame.kind == FrameKind::kTcp && core_.rules.concerns_port(port)) {
     on_tcp(from, frame);
     return;
   }
-  // A segment in pieces, or behind more tags than we read, could not be inspected. (Without its
-  // first piece the rest is nothing.)
-  const bool evades = frame.kind == FrameKind::kTcpFragment && from == Side::kClient &&
-                      (port == 0 || core_.rules.concerns_port(port)) && core_.enforcing();
-  if (evades) {
-    core_.counters.segments_refused.add();
+  const bool unread = from == Side::kClient && (port == 0 || core_.rules.concerns_port(port));
+  if (unread && frame.kind == FrameKind::kTcpHidden && core_.enforcing()) {
+    core_.counters.segments_refused.add();  // whose it is cannot be told
+  } else if (unread && frame.kind == FrameKind::kTcpFragment) {
+    fragments_.on_client_fragment(frame);
   } else {
-    core_.io.forward(other(from), bytes.size());
+    core_.io.forward(other(from), frame.bytes.size());
   }
 }
 
 void Engine::on_tcp(Side from, Frame& frame) {
-  if (!tcp_checksum_is_right(frame)) {
+  // Who captures what the same machine sends sees it before its card has filled checksums in.
+  const bool verifies = core_.config.placement != Placement::kReplay;
+  if (verifies && !tcp_checksum_is_right(frame)) {
     core_.counters.bad_checksums.add();
   } else if (from == Side::kClient) {
     on_client_frame(frame);
@@ -49,7 +76,7 @@ void Engine::on_tcp(Side from, Frame& frame) {
 }
 
 void Engine::on_client_frame(Frame& frame) {
-  Flow* flow = core_.flows.find(flow_key(frame, Side::kClient));
+  Flow* flow = core_.flows.find(flow_key(frame, Side::kClient), frame.key_hash);
   if (frame.has(kSyn)) {
     if (frame.has(kAck) && flow && core_.enforcing()) {
       core_.counters.segments_refused.add();
@@ -109,7 +136,7 @@ void Engine::on_ended(Flow& flow, const Frame& frame) {
 }
 
 void Engine::on_origin_frame(Frame& frame) {
-  Flow* flow = core_.flows.find(flow_key(frame, Side::kOrigin));
+  Flow* flow = core_.flows.find(flow_key(frame, Side::kOrigin), frame.key_hash);
   if (frame.has(kSyn)) {
     if (flow) flow->last_seen = core_.now.tick;
     handshake_.on_origin_syn(flow, frame);
@@ -123,6 +150,7 @@ void Engine::on_origin_frame(Frame& frame) {
   switch (flow->phase) {
     case FlowPhase::kInspected:
       origin_path_.on_segment(*flow, frame);
+      if (core_.mirrored()) mirrored_.on_origin_segment(*flow, frame);
       break;
     case FlowPhase::kMidstream:
     case FlowPhase::kPassing:
@@ -144,13 +172,15 @@ void Engine::on_origin_frame(Frame& frame) {
 // What either end's segment may have made possible.
 void Engine::after_segment(Flow& flow) {
   if (flow.phase != FlowPhase::kInspected) return;
+  if (core_.mirrored()) mirrored_.on_client_segment(flow);
   const Upload* upload = core_.upload_of(flow);
   if (upload && upload->phase == UploadPhase::kTurnWait) refuser_.try_answer(flow);
   const OriginHalf& origin = flow.origin;
   const bool both_closed = flow.client.fin_acknowledged && origin.fin != kNoOffset &&
                            before(origin.fin, origin.acknowledged);
   if (both_closed && flow.phase == FlowPhase::kInspected) {
-    gate_.abort(flow, DataplaneReason::client_gone);
+    const bool saw_all = !core_.mirrored() || flow.client.parsed == flow.client.fin;
+    gate_.abort(flow, saw_all ? DataplaneReason::client_gone : DataplaneReason::capture_gap);
     stop_following(core_, flow);
     enter_phase(core_, flow, FlowPhase::kEnded);
   }
@@ -187,11 +217,14 @@ void Engine::on_upload_timer(uint16_t slot) {
     return;
   }
   const bool complete = upload.phase == UploadPhase::kComplete;
+  if (!complete) gate_.watch_pace(flow);
   // A long tail that is held before the body is whole may keep the client from sending on.
   const bool may_block_itself =
       upload.holds && !complete && flow.client.held_from < flow.client.parsed;
   const Tick waited = core_.now.tick - upload.progress;
-  if (complete && waited >= core_.config.hold_max) {
+  if (!complete && waited >= kDelimiterStallMax && gate_.loosen_delimiter(flow)) {
+    client_path_.resume(flow);
+  } else if (complete && waited >= core_.config.hold_max) {
     gate_.fail(flow, DataplaneReason::hold_deadline);
     if (flow.phase == FlowPhase::kInspected) client_path_.resume(flow);
   } else if (may_block_itself && waited >= kTailStallMax) {
@@ -206,8 +239,7 @@ void Engine::on_upload_timer(uint16_t slot) {
 void Engine::on_stall(Flow& flow) {
   Upload& upload = core_.uploads[flow.upload];
   if (upload.tail == kNoOffset) {
-    gate_.abort(flow, DataplaneReason::client_gone);
-    refuser_.reset_both(flow);
+    gate_.give_up(flow);
     return;
   }
   if (upload.resource == UploadTable::kNoResource) {
@@ -254,8 +286,10 @@ void Engine::scan_flows() {
         flow.phase == FlowPhase::kEnded || flow.phase == FlowPhase::kRefused || flow.closing;
     // The origin's repeated SYN-ACKs do not keep a connection that the client never confirms.
     const Tick seen = unconfirmed ? flow.since : std::max(flow.last_seen, flow.since);
+    const bool in_form = flow.form != Flow::kNoForm;  // there are fewer of those
     const Tick idle_max = opening || unconfirmed ? Tick(kFlowOpeningMax)
                           : over                 ? Tick(kFlowClosedIdleMax)
+                          : in_form              ? Tick(kUploadIdleMax)
                                                  : Tick(kFlowIdleMax);
     if (core_.now.tick - seen >= idle_max) expire(flow);
   }
@@ -268,8 +302,7 @@ void Engine::expire(Flow& flow) {
   const bool strict = core_.is_strict(flow);
   const bool half_open = flow.phase == FlowPhase::kInspected && !flow.confirmed;
   if (followed && strict && !half_open) {
-    gate_.abort(flow, DataplaneReason::client_gone);
-    refuser_.reset_both(flow);
+    gate_.give_up(flow);
     return;
   }
   if (half_open && strict) reset_origin(core_, flow);  // else it could open unseen
@@ -291,21 +324,21 @@ void Engine::count_held() {
   core_.counters.bytes_held.set(bytes);
 }
 
-void Engine::shut_down() {
+void Engine::shut_down(DataplaneReason reason) {
   const auto live = core_.uploads.live();
   for (size_t i = live.size(); i > 0; --i) {
     const Upload& upload = core_.uploads[live[i - 1]];
     Flow& flow = core_.flows[upload.flow];
     const bool open =
         upload.phase == UploadPhase::kReceiving || upload.phase == UploadPhase::kComplete;
-    if (open) gate_.fail(flow, DataplaneReason::shutdown);
+    if (open) gate_.fail(flow, reason);
     if (flow.phase == FlowPhase::kInspected && flow.upload != Flow::kNoUpload) {
       refuser_.reset_both(flow);  // there is no time left to wait for its turn
     } else if (flow.phase == FlowPhase::kInspected) {
       let_go(core_, flow, FlowPhase::kMidstream);
     }
   }
-  resumable_.shut_down();
+  resumable_.shut_down(reason);
 }
 
 }  // namespace soundgate

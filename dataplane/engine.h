@@ -9,8 +9,10 @@
 #include "dataplane/gate/upload_gate.h"
 #include "dataplane/http/request_reader.h"
 #include "dataplane/tcp/client_path.h"
+#include "dataplane/tcp/fragments.h"
 #include "dataplane/tcp/handshake.h"
 #include "dataplane/tcp/midstream.h"
+#include "dataplane/tcp/mirrored.h"
 #include "dataplane/tcp/origin_path.h"
 
 namespace soundgate {
@@ -26,20 +28,34 @@ class Engine {
   // A frame came in. It may be changed in place.
   void on_frame(Side from, MutableBytes bytes);
 
+  // The same in three steps, each for all frames of a burst before the next one begins, so that
+  // what memory takes long to bring comes for one while others are looked at.
+  Frame look(Side from, MutableBytes bytes);
+  void fetch(const Frame& frame) const {
+    if (frame.key_hash != 0) core_.flows.fetch_flow(frame.key_hash);
+  }
+  void on_frame(Side from, Frame& frame);
+
+  // A copy of a frame came, from either end. It may be changed in place.
+  void on_mirrored_frame(MutableBytes bytes);
+
   // Takes decisions that have come, and does what is due. Returns whether there was a decision.
   // To be called after every burst, and every kTimerPeriod at least.
   bool poll();
 
-  // Ends every upload with the reason shutdown. No frame may follow.
-  void shut_down();
+  // Ends every upload for the reason. No frame may follow.
+  void shut_down(DataplaneReason reason = DataplaneReason::shutdown);
 
-  void set_mode(Mode mode) { core_.mode.store(mode, std::memory_order_relaxed); }  // any thread
-  const CoreCounters& counters() const { return core_.counters; }                  // any thread
+  void set_mode(Mode mode) {  // any thread
+    if (!core_.mirrored()) core_.mode.store(mode, std::memory_order_relaxed);
+  }
+  const CoreCounters& counters() const { return core_.counters; }  // any thread
 
   // What is in use, for tests.
   size_t buffers_in_use() const { return core_.buffers.count() - core_.buffers.free_count(); }
   size_t uploads_in_use() const { return core_.uploads.live().size(); }
   size_t heads_in_use() const { return core_.heads.kept_count(); }
+  size_t forms_in_use() const { return core_.forms.in_use(); }
   size_t resources_in_use() const { return core_.resources.in_use(); }
   size_t exchanges_in_use() const { return core_.exchanges.in_use(); }
   size_t seen_blocks_in_use() {
@@ -70,6 +86,8 @@ class Engine {
   OriginPath origin_path_;
   Handshake handshake_;
   Midstream midstream_;
+  Mirrored mirrored_;
+  Fragments fragments_;
   Tick next_timers_{};
   uint32_t scanned_ = 0;                // where the scan of the flow table is
   Tick oldest_midstream_{Tick::max()};  // found so far in this round of the scan

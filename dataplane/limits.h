@@ -18,15 +18,28 @@ inline constexpr size_t kExtensionHeadersMax =
 inline constexpr size_t kBurstFrames = 32;  // received or sent at a time
 inline constexpr size_t kSendAttemptsMax = 64;  // of one burst, before its rest is dropped
 
+// Lcores that share the traffic.
+inline constexpr unsigned kLcoresMax = 16;
+inline constexpr unsigned kHandoverPacketsMax = 2'048;  // that wait for one lcore, by port
+
+// Mirrored traffic.
+inline constexpr size_t kMirroredBytesMax = 65'600;  // of a frame that was cut late, or never
+inline constexpr auto kCaptureGapMax = 1s;           // for bytes that the origin has to be seen
+
 // Connections.
 inline constexpr size_t kFlowsMax = 65'536;
-inline constexpr size_t kFlowBytesMax = 640;     // of one entry of the table
-inline constexpr auto kFlowIdleMax = 1h;         // then an idle connection is forgotten
-inline constexpr auto kFlowClosedIdleMax = 60s;  // the same for one that has ended, or not opened
-inline constexpr auto kFlowOpeningMax = 10s;     // for either end to answer while it opens
-inline constexpr auto kUploadIdleMax = 5min;     // an upload that stands still is ended
+inline constexpr size_t kFlowsConfigurableMax = 4'194'304;
+inline constexpr size_t kFlowBytesMax = 640;       // of one entry of the table
+inline constexpr auto kFlowIdleMax = 1h;           // then an idle connection is forgotten
+inline constexpr auto kFlowClosedIdleMax = 60s;    // the same for one that has ended, or not opened
+inline constexpr auto kFlowOpeningMax = 10s;       // for either end to answer while it opens
+inline constexpr auto kUploadIdleMax = 5min;       // an upload that stands still is ended
+inline constexpr auto kRetransmissionMin = 100ms;  // sooner it is none: no timer is so short
+inline constexpr auto kRetransmissionMax = 2s;  // by then the first unacknowledged byte came again
 inline constexpr size_t kFlowsScannedPerTick = 64;  // for expiry
 inline constexpr size_t kFlowsScannedForRoom = 64;  // for an entry to reuse, when the table is full
+inline constexpr auto kUnseenIdleForRoom = 10s;     // then a connection that is not read makes room
+inline constexpr auto kInspectedIdleForRoom = 60s;  // the same for one that is, between requests
 
 // Stored bytes: out of order, forwarded but not acknowledged, held.
 inline constexpr size_t kBufferBytes = 2'000;
@@ -46,6 +59,15 @@ inline constexpr size_t kHeaderValueBytesMax = 256;  // longer ones are cut
 inline constexpr size_t kHeaderNameBytesMax = 64;
 inline constexpr size_t kFirstLineBytesMax = 256;  // looked at to tell odd HTTP from not HTTP
 inline constexpr uint32_t kRequestsOutstandingMax = 64;
+inline constexpr size_t kFormsMax = 2'048;       // bodies in parts that are on their way
+inline constexpr size_t kBoundaryBytesMax = 70;  // RFC 2046; longer ones are http_ambiguous
+inline constexpr size_t kStrayBoundaryBytesMin =
+    10;                                             // with its dashes; shorter ones come by chance
+inline constexpr size_t kPartsMax = 1'000;          // of one form; then it is http_ambiguous
+inline constexpr size_t kPartHeadBytesMax = 8'192;  // longer ones are http_ambiguous
+inline constexpr size_t kPartLineBytesMax = 1'024;  // one header of those, likewise
+inline constexpr size_t kFieldStartBytes = 64;      // of a field, kept in case it is a file
+inline constexpr uint64_t kFieldBytesMax = 256u << 10;        // longer ones are inspected
 inline constexpr uint64_t kBodyBytesMax = uint64_t{1} << 62;  // longer ones are http_ambiguous
 
 // Resumable uploads.
@@ -72,7 +94,11 @@ inline constexpr int kSharedReadsMax = 4;       // of an entry that somebody wri
 // Uploads.
 inline constexpr size_t kUploadsMax = 4'096;
 inline constexpr auto kTailStallMax = 10s;  // with part of the tail held and nothing more coming
+inline constexpr auto kDelimiterStallMax = 200ms;  // with a part of what may be one held
 inline constexpr size_t kDecisionsPerPoll = 32;
+inline constexpr auto kUploadPaceWindow = 30s;  // an upload with less than this in it is slow:
+inline constexpr uint64_t kUploadPaceBytesMin = 30'720;  // it makes room when all slots are taken
+inline constexpr size_t kUploadsScannedForRoom = 64;
 inline constexpr size_t kReleaseSegmentsMax = 64;  // sent at once; retransmission brings the rest
 inline constexpr size_t kSegmentBytesMax = 1'400;  // of our own making, where no MSS is known: 536
 inline constexpr size_t kSegmentBytesDefault = 536;
@@ -95,16 +121,21 @@ inline constexpr auto kSleepMax = 1ms;
 static_assert(kFlowBuffersMax * kBufferBytes <= kFlowReachBytesMax);
 static_assert(kFlowReachBytesMax < (1u << 30), "sequence numbers must stay comparable");
 static_assert(kFlowBuffersMax <= kBuffersMax / kFlowPoolShare);
+static_assert((kHandoverPacketsMax & (kHandoverPacketsMax - 1)) == 0, "a ring's size");
+static_assert(kLcoresMax <= 256, "an lcore is 8 bits of an upload's key");
 static_assert(kUploadsMax < 0x8000, "an upload's slot is 15 bits of its key");
 static_assert(kResourcesMax < 0x8000, "and so is a resource, with a bit that says so");
 static_assert(kExchangesMax < 0xFFFF, "a flow names its exchange in 16 bits");
 static_assert(kHeadsMax < 0xFFFF, "a flow names its head in 16 bits");
+static_assert(kFormsMax < 0xFFFF, "and its form");
+static_assert(kBoundaryBytesMax + 4 < 0xFF, "counted in 8 bits");
 static_assert(kSegmentBytesMax + 120 <= kFrameBytesMax, "our own segments fit a frame");
 static_assert(kBlockMessageBytesMax * 2 + 320 <= kBlockResponseBytesMax);
 
 inline constexpr size_t kMemoryBytesMax =
     kBuffersMax * (kBufferBytes + 48) + kHeadsMax * (kTargetBytesMax + 8 * kHeaderValueBytesMax) +
-    kFlowsMax * kFlowBytesMax + kUploadsMax * 384 + kHeadsMax * (kConcatenationBytesMax + 1'024) +
+    kFormsMax * (kTargetBytesMax + 16 * kHeaderValueBytesMax) + kFlowsMax * kFlowBytesMax +
+    (kHeadsMax + kFormsMax) * (kConcatenationBytesMax + 1'024) + kUploadsMax * 384 +
     kExchangesMax * (3 * kLocationBytesMax + 1'024) + kResourcesMax * 512 +
     kSeenBlocksMax * (kSeenBlockBytes + 8);
 static_assert(kMemoryBytesMax <= 192u << 20);

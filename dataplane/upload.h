@@ -28,11 +28,14 @@ enum class DataplaneReason : uint8_t {
 std::string_view name(DataplaneReason reason);  // "" for kNone
 std::string_view text(DataplaneReason reason);
 
+// How an upload's bytes are coded (Content-Encoding); nothing here decodes them.
+enum class ContentCoding : uint8_t { kNone, kGzip, kDeflate };
+
 // The head of an upload's request. The views live only as long as the call that brings them.
 struct UploadStart {
   UploadKey key{};
   Mode mode = Mode::kObserve;  // fixed for this upload, whatever is switched while it runs
-  WallTime first_byte{};       // of the request
+  WallTime first_byte{};       // of the request, or of the part
   std::string_view method;
   std::string_view host;
   std::string_view path;
@@ -40,9 +43,12 @@ struct UploadStart {
   std::string_view request_id;  // value of the configured header, or empty
   std::string_view uploader;    // likewise
   std::string_view content_type;
-  std::string_view resource =
-      {};                   // what it is a part of: "host/path", or empty for one in one request
-  int64_t body_bytes = -1;  // of all of it, or -1 where nobody has said yet
+  std::string_view resource{};  // what it is a part of: "host/path"; empty for one in one request
+  int64_t body_bytes = -1;      // of all of it, or -1 where nobody has said yet
+  ContentCoding coding = ContentCoding::kNone;
+  // Of an upload that is a part of a form: its content_type is the part's.
+  uint32_t part = 0;  // its number among the parts, from 1; 0: the upload is all of the body
+  std::string_view file_name{};  // as the part's head has it, or empty
 };
 
 // How the gate let go of an upload. Exactly one of these ends each upload that was begun.

@@ -11,9 +11,9 @@ packages=(
   # Dataplane: DPDK with its virtual devices, and Node's HTTP/1.1 parser.
   libdpdk-dev libhttp-parser-dev
 
-  # Decoder and fingerprint: FFmpeg 5.1, xxHash, fibers, a filter of system calls, a heap.
+  # Decoder and fingerprint: FFmpeg 5.1, xxHash, fibers, a filter of system calls, a heap, gzip.
   libavcodec-dev libavformat-dev libavutil-dev libswresample-dev
-  libxxhash-dev libboost-context-dev libseccomp-dev libjemalloc-dev
+  libxxhash-dev libboost-context-dev libseccomp-dev libjemalloc-dev zlib1g-dev
 
   # Index: FAISS (a static library that wants a BLAS) and the catalogue's SQLite.
   libfaiss-dev libopenblas-dev libsqlite3-dev
@@ -26,11 +26,14 @@ packages=(
   # All rooms: results, std::expected's forerunner.
   libexpected-dev
 
-  # Tests and benchmarks in C++.
-  libgtest-dev libgmock-dev libbenchmark-dev
+  # Tests and benchmarks in C++, and testpmd to compare forwarding with.
+  libgtest-dev libgmock-dev libbenchmark-dev dpdk-dev
 
-  # End to end: namespaces, a client, an origin, and what they are looked at with.
-  iproute2 ethtool curl nginx python3 procps tcpdump
+  # Another reader of HTTP, to compare with.
+  libhtp-dev
+
+  # End to end: namespaces, two clients, an origin, and what they are looked at with.
+  iproute2 ethtool curl wget nginx python3 procps tcpdump
 
   # End to end: a tus client and server, from npm's registry.
   nodejs npm

@@ -86,6 +86,11 @@ class MatchSession {
   // at, and it costs nothing. Whatever audio follows, finish() tells these matches too, with as
   // many matched seconds or more, unless they are removed, suppressed or paused until then.
   virtual std::vector<Match> decisive(Action least) = 0;
+  // After each append: whether what has come since the last time speaks for a reference of any
+  // bank, more than unrelated audio mostly does (kChanceCandidates in a minute of it), though it
+  // may not be certain. Who asks has what comes searched at once, and more closely: for uploads of
+  // which little comes.
+  virtual bool has_candidate() = 0;
   // The matches, strictest action first, then longest. The session is over.
   virtual std::vector<Match> finish() = 0;
   // Of the index that finish() asked, or decisive() when it found something; 0 before.

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "index/align/candidate_look.h"
 #include "index/align/limits.h"
 #include "index/align/matches.h"
 #include "index/align/view.h"
@@ -75,6 +76,8 @@ std::vector<Match> LocalMatchSession::decisive(Action least) {
   index_version_ = snapshot->status.version;
   return matches_of(early_.views(), *snapshot, std::chrono::system_clock::now());
 }
+
+bool LocalMatchSession::has_candidate() { return look_for_candidate(views_, newest_->get()); }
 
 // Of the false positives that are bearable, early looks have had their share; of what is left, half
 // is the probes', where there are any. The bands of one audio have half of its share together, and

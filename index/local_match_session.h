@@ -20,6 +20,7 @@ class LocalMatchSession final : public MatchSession {
   void append(uint32_t first_item, std::span<const Item> items) override;
   void append_view(int view, uint32_t first_item, std::span<const Item> items) override;
   std::vector<Match> decisive(Action least) override;
+  bool has_candidate() override;
   std::vector<Match> finish() override;
   int64_t index_version() const override { return index_version_; }
 

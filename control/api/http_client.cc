@@ -40,8 +40,23 @@ class Pieces {
   size_t bytes_ = 0;
 };
 
+// A body of a known size. One that has become longer meanwhile is sent as far as was announced; one
+// that has become shorter breaks off.
+Result<void> send_announced(UnixStream& stream, Pieces& pieces, uint64_t size_bytes) {
+  BeastError error;
+  while (!error && size_bytes > 0 && pieces.current().size() > 0) {
+    const auto piece = boost::asio::buffer(pieces.current(), size_bytes);
+    boost::asio::write(stream, piece, error);
+    size_bytes -= piece.size();
+    if (auto fetched = pieces.fetch(); !fetched) return fetched;
+  }
+  if (error || size_bytes == 0) return {};
+  return fail(ErrorCode::kInternal, "the file became shorter while it was read");
+}
+
 // A body that the daemon does not read to its end is no error here: its answer says why.
-Result<void> send_body(UnixStream& stream, Pieces& pieces) {
+Result<void> send_body(UnixStream& stream, Pieces& pieces, int64_t size_bytes) {
+  if (size_bytes >= 0) return send_announced(stream, pieces, static_cast<uint64_t>(size_bytes));
   BeastError error;
   while (!error && pieces.current().size() > 0) {
     boost::asio::write(stream, http::make_chunk(pieces.current()), error);
@@ -119,12 +134,20 @@ Result<ApiResponse> http_request(const std::filesystem::path& socket, const std:
   request.version(11);
   request.set(http::field::host, "soundgate");
   request.keep_alive(false);
-  if (body != nullptr) request.chunked(true);
+  // Announced, since what is decoded of a file may depend on whether it was.
+  int64_t size_bytes = body != nullptr ? body->size_bytes() : -1;
+  if (size_bytes > static_cast<int64_t>(kFileBodyBytesMax)) size_bytes = -1;  // refused as it comes
+  if (size_bytes >= 0) {
+    request.content_length(static_cast<uint64_t>(size_bytes));
+  } else if (body != nullptr) {
+    request.chunked(true);
+  }
   http::request_serializer<http::empty_body> serializer(request);
   BeastError error;
   http::write_header(*stream, serializer, error);
   if (!error && pieces) {
-    if (auto sent = send_body(*stream, *pieces); !sent) return tl::unexpected(sent.error());
+    if (auto sent = send_body(*stream, *pieces, size_bytes); !sent)
+      return tl::unexpected(sent.error());
   }
   return read_answer(std::move(*stream));
 }

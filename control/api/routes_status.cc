@@ -9,6 +9,7 @@
 #include "control/inspection/refused_uploads.h"
 #include "control/log.h"
 #include "control/policy/fail_policy.h"
+#include "control/port_watch.h"
 #include "control/text.h"
 #include "control/version.h"
 
@@ -45,8 +46,13 @@ Json dataplane_json(const Dataplane* dataplane) {
       {"flows",
        {{"open", counters.flows_open},
         {"opened", counters.flows_opened},
+        {"evicted", counters.flows_evicted},
         {"midstream_open", counters.flows_midstream_open},
         {"oldest_midstream_seconds", counters.oldest_midstream_seconds}}},
+      {"segments",
+       {{"refused", counters.segments_refused},
+        {"bad_checksums", counters.bad_checksums},
+        {"conflicting_bytes", counters.conflicting_bytes}}},
       {"uploads",
        {{"begun", counters.uploads_begun},
         {"released", counters.uploads_released},
@@ -54,6 +60,14 @@ Json dataplane_json(const Dataplane* dataplane) {
         {"aborted", counters.uploads_aborted}}},
       {"resumable", {{"open", counters.resources_open}, {"parts_refused", counters.parts_refused}}},
       {"held", {{"packets", counters.packets_held}, {"bytes", counters.bytes_held}}},
+      {"frames",
+       {{"bad_checksums", counters.bad_checksums},
+        {"cut", counters.frames_cut},
+        {"refused", counters.segments_refused},
+        {"advice", offload_advice(counters)}}},
+      {"lcores",
+       {{"packets_handed_over", counters.packets_handed_over},
+        {"packets_not_handed_over", counters.packets_not_handed_over}}},
       {"reasons", std::move(reasons)}};
 }
 
@@ -89,6 +103,9 @@ Json decoders_json(const DecoderPool* decoders) {
             {"recognised", status.recognised},
             {"put_off", status.put_off},
             {"caught_up", status.caught_up},
+            {"recognised_by_packets", status.recognised_by_packets},
+            {"packets_put_off", status.packets_put_off},
+            {"packets_caught_up", status.packets_caught_up},
             {"confirmed", status.confirmed},
             {"contradicted", status.contradicted}}}};
 }

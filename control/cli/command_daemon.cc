@@ -45,6 +45,9 @@ void print_dataplane(const Json& packets) {
   line("flows", text);
   const Json& held = packets["held"];
   line("held", count(held, "packets") + " packets, " + size_text(number_field(held, "bytes")));
+  if (const std::string advice = field(packets["frames"], "advice"); !advice.empty()) {
+    line("frames", advice);
+  }
   for (const auto& [reason, times] : packets["reasons"].items()) {
     if (times != 0) line("", reason + ": " + times.dump());
   }

@@ -98,6 +98,7 @@ std::string request_sentence(const Json& verdict) {
     const std::string value = field(request, key);
     if (!value.empty()) line += before + word_or_quoted(value);
   };
+  add(", file ", "file_name");
   add(" to ", "host");
   add(" from ", "client");
   add(", uploader ", "uploader");
@@ -141,6 +142,14 @@ std::string early_sentence(const Json& early) {
          "there.";
 }
 
+std::string heard_before(const Json& verdict) {
+  const Json& decode = child(verdict, "decode");
+  if (!decode.is_object() || !decode.value("exact", false)) return {};
+  return field(decode, "exact_by") == "packets"
+             ? ", when the same audio came before in another file"
+             : ", when the same bytes came before";
+}
+
 std::string checked_sentence(const Json& verdict) {
   if (child(verdict, "early").is_object() && child(verdict, "early").value("stopped", false) &&
       child(verdict, "decode").is_null()) {
@@ -148,11 +157,7 @@ std::string checked_sentence(const Json& verdict) {
   }
   const double whole = number_field(verdict, "query_file_duration_seconds");
   if (field(verdict, "checked") == "full") {
-    const bool exact =
-        child(verdict, "decode").is_object() && child(verdict, "decode").value("exact", false);
-    return exact ? "All of its " + minutes_seconds(whole) +
-                       " was heard, when the same bytes came before."
-                 : "All of its " + minutes_seconds(whole) + " was heard.";
+    return "All of its " + minutes_seconds(whole) + " was heard" + heard_before(verdict) + ".";
   }
   const double heard = number_field(child(verdict, "coverage"), "decoded_seconds");
   const std::string why = " (" + unheard_reason(verdict) + ").";

@@ -26,6 +26,8 @@ constexpr int64_t kKeepDaysMax = 3650;
 constexpr int64_t kMibMax = int64_t{1} << 20;
 constexpr int64_t kBodyBytesMinMax = int64_t{1} << 50;
 
+constexpr size_t kFlowsConfigurableMin = 1024;
+
 constexpr size_t kConfigBytesMax = 1 << 20;
 
 // Group names come from wherever the machine keeps them: /etc/group, a directory service.
@@ -58,6 +60,12 @@ bool is_header_name(const std::string& text) {
 bool parse_mode(std::string_view text, Mode& mode) {
   if (text != "observe" && text != "enforce") return false;
   mode = text == "enforce" ? Mode::kEnforce : Mode::kObserve;
+  return true;
+}
+
+bool parse_placement(std::string_view text, Placement& placement) {
+  if (text != "inline" && text != "tap") return false;
+  placement = text == "tap" ? Placement::kTap : Placement::kInline;
   return true;
 }
 
@@ -178,10 +186,17 @@ class Reader {
       s.texts("eal", packets_.eal_arguments);
       s.text("client_port", packets_.client_port);
       s.text("origin_port", packets_.origin_port);
-      s.integer("lcore", packets_.lcore, -1, 1023);
-      for (const auto* key : {"client_port", "origin_port"}) {
+      s.word("mode", "\"inline\" or \"tap\"",
+             [&](const std::string& word) { return parse_placement(word, packets_.placement); });
+      s.text("tap_port", packets_.tap_port);
+      read_lcores(s);
+      s.integer("flows", packets_.flows_max, kFlowsConfigurableMin, kFlowsConfigurableMax);
+      const bool taps = packets_.placement == Placement::kTap;
+      for (const auto* key : {"client_port", "origin_port", "tap_port"}) {
         const toml::node* table = root_.get("dataplane");
-        if (s.get(key) == nullptr) s.fail(key, *table, "is missing: which DPDK device is it?");
+        const bool needed = taps == (std::string_view(key) == "tap_port");
+        if (!needed || s.get(key) != nullptr) continue;
+        s.fail(key, *table, "is missing: which DPDK device is it?");
       }
       if (packets_.client_port == packets_.origin_port && s.get("origin_port") != nullptr) {
         s.fail("origin_port", *s.get("origin_port"), "must be another device than client_port");
@@ -190,6 +205,23 @@ class Reader {
     const toml::array* rules = root_.array_of_tables("inspect");
     if (rules == nullptr) return;
     for (size_t i = 0; i < rules->size(); ++i) read_inspect(*rules->get(i)->as_table(), i);
+  }
+
+  void read_lcores(TomlSection& s) {
+    s.integer("queue_pairs", packets_.lcore_count, 1, kLcoresMax);
+    s.cpus("lcores", packets_.lcores);
+    int lcore = -1;
+    s.integer("lcore", lcore, -1, TomlSection::kCpuMax);
+    const size_t count = packets_.lcores.size();
+    if (lcore >= 0 && count > 0) {
+      s.fail("lcore", *s.get("lcore"), "must be left out where there is dataplane.lcores");
+    } else if (lcore >= 0) {
+      packets_.lcores = {lcore};
+    } else if (count > 0 && count != packets_.lcore_count) {
+      s.fail("lcores", *s.get("lcores"),
+             "must be a CPU for each of dataplane.queue_pairs, " +
+                 std::to_string(packets_.lcore_count) + ", is " + std::to_string(count));
+    }
   }
 
   void read_inspect(const toml::table& table, size_t rule_index) {
@@ -288,6 +320,10 @@ class Reader {
 
   void finish_dataplane() {
     if (!has_dataplane_) return;
+    if (packets_.placement == Placement::kTap && config_.mode == Mode::kEnforce) {
+      errors_.add(root_.get("mode")->source(),
+                  "key mode.default: must be \"observe\" where dataplane.mode is \"tap\"");
+    }
     packets_.mode = config_.mode;
     packets_.fail_policy = config_.fail_policy.dataplane_actions();
     config_.dataplane = packets_;
@@ -335,6 +371,19 @@ DecoderPool::Options default_decoder() {
   DecoderPool::Options options;
   options.known_bytes_max = size_t{256} << 20;
   return options;
+}
+
+tl::expected<void, std::string> replay_instead(Config& config, const std::string& capture_file) {
+  if (!config.dataplane) {
+    return tl::unexpected<std::string>(
+        "the configuration has no [dataplane]: a replay uses its eal arguments");
+  }
+  DataplaneConfig& packets = *config.dataplane;
+  packets.placement = Placement::kReplay;
+  packets.capture_file = capture_file;
+  packets.lcore_count = 1;
+  packets.lcores.clear();
+  return {};
 }
 
 int default_match_threads() {

@@ -6,11 +6,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <tl/expected.hpp>
 
 #include "control/api/roles.h"
+#include "control/decisions/decision.h"
 #include "control/policy/fail_policy.h"
 #include "dataplane/dataplane.h"
 #include "fingerprint/decode/decoder_pool.h"
@@ -50,8 +52,14 @@ struct Config {
   std::string log_level = "info";
 
   std::string policy_version = "default";  // changes with what the file says
+
+  // Called with each decision on an upload, by the thread that records it; not in the file.
+  std::function<void(const Decision&)> on_decision;
 };
 
 tl::expected<Config, std::string> load_config(const std::filesystem::path& file);
+
+// What the configuration says, on a capture instead of its ports. Error: it has no [dataplane].
+tl::expected<void, std::string> replay_instead(Config& config, const std::string& capture_file);
 
 }  // namespace soundgate

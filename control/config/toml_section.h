@@ -116,6 +116,16 @@ class TomlSection {
          });
   }
 
+  static constexpr int64_t kCpuMax = 1023;
+  void cpus(std::string_view key, std::vector<int>& target) {
+    list(key, "CPUs, 0.." + std::to_string(kCpuMax), target,
+         [](const toml::node& node) -> std::optional<int> {
+           const auto value = node.value_exact<int64_t>();
+           if (!value || *value < 0 || *value > kCpuMax) return {};
+           return static_cast<int>(*value);
+         });
+  }
+
   const toml::table* section(std::string_view key) {
     const toml::node* node = get(key);
     if (node == nullptr) return nullptr;

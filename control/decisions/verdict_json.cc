@@ -102,12 +102,18 @@ std::string bounded(const char (&text)[count]) {
   return {text, static_cast<size_t>(std::find(text, text + count, '\0') - text)};
 }
 
+Json exact_by(const DecodeEnd& end) {
+  if (!end.exact) return nullptr;
+  return end.exact_packets ? "packets" : "bytes";
+}
+
 Json decode_json(const std::optional<DecodeEnd>& end) {
   if (!end) return nullptr;
   return {{"outcome", outcome_name(end->outcome)},
           {"format", text_or_null(bounded(end->format))},
           {"codec", text_or_null(bounded(end->codec))},
-          {"exact", end->exact}};
+          {"exact", end->exact},
+          {"exact_by", exact_by(*end)}};
 }
 
 Json early_json(const std::optional<EarlyVerdict>& early) {
@@ -131,6 +137,8 @@ Json request_json(const RequestSummary& request) {
           {"path", text_or_null(request.path)},
           {"client", text_or_null(request.client)},
           {"uploader", text_or_null(request.uploader)},
+          {"part", request.part > 0 ? Json(request.part) : Json(nullptr)},
+          {"file_name", text_or_null(request.file_name)},
           {"resource", text_or_null(request.resource)},
           {"parts", request.parts},
           {"connections", request.connections}};

@@ -162,4 +162,10 @@ void FileDecoder::on_end(uint64_t tag, const DecodeEnd& end) {
   found->second->changed.notify_one();
 }
 
+void FileDecoder::on_again(uint64_t tag) {
+  const std::lock_guard lock(mutex_);
+  const auto found = streams_.find(tag);
+  if (found != streams_.end()) found->second->runs.clear();
+}
+
 }  // namespace soundgate

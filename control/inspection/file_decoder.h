@@ -51,6 +51,7 @@ class FileDecoder : public DecodeListener {
   void on_view_items(uint64_t tag, int view, uint32_t first_item,
                      std::span<const Item> items) override;
   void on_end(uint64_t tag, const DecodeEnd& end) override;
+  void on_again(uint64_t tag) override;
 
  private:
   struct Run {

@@ -1,14 +1,44 @@
 #include "control/inspection/lcore_sink.h"
 
 #include <cassert>
+#include <thread>
 
 #include "control/inspection/stream_tag.h"
 
 namespace soundgate {
 
+namespace {
+
+StreamCoding stream_coding(ContentCoding coding) {
+  return coding == ContentCoding::kGzip ? StreamCoding::kGzip : StreamCoding::kDeflate;
+}
+
+}  // namespace
+
 LcoreSink::LcoreSink(UploadChannel& channel, StreamProducer& producer, bool refused_blocks,
-                     uint64_t seed)
-    : channel_(channel), producer_(producer), refused_blocks_(refused_blocks), ids_(seed) {}
+                     uint64_t seed, std::chrono::milliseconds patience)
+    : channel_(channel),
+      producer_(producer),
+      refused_blocks_(refused_blocks),
+      patience_(patience),
+      ids_(seed) {}
+
+// Whether an attempt succeeds, at once or while there is patience. Where waiting was in vain, what
+// comes next waits for a little only, or a capture of a thousand uploads at a time took hours.
+template <class Attempt>
+bool LcoreSink::in_time(const Attempt& attempt) {
+  constexpr int kLessPatience = 300;
+  if (attempt()) return true;
+  if (patience_.count() == 0) return false;
+  const auto deadline =
+      std::chrono::steady_clock::now() + (gave_up_ ? patience_ / kLessPatience : patience_);
+  gave_up_ = true;
+  while (gave_up_ && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    gave_up_ = !attempt();
+  }
+  return !gave_up_;
+}
 
 void LcoreSink::fill(UploadSlot& slot, const UploadStart& start) {
   slot.key = start.key;
@@ -23,6 +53,8 @@ void LcoreSink::fill(UploadSlot& slot, const UploadStart& start) {
   slot.client = start.client;
   slot.request_id = start.request_id;
   slot.uploader = start.uploader;
+  slot.part = start.part;
+  slot.file_name = start.file_name;
   slot.resource = start.resource;
   slot.bytes.store(0, std::memory_order_relaxed);
   slot.progress.store(0, std::memory_order_relaxed);
@@ -37,7 +69,7 @@ void LcoreSink::announce(const UploadEvent& event) {
 
 SinkResult LcoreSink::begin(const UploadStart& start) {
   uint16_t index = 0;
-  if (!channel_.free_slots.pop(index)) {
+  if (!in_time([&] { return channel_.free_slots.pop(index); })) {
     channel_.unrecorded.fetch_add(1, std::memory_order_relaxed);
     return SinkResult::kOverload;
   }
@@ -48,7 +80,13 @@ SinkResult LcoreSink::begin(const UploadStart& start) {
   slot.tag.store(tag, std::memory_order_release);
   open_.insert(start.key, index);
 
-  const auto handle = producer_.begin(tag, start.body_bytes);
+  tl::expected<StreamHandle, DecodeOutcome> handle;
+  (void)in_time([&] {
+    handle = start.coding == ContentCoding::kNone
+                 ? producer_.begin(tag, start.body_bytes)
+                 : producer_.begin_coded(tag, start.body_bytes, stream_coding(start.coding));
+    return handle.has_value();
+  });
   stream.handle = handle.value_or(StreamHandle{});
   stream.end_follows = handle.has_value();
   if (!handle) {
@@ -68,7 +106,12 @@ SinkResult LcoreSink::append(UploadKey key, std::span<const std::byte> body) {
   slot.bytes.store(slot.bytes.load(std::memory_order_relaxed) + static_cast<int64_t>(body.size()),
                    std::memory_order_relaxed);
   if (stream.handle == StreamHandle{}) return SinkResult::kEnough;
-  switch (producer_.append(stream.handle, body)) {
+  auto result = StreamProducer::Append::kFull;
+  (void)in_time([&] {
+    result = producer_.append(stream.handle, body);
+    return result != StreamProducer::Append::kFull;
+  });
+  switch (result) {
     case StreamProducer::Append::kTaken:
       return SinkResult::kTaken;
     case StreamProducer::Append::kDone:

@@ -1,5 +1,6 @@
 // Takes the bytes of uploads from one lcore into the decoders, and brings decisions back.
-// Thread: the owning lcore; no call blocks, locks or allocates.
+// Thread: the owning lcore; no call blocks, locks or allocates, unless it may wait for room: a
+//   replay has time, packets that pass have not.
 // Errors: no slot or no free payload block is kOverload; no decoder with room is kEnough, and the
 //   fail policy of decoder_overload decides.
 #pragma once
@@ -15,8 +16,10 @@ namespace soundgate {
 
 class LcoreSink : public UploadSink {
  public:
-  // refused_blocks: the fail policy of decoder_overload. seed: for the ids of uploads.
-  LcoreSink(UploadChannel& channel, StreamProducer& producer, bool refused_blocks, uint64_t seed);
+  // refused_blocks: the fail policy of decoder_overload. seed: for the ids of uploads. patience:
+  // how long a call may wait for room.
+  LcoreSink(UploadChannel& channel, StreamProducer& producer, bool refused_blocks, uint64_t seed,
+            std::chrono::milliseconds patience = {});
 
   SinkResult begin(const UploadStart& start) override;
   SinkResult append(UploadKey key, std::span<const std::byte> body) override;
@@ -30,6 +33,8 @@ class LcoreSink : public UploadSink {
     uint32_t use = 0;       // how often the slot was taken
     bool end_follows = false;
   };
+  template <class Attempt>
+  bool in_time(const Attempt& attempt);
   void fill(UploadSlot& slot, const UploadStart& start);
   void announce(const UploadEvent& event);
   void cancel(Stream& stream);
@@ -38,6 +43,8 @@ class LcoreSink : public UploadSink {
   UploadChannel& channel_;
   StreamProducer& producer_;
   const bool refused_blocks_;
+  const std::chrono::milliseconds patience_;
+  bool gave_up_ = false;  // the last time that it waited
   UploadIdMaker ids_;
   KeyTable open_;
   std::array<Stream, kUploadSlotsPerLcore> streams_{};

@@ -30,6 +30,9 @@ class ListenerSwitch : public DecodeListener {
   void on_end(uint64_t tag, const DecodeEnd& end) override {
     if (DecodeListener* listener = listener_of(tag)) listener->on_end(tag, end);
   }
+  void on_again(uint64_t tag) override {
+    if (DecodeListener* listener = listener_of(tag)) listener->on_again(tag);
+  }
   void on_trouble(const std::string& what) override {
     if (on_trouble_) on_trouble_(what);
   }

@@ -31,15 +31,19 @@ MatcherThreads::~MatcherThreads() {
 }
 
 void MatcherThreads::on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) {
-  push({tag, 0, first_item, {items.begin(), items.end()}, {}});
+  push({tag, 0, first_item, {items.begin(), items.end()}, {}, false});
 }
 
 void MatcherThreads::on_view_items(uint64_t tag, int view, uint32_t first_item,
                                    std::span<const Item> items) {
-  push({tag, view, first_item, {items.begin(), items.end()}, {}});
+  push({tag, view, first_item, {items.begin(), items.end()}, {}, false});
 }
 
-void MatcherThreads::on_end(uint64_t tag, const DecodeEnd& end) { push({tag, 0, 0, {}, end}); }
+void MatcherThreads::on_end(uint64_t tag, const DecodeEnd& end) {
+  push({tag, 0, 0, {}, end, false});
+}
+
+void MatcherThreads::on_again(uint64_t tag) { push({tag, 0, 0, {}, {}, true}); }
 
 void MatcherThreads::push(Word word) {
   const size_t index = lcore_of(word.tag) * kUploadSlotsPerLcore + slot_of(word.tag);
@@ -83,7 +87,9 @@ void MatcherThreads::run() {
 }
 
 void MatcherThreads::pass_on(const Word& word) {
-  if (word.end) {
+  if (word.again) {
+    next_.on_again(word.tag);
+  } else if (word.end) {
     next_.on_end(word.tag, *word.end);
   } else if (word.view == 0) {
     next_.on_items(word.tag, word.first_item, word.items);

@@ -29,6 +29,7 @@ class MatcherThreads : public DecodeListener {
   void on_view_items(uint64_t tag, int view, uint32_t first_item,
                      std::span<const Item> items) override;
   void on_end(uint64_t tag, const DecodeEnd& end) override;
+  void on_again(uint64_t tag) override;
 
  private:
   struct Word {
@@ -37,6 +38,7 @@ class MatcherThreads : public DecodeListener {
     uint32_t first_item = 0;
     std::vector<Item> items;
     std::optional<DecodeEnd> end;
+    bool again = false;
   };
   // What waits for the upload in one slot, and whether a thread has it or is going to.
   struct Strand {

@@ -40,6 +40,8 @@ std::vector<Match> Recognition::decisive(Action least) {
   return session_ ? session_->decisive(least) : std::vector<Match>();
 }
 
+bool Recognition::has_candidate() { return session_ && session_->has_candidate(); }
+
 double Recognition::heard_seconds() const {
   if (items_[0].empty()) return 0;
   const size_t heard = items_[0].size() - missing_items_;

@@ -25,6 +25,8 @@ class Recognition {
 
   // What has become certain, of banks that ask for `least` or more: MatchSession::decisive.
   std::vector<Match> decisive(Action least);
+  // Whether something new speaks for a reference: MatchSession::has_candidate.
+  bool has_candidate();
   double heard_seconds() const;
 
   struct Result {

@@ -233,7 +233,7 @@ void Recorder::free_slot(size_t lcore_index, uint16_t slot_index) {
     slot.tag.store(0, std::memory_order_release);
     slot.recognition.reset();
     slot.early.reset();
-    slot.recognised = false;
+    slot.told_candidate = false;
     slot.finding.reset();
   }
   trails_[lcore_index][slot_index] = {};
@@ -256,6 +256,7 @@ void Recorder::log_troubles() {
 void Recorder::make_rows() {
   for (Recorded& recorded : recorded_) {
     if (!recorded.again) log_decision(recorded.decision);
+    if (!recorded.again && settings_.on_decision) settings_.on_decision(recorded.decision);
     if (pending_.size() >= kPendingRowsMax) continue;
     pending_.push_back(make_row(recorded.decision, std::move(recorded.fingerprint)));
   }

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -55,6 +56,8 @@ class Recorder {
     std::string policy_version;
     DecisionLimits limits;
     RefusedUploads* refused = nullptr;  // is told of blocked uploads in parts
+    // Called with each decision once, by the recorder's thread; null where nobody wants to know.
+    std::function<void(const Decision&)> on_decision = nullptr;
   };
   Recorder(DecisionStore& store, const std::vector<std::unique_ptr<UploadChannel>>& channels,
            Settings settings);

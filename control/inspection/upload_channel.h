@@ -70,6 +70,8 @@ struct UploadSlot {
   FixedText<kClientBytes> client;
   FixedText<kHeaderValueBytes> request_id;
   FixedText<kHeaderValueBytes> uploader;
+  uint32_t part = 0;
+  FixedText<kHeaderValueBytes> file_name;
   FixedText<kPathBytes> resource;  // of which it is a part, or which it is; or empty
 
   std::atomic<uint64_t> tag{
@@ -85,7 +87,7 @@ struct UploadSlot {
   std::mutex mutex;  // of what follows: matcher and recorder, never the lcore
   std::unique_ptr<Recognition> recognition;  // absent while the matcher is at it
   std::optional<EarlyVerdict> early;         // certain, and not stopped: observed
-  bool recognised = false;                   // something of it
+  bool told_candidate = false;               // that there is one: UploadMatcher
   std::optional<Finding> finding;
 };
 

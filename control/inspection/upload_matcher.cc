@@ -7,13 +7,13 @@ namespace soundgate {
 
 UploadMatcher::UploadMatcher(const Index& index, const FailPolicy& policy,
                              std::span<const std::unique_ptr<UploadChannel>> channels, bool early,
-                             OnVerdict on_verdict, OnRecognised on_recognised)
+                             OnVerdict on_verdict, OnCandidate on_candidate)
     : index_(index),
       policy_(policy),
       channels_(channels),
       early_(early),
       on_verdict_(std::move(on_verdict)),
-      on_recognised_(std::move(on_recognised)) {}
+      on_candidate_(std::move(on_candidate)) {}
 
 UploadSlot* UploadMatcher::slot_of_tag(uint64_t tag) const {
   if (lcore_of(tag) >= channels_.size() || slot_of(tag) >= kUploadSlotsPerLcore) return nullptr;
@@ -26,7 +26,7 @@ UploadMatcher::Work UploadMatcher::take(UploadSlot& slot, uint64_t tag) const {
     const std::lock_guard lock(slot.mutex);
     const bool over = slot.tag.load(std::memory_order_acquire) != tag || slot.finding.has_value();
     if (over) return {};
-    work = {std::move(slot.recognition), slot.early, slot.mode, slot.recognised};
+    work = {std::move(slot.recognition), slot.early, slot.mode, slot.told_candidate};
   }
   if (!work.recognition) work.recognition = std::make_unique<Recognition>(index_.match());
   return work;
@@ -37,7 +37,7 @@ void UploadMatcher::give_back(UploadSlot& slot, uint64_t tag, Work work) const {
   if (slot.tag.load(std::memory_order_acquire) != tag) return;  // over meanwhile
   slot.recognition = std::move(work.recognition);
   slot.early = work.early;
-  slot.recognised = work.recognised;
+  slot.told_candidate = work.told_candidate;
 }
 
 void UploadMatcher::on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) {
@@ -65,14 +65,13 @@ void UploadMatcher::on_view_items(uint64_t tag, int view, uint32_t first_item,
 // What is enough to stop the upload now. Where nothing is stopped, it is noted that it would be.
 std::optional<Finding> UploadMatcher::look(Work& work, const UploadSlot& slot, uint64_t tag) const {
   const bool may_stop = early_ && !work.early;
-  const bool may_recognise = on_recognised_ && !work.recognised;
-  if (!may_stop && !may_recognise) return {};
-  std::vector<Match> certain =
-      work.recognition->decisive(may_recognise ? Action::kAllow : Action::kBlock);
-  if (certain.empty()) return {};
-  if (may_recognise) on_recognised_(tag);
-  work.recognised = true;
+  if (on_candidate_ && !work.told_candidate && work.recognition->has_candidate()) {
+    work.told_candidate = true;
+    on_candidate_(tag);
+  }
   if (!may_stop) return {};
+  std::vector<Match> certain = work.recognition->decisive(Action::kBlock);
+  if (certain.empty()) return {};
   auto verdict = judge_early(certain);
   if (!verdict) return {};
   work.early = EarlyVerdict{.at = std::chrono::system_clock::now(),
@@ -88,6 +87,17 @@ std::optional<Finding> UploadMatcher::look(Work& work, const UploadSlot& slot, u
   finding.index_version = result.index_version;
   finding.at = work.early->at;
   return finding;
+}
+
+// What was matched was a part of what comes now: a session of its own, so that each says what its
+// own audio is worth.
+void UploadMatcher::on_again(uint64_t tag) {
+  UploadSlot* slot = slot_of_tag(tag);
+  if (slot == nullptr) return;
+  Work work = take(*slot, tag);
+  if (!work.recognition) return;
+  work.recognition = std::make_unique<Recognition>(index_.match());
+  give_back(*slot, tag, std::move(work));
 }
 
 void UploadMatcher::on_end(uint64_t tag, const DecodeEnd& end) {

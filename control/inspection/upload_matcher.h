@@ -23,18 +23,19 @@ class UploadMatcher : public DecodeListener {
  public:
   // on_verdict is called with the tag of an upload whose finding is ready.
   using OnVerdict = std::function<void(uint64_t tag)>;
-  // Called once with the tag of an upload of which something has been recognised.
-  using OnRecognised = std::function<void(uint64_t tag)>;
+  // Called once with the tag of an upload of which something may have been recognised.
+  using OnCandidate = std::function<void(uint64_t tag)>;
   // early: whether uploads are stopped as soon as a block is certain.
-  // on_recognised: null where nobody wants to know, which costs least.
+  // on_candidate: null where nobody wants to know, which costs least.
   UploadMatcher(const Index& index, const FailPolicy& policy,
                 std::span<const std::unique_ptr<UploadChannel>> channels, bool early,
-                OnVerdict on_verdict, OnRecognised on_recognised = nullptr);
+                OnVerdict on_verdict, OnCandidate on_candidate = nullptr);
 
   void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) override;
   void on_view_items(uint64_t tag, int view, uint32_t first_item,
                      std::span<const Item> items) override;
   void on_end(uint64_t tag, const DecodeEnd& end) override;
+  void on_again(uint64_t tag) override;
 
  private:
   UploadSlot* slot_of_tag(uint64_t tag) const;
@@ -44,7 +45,7 @@ class UploadMatcher : public DecodeListener {
     std::unique_ptr<Recognition> recognition;  // null: its upload is over, or decided
     std::optional<EarlyVerdict> early;
     Mode mode{};
-    bool recognised = false;
+    bool told_candidate = false;
   };
   Work take(UploadSlot& slot, uint64_t tag) const;
   void give_back(UploadSlot& slot, uint64_t tag, Work work) const;
@@ -57,7 +58,7 @@ class UploadMatcher : public DecodeListener {
   const std::span<const std::unique_ptr<UploadChannel>> channels_;
   const bool early_;
   const OnVerdict on_verdict_;
-  const OnRecognised on_recognised_;
+  const OnCandidate on_candidate_;
 };
 
 }  // namespace soundgate

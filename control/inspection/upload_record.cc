@@ -45,6 +45,8 @@ RequestSummary request_of(const UploadSlot& slot, const UploadTrail& trail) {
   request.path = slot.path.view();
   request.client = slot.client.view();
   request.uploader = slot.uploader.view();
+  request.part = slot.part;
+  request.file_name = slot.file_name.view();
   request.resource = slot.resource.view();
   if (trail.gate) {
     request.parts = trail.gate->parts;

@@ -38,9 +38,27 @@ void write_dataplane(PrometheusText& out, const DataplaneCounters& counters) {
              number(counters.flows_opened));
   out.single("flows_midstream_open", "gauge", "Connections older than Soundgate that still pass.",
              number(counters.flows_midstream_open));
+  out.single("flows_evicted_total", "counter", "Open connections that made room for others.",
+             number(counters.flows_evicted));
+  out.single("segments_refused_total", "counter", "Segments dropped: no room, or no sense in them.",
+             number(counters.segments_refused));
+  out.single("bad_checksums_total", "counter", "Segments dropped for their checksum.",
+             number(counters.bad_checksums));
+  out.single("conflicting_bytes_total", "counter",
+             "Bytes sent again that differed, and were rewritten.",
+             number(counters.conflicting_bytes));
   out.single("packets_held", "gauge", "Packets held at the gate now.",
              number(counters.packets_held));
   out.single("bytes_held", "gauge", "Bytes held at the gate now.", number(counters.bytes_held));
+  out.single("bad_checksums_total", "counter", "Segments dropped for their checksum.",
+             number(counters.bad_checksums));
+  out.single("frames_cut_total", "counter", "Frames of IP packets that are longer.",
+             number(counters.frames_cut));
+  out.single("segments_refused_total", "counter", "Segments dropped for want of room or sense.",
+             number(counters.segments_refused));
+  out.family("lcore_handover_packets_total", "counter", "Packets handed from lcore to lcore.");
+  out.sample(number(counters.packets_handed_over), {{"taken", "true"}});
+  out.sample(number(counters.packets_not_handed_over), {{"taken", "false"}});
   out.family("gate_uploads_total", "counter", "Uploads by how they left the gate.");
   out.sample(number(counters.uploads_released), {{"outcome", "released"}});
   out.sample(number(counters.uploads_blocked), {{"outcome", "blocked"}});
@@ -113,6 +131,13 @@ void write_exact(PrometheusText& out, const DecoderPool::Status& status) {
   out.single("known_bytes", "gauge", "What their items take.", number(status.known_bytes));
   out.single("recognised_total", "counter", "Streams whose bytes were known.",
              number(status.recognised));
+  out.single("recognised_by_packets_total", "counter",
+             "Of them, those whose packets were known, in other bytes.",
+             number(status.recognised_by_packets));
+  out.single("packets_put_off_total", "counter", "Times that known packets were not decoded yet.",
+             number(status.packets_put_off));
+  out.single("packets_caught_up_total", "counter",
+             "Of them, those that had to be decoded after all.", number(status.packets_caught_up));
   out.single("put_off_total", "counter", "Times that decoding was put off.",
              number(status.put_off));
   out.single("caught_up_total", "counter", "Of them, those that had to be decoded after all.",

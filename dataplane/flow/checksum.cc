@@ -7,9 +7,38 @@ namespace soundgate {
 
 static_assert(std::endian::native == std::endian::little);
 
+#if defined(__SANITIZE_THREAD__)  // it would watch the choice, before it can
+#define SOUNDGATE_CHECKSUM_CLONES
+#else
+#define SOUNDGATE_CHECKSUM_CLONES __attribute__((target_clones("arch=x86-64-v3", "default")))
+#endif
+
+namespace {
+
+constexpr size_t kBlockBytes = 32;
+typedef uint64_t Block __attribute__((vector_size(kBlockBytes)));
+
+// Even and odd 32-bit words of whole blocks, in lanes that do not overflow.
+SOUNDGATE_CHECKSUM_CLONES
+uint64_t add_blocks(const std::byte* bytes, size_t count) {
+  Block even{}, odd{};
+  for (const std::byte* end = bytes + count * kBlockBytes; bytes != end; bytes += kBlockBytes) {
+    Block block;
+    std::memcpy(&block, bytes, sizeof block);
+    even += block & 0xFFFF'FFFF;
+    odd += block >> 32;
+  }
+  even += odd;
+  return even[0] + even[1] + even[2] + even[3];
+}
+
+}  // namespace
+
 // Sums 32-bit words in host order: the one's complement sum does not mind, up to a final swap.
 uint64_t checksum_add(uint64_t sum, Bytes bytes) {
-  size_t at = 0;
+  const size_t blocks = bytes.size() / kBlockBytes;
+  if (blocks > 0) sum += add_blocks(bytes.data(), blocks);
+  size_t at = blocks * kBlockBytes;
   for (; at + 4 <= bytes.size(); at += 4) {
     uint32_t word;
     std::memcpy(&word, bytes.data() + at, sizeof word);

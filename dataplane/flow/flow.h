@@ -1,6 +1,7 @@
 // Everything that is known about one connection. Plain state: the parts of the packet path work
 // on it. One entry serves both directions.
-// Thread: the owning lcore.  Memory: the flow table; its queues, head and upload are lent by pools.
+// Thread: the owning lcore.  Memory: the flow table; its queues, head, form and upload are lent by
+// pools.
 #pragma once
 
 #include <algorithm>
@@ -40,9 +41,11 @@ struct ClientHalf {
   uint64_t fin = kNoOffset;        // where the client's FIN is
   bool fin_held = false;
   bool fin_acknowledged = false;
-  Tick progress{};        // when bytes were last read, or acknowledged by the origin
-  uint16_t window = 0;    // as last advertised, unscaled
-  Timestamps timestamps;  // as last sent
+  Tick progress{};               // when bytes were last read, or acknowledged by the origin
+  uint16_t window = 0;           // as last advertised, unscaled
+  Timestamps timestamps;         // the latest
+  Tick gap_since = Tick::max();  // mirrored: the origin has more than was seen
+  uint64_t gap_at = 0;           // of which this is the first byte
 };
 
 // Origin to client.
@@ -66,6 +69,8 @@ struct MidstreamWatch {
   bool client_seen = false;
   bool origin_seen = false;
   bool keeps_back = false;
+  Tick kept_since{};                // when that one came first
+  bool lowest_is_one_byte = false;  // and may be a keep-alive's
   bool settled = false;  // nothing of the client's is missing in front of what has passed
 };
 
@@ -73,6 +78,7 @@ struct Flow {
   static constexpr uint16_t kNoUpload = 0xFFFF;
   static constexpr uint16_t kNoHead = 0xFFFF;
   static constexpr uint16_t kNoExchange = 0xFFFF;
+  static constexpr uint16_t kNoForm = 0xFFFF;
 
   FlowKey key;
   uint32_t chain = 0;  // the next entry of the same bucket, or of the free list
@@ -88,6 +94,7 @@ struct Flow {
   bool pending_timestamps = false;
   uint16_t upload = kNoUpload;
   uint16_t head = kNoHead;
+  uint16_t form = kNoForm;
   uint16_t exchange = kNoExchange;  // a request whose answer is read
   Tick since{};                     // in this phase
   Tick last_seen{};

@@ -1,6 +1,9 @@
 #include "dataplane/flow/flow_life.h"
 
+#include <algorithm>
 #include <cassert>
+
+#include "dataplane/tcp/transmitter.h"
 
 namespace soundgate {
 namespace {
@@ -10,19 +13,57 @@ bool is_open(FlowPhase phase) {
          phase == FlowPhase::kMidstream || phase == FlowPhase::kPassing;
 }
 
-// Of these nothing is lost that a client could miss: it opens the connection again.
-bool may_make_room(const Flow& flow) {
+// What a full table gives up first comes first.
+enum class Worth : uint8_t {
+  kNone,       // not open, or over: the client opens it again
+  kUnseen,     // not read, and idle: what it goes on with is taken for a connection from before
+  kInspected,  // read, and idle between two requests: it is reset
+  kNeeded,
+};
+
+Worth worth_of(const Core& core, const Flow& flow) {
   const bool followed = flow.phase == FlowPhase::kInspected || flow.upload != Flow::kNoUpload;
-  return flow.phase == FlowPhase::kOpening || flow.phase == FlowPhase::kEnded ||
-         (flow.closing && !followed);
+  const Tick idle = core.now.tick - std::max(flow.last_seen, flow.since);
+  if (flow.phase == FlowPhase::kOpening || flow.phase == FlowPhase::kEnded) return Worth::kNone;
+  if (flow.closing && !followed) return Worth::kNone;
+  if (flow.phase == FlowPhase::kMidstream || flow.phase == FlowPhase::kPassing) {
+    return idle >= kUnseenIdleForRoom ? Worth::kUnseen : Worth::kNeeded;
+  }
+  const bool answered =
+      flow.responses.at_boundary() && flow.responses.completed() == flow.requests.heads();
+  const bool rests = flow.phase == FlowPhase::kInspected && flow.upload == Flow::kNoUpload &&
+                     flow.requests.at_boundary() && flow.client.bytes.empty() && answered;
+  return rests && idle >= kInspectedIdleForRoom ? Worth::kInspected : Worth::kNeeded;
 }
 
+// Of those that are looked at, the least worth, and of these the longest idle.
 Flow* spare_entry(Core& core) {
+  Flow* spare = nullptr;
+  Worth least = Worth::kNeeded;
   for (size_t count = 0; count < kFlowsScannedForRoom; ++count) {
     Flow& flow = core.flows.next_in_turn();
-    if (may_make_room(flow)) return &flow;
+    const Worth worth = worth_of(core, flow);
+    if (worth == Worth::kNone) return &flow;
+    const bool longer = spare && worth == least && flow.last_seen < spare->last_seen;
+    if (worth < least || longer) {
+      spare = &flow;
+      least = worth;
+    }
   }
-  return nullptr;
+  return spare;
+}
+
+// Forgotten only, an inspected connection could go on unseen, with a request in pieces.
+void give_up(Core& core, Flow& flow) {
+  if (flow.phase == FlowPhase::kInspected && core.enforcing()) {
+    reset_origin(core, flow);
+    reset_client(core, flow);
+  }
+  if (flow.phase == FlowPhase::kMidstream || flow.phase == FlowPhase::kPassing ||
+      flow.phase == FlowPhase::kInspected) {
+    core.counters.flows_evicted.add();
+  }
+  forget(core, flow);
 }
 
 void move_gauge(Counter& gauge, bool was, bool is) {
@@ -36,7 +77,7 @@ Flow* make_entry(Core& core, const FlowKey& key) {
   if (Flow* flow = core.flows.insert(key)) return flow;
   Flow* spare = spare_entry(core);
   if (!spare) return nullptr;
-  forget(core, *spare);
+  give_up(core, *spare);
   return core.flows.insert(key);
 }
 
@@ -54,6 +95,7 @@ void stop_following(Core& core, Flow& flow) {
   flow.client.bytes.clear(core.buffers);
   flow.origin.bytes.clear(core.buffers);
   core.heads.give_back(flow);
+  core.forms.give_back(flow);
   if (flow.exchange != Flow::kNoExchange) core.exchanges.give(flow.exchange);
   flow.exchange = Flow::kNoExchange;
 }

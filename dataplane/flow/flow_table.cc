@@ -10,11 +10,25 @@ FlowTable::FlowTable(size_t count, const HashSeed& seed)
       buckets_(std::bit_ceil(count), kNone),
       flows_(count) {}
 
-Flow* FlowTable::find(const FlowKey& key) {
-  for (uint32_t index = bucket_of(key); index != kNone; index = flows_[index].chain) {
+void FlowTable::fetch_flow(uint64_t key_hash) const {
+  const uint32_t index = buckets_[key_hash & mask_];
+  if (index == kNone) return;
+  constexpr size_t kCacheLineBytes = 64;
+  const auto* line = reinterpret_cast<const std::byte*>(&flows_[index]);
+  for (size_t at = 0; at < sizeof(Flow); at += kCacheLineBytes) __builtin_prefetch(line + at);
+}
+
+Flow* FlowTable::find(const FlowKey& key, uint64_t key_hash) {
+  for (uint32_t index = buckets_[key_hash & mask_]; index != kNone; index = flows_[index].chain) {
     if (flows_[index].key == key) return &flows_[index];
   }
   return nullptr;
+}
+
+size_t FlowTable::chain_length(const FlowKey& key) {
+  size_t length = 0;
+  for (uint32_t index = bucket_of(key); index != kNone; index = flows_[index].chain) ++length;
+  return length;
 }
 
 Flow* FlowTable::insert(const FlowKey& key) {

@@ -17,7 +17,14 @@ class FlowTable {
 
   FlowTable(size_t count, const HashSeed& seed);
 
-  Flow* find(const FlowKey& key);
+  uint64_t hash_of(const FlowKey& key) const { return hash(key, seed_); }
+
+  // So that what find() will read is in the caches by then: first the one, then the other.
+  void fetch_bucket(uint64_t key_hash) const { __builtin_prefetch(&buckets_[key_hash & mask_]); }
+  void fetch_flow(uint64_t key_hash) const;
+
+  Flow* find(const FlowKey& key) { return find(key, hash_of(key)); }
+  Flow* find(const FlowKey& key, uint64_t key_hash);
   Flow* insert(const FlowKey& key);  // a fresh one; null when full. The key must not be there.
   // Its queues must be empty, and its head and upload given back.
   void erase(Flow& flow);
@@ -33,9 +40,11 @@ class FlowTable {
   uint32_t touched() const { return touched_; }  // entries from here on were never used
   bool full() const { return first_free_ == kNone && touched_ == flows_.size(); }
   size_t count() const { return flows_.size(); }
+  // Of the entries that a search for this key may have to look at; for tests.
+  size_t chain_length(const FlowKey& key);
 
  private:
-  uint32_t& bucket_of(const FlowKey& key) { return buckets_[hash(key, seed_) & mask_]; }
+  uint32_t& bucket_of(const FlowKey& key) { return buckets_[hash_of(key) & mask_]; }
 
   HashSeed seed_;
   uint64_t mask_;

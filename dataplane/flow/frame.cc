@@ -56,6 +56,7 @@ IpPayload parse_ipv4(Frame& frame) {
   if (ip.size() < kIpv4BytesMin || load8(ip, 0) >> 4 != 4) return {};
   const size_t header_bytes = (load8(ip, 0) & 0x0Fu) * 4u;
   const size_t total_bytes = load16(ip, 2);
+  frame.cut = total_bytes > ip.size();
   const bool sane = header_bytes >= kIpv4BytesMin && total_bytes >= header_bytes &&
                     total_bytes <= ip.size() && load8(ip, 9) == kProtocolTcp;
   if (!sane) return {};
@@ -74,13 +75,14 @@ IpPayload parse_ipv6(Frame& frame) {
   const Bytes ip = Bytes(frame.bytes).subspan(frame.ip_offset);
   if (ip.size() < kIpv6Bytes || load8(ip, 0) >> 4 != 6) return {};
   const size_t end = kIpv6Bytes + load16(ip, 4);
-  if (end > ip.size()) return {};
+  frame.cut = end > ip.size();
+  if (frame.cut) return {};
   frame.ipv6 = true;
   std::ranges::copy(ip.subspan(8, 16), frame.source.begin());
   std::ranges::copy(ip.subspan(24, 16), frame.destination.begin());
 
   // TCP may follow behind what can be seen: origins read longer chains than we do.
-  const IpPayload cut_short = {FrameKind::kTcpFragment, end, end};
+  const IpPayload cut_short = {FrameKind::kTcpHidden, end, end};
   uint8_t next = load8(ip, 6);
   size_t at = kIpv6Bytes;
   FrameKind kind = FrameKind::kTcp;
@@ -111,8 +113,11 @@ void parse_tcp(Frame& frame, const IpPayload& payload) {
     frame.source_port = load16(tcp, 0);
     frame.destination_port = load16(tcp, 2);
   }
-  if (payload.kind == FrameKind::kTcpFragment) {
-    frame.kind = FrameKind::kTcpFragment;
+  if (payload.kind != FrameKind::kTcp) {
+    // Fragments are cut at multiples of 8 bytes: the first one has the sequence number.
+    const bool cut_short = tcp.size() < 8;
+    frame.kind = cut_short ? FrameKind::kTcpHidden : payload.kind;
+    if (!cut_short) frame.sequence = load32(tcp, 4);
     return;
   }
   if (tcp.size() < kTcpBytesMin) return;
@@ -149,8 +154,8 @@ Frame parse_frame(MutableBytes bytes) {
   IpPayload payload;
   if (link.type == kEtherIpv4) payload = parse_ipv4(frame);
   if (link.type == kEtherIpv6) payload = parse_ipv6(frame);
-  if (payload.kind == FrameKind::kTcp && link.tags > kVlanTagsMax) {
-    payload.kind = FrameKind::kTcpFragment;
+  if (payload.kind != FrameKind::kOther && link.tags > kVlanTagsMax) {
+    payload.kind = FrameKind::kTcpHidden;
   }
   if (payload.kind != FrameKind::kOther) parse_tcp(frame, payload);
   return frame;

@@ -1,9 +1,10 @@
 // Finds the TCP segment in an Ethernet frame.
 // Input: a frame, any bytes, of any length. Output: where its parts are; nothing is copied.
-// Understood: up to kVlanTagsMax VLAN tags (behind more, TCP is a kTcpFragment); IPv4 with options;
+// Understood: up to kVlanTagsMax VLAN tags (behind more, TCP is kTcpHidden); IPv4 with options;
 // IPv6 with up to kExtensionHeadersMax extension headers; where more follow, or the frame ends
-// among them, it is a kTcpFragment without ports. Everything else is kOther, and not for us to
-// judge. Source: RFC 791, RFC 8200, RFC 9293 section 3.1, IEEE 802.1Q, 802.1ad.
+// among them, it is kTcpHidden, without ports. Fragments are not put together: later ones than the
+// first are kOther, like everything else that is not for us to judge.
+// Source: RFC 791, RFC 8200, RFC 9293 section 3.1, IEEE 802.1Q, 802.1ad.
 #pragma once
 
 #include <array>
@@ -25,8 +26,8 @@ enum TcpFlag : uint8_t {
 enum class FrameKind : uint8_t {
   kOther,
   kTcp,
-  kTcpFragment,  // a part of a TCP segment, or one out of reach: at most the ports are known (else
-                 // 0)
+  kTcpFragment,  // the first IP fragment of a TCP segment: ports and sequence number are known
+  kTcpHidden,    // TCP, or what may be, out of reach: at most the ports are known (else 0)
 };
 
 // IPv4 addresses take the first 4 bytes, the rest is zero.
@@ -36,6 +37,7 @@ struct Frame {
   FrameKind kind = FrameKind::kOther;
   MutableBytes bytes;  // the whole frame
   bool ipv6 = false;
+  bool cut = false;         // its IP packet is longer than what came of it
   uint32_t vlan = 0;        // the tags' identifiers, 12 bits each, the last one lowest; 0 for none
   uint16_t ip_offset = 0;   // bytes before it: Ethernet and VLAN headers
   uint16_t tcp_offset = 0;  // of the TCP header
@@ -49,6 +51,7 @@ struct Frame {
   uint32_t acknowledgment = 0;
   uint16_t window = 0;
   uint8_t flags = 0;
+  uint64_t key_hash = 0;  // of its connection's key, where it concerns one; set by the engine
 
   bool has(TcpFlag flag) const { return (flags & flag) != 0; }
   MutableBytes payload() const { return bytes.subspan(payload_offset, payload_bytes); }

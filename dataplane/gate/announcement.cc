@@ -39,14 +39,14 @@ Counter& counter_of(CoreCounters& counters, GateOutcome outcome) {
 
 }  // namespace
 
-SinkResult announce(Core& core, const Flow& flow, const RequestHead& head, int64_t body_bytes,
-                    UploadKey key, bool of_resource) {
+SinkResult announce(Core& core, const Flow& flow, const RequestHead& head, const UploadFacts& facts,
+                    UploadKey key) {
   core.counters.uploads_begun.add();
   const EndpointText client(flow.key);
   std::array<char, kResourceTextBytesMax> resource;
   UploadStart start;
   start.key = key;
-  start.mode = core.enforcing() ? Mode::kEnforce : Mode::kObserve;
+  start.mode = facts.holds ? Mode::kEnforce : Mode::kObserve;
   start.first_byte = flow.request_began;
   start.method = flow.requests.method_name();
   start.host = trimmed(head.host.view());
@@ -55,8 +55,16 @@ SinkResult announce(Core& core, const Flow& flow, const RequestHead& head, int64
   start.request_id = trimmed(head.request_id.view());
   start.uploader = trimmed(head.uploader.view());
   start.content_type = trimmed(head.content_type.view());
-  if (of_resource) start.resource = resource_text(head.target.view(), head.host.view(), resource);
-  start.body_bytes = body_bytes;
+  if (facts.of_resource)
+    start.resource = resource_text(head.target.view(), head.host.view(), resource);
+  start.body_bytes = facts.body_bytes;
+  start.coding = facts.coding;
+  if (facts.form) {
+    start.first_byte = core.now.wall;
+    start.content_type = facts.form->part().content_type.view();
+    start.part = facts.form->parts();
+    start.file_name = facts.form->part().file_name.view();
+  }
   return core.sink.begin(start);
 }
 

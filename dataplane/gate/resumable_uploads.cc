@@ -227,7 +227,9 @@ uint16_t ResumableUploads::open(Flow& flow, const RequestHead& head, uint64_t le
   resource.partial = partial;
   core_.resources.set_phase(index, ResourcePhase::kOpen);
   const SinkResult result =
-      announce(core_, flow, head, as_body_bytes(length), resource.upload, true);
+      announce(core_, flow, head,
+               {.body_bytes = as_body_bytes(length), .holds = resource.holds, .of_resource = true},
+               resource.upload);
   resource.wanted = result == SinkResult::kTaken;
   if (result != SinkResult::kOverload) return index;
   core_.counters.count(DataplaneReason::overload);
@@ -276,6 +278,7 @@ bool ResumableUploads::attach(Flow& flow, uint16_t index, int64_t body_bytes) {
   upload.phase = UploadPhase::kReceiving;
   upload.holds = resource.holds;
   upload.progress = core_.now.tick;
+  upload.watch_pace_from(flow.client.parsed, core_.now.tick);
   upload.resource = index;
   if (flow.requests.chunked()) {
     upload.chunk_limit = upload.chunk_line = flow.client.parsed;
@@ -635,9 +638,9 @@ void ResumableUploads::on_timer() {
   }
 }
 
-void ResumableUploads::shut_down() {
+void ResumableUploads::shut_down(DataplaneReason reason) {
   for (uint16_t index; (index = core_.resources.longest_idle()) != kNone;) {
-    drop_idle(index, DataplaneReason::shutdown);
+    drop_idle(index, reason);
   }
   count_open();
 }

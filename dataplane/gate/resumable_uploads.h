@@ -65,7 +65,7 @@ class ResumableUploads {
 
   void on_answer(Flow& flow);  // the one that was watched has come
   void on_timer();
-  void shut_down();
+  void shut_down(DataplaneReason reason);
 
  private:
   Way begin_part(Flow& flow, const RequestHead& head, const UploadRequest& request,

@@ -1,17 +1,8 @@
 #include "dataplane/gate/upload_gate.h"
 
 #include <algorithm>
-
-#include "dataplane/gate/announcement.h"
-
 namespace soundgate {
 namespace {
-
-// With the first delimiter, or the line break in front of it. What comes before that otherwise
-// (a preamble) nobody sends.
-bool begins_like_a_form(Bytes body) {
-  return body.front() == std::byte{'-'} || body.front() == std::byte{'\r'};
-}
 
 // Why nothing is known of the whole, where no part of it says more.
 DataplaneReason reason_of(BodyKind kind) {
@@ -38,7 +29,33 @@ void free_slot(Core& core, Flow& flow) {
   flow.upload = Flow::kNoUpload;
 }
 
-Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind) {
+// When all slots are taken, an upload that hardly comes makes room: whoever holds slots with
+// thousands of slow bodies ends his own. Observing, it only is not inspected any more.
+bool UploadGate::has_slot() {
+  UploadTable& uploads = core_.uploads;
+  if (uploads.live().size() < uploads.count()) return true;
+  for (size_t count = 0; count < kUploadsScannedForRoom; ++count) {
+    const Upload& upload = uploads[uploads.next_in_turn()];
+    if (!upload.slow || upload.phase != UploadPhase::kReceiving) continue;
+    Flow& slow = core_.flows[upload.flow];
+    if (upload.holds) {
+      end_for_room(slow);
+    } else {
+      fail(slow, DataplaneReason::overload);
+    }
+    return true;
+  }
+  return false;
+}
+
+void UploadGate::watch_pace(Flow& flow) {
+  Upload& upload = core_.uploads[flow.upload];
+  if (core_.now.tick - upload.window_began < kUploadPaceWindow) return;
+  upload.slow = flow.client.parsed - upload.window_from < kUploadPaceBytesMin;
+  upload.watch_pace_from(flow.client.parsed, core_.now.tick);
+}
+
+Upload* UploadGate::open(Flow& flow, const RequestHead& head, const UploadFacts& facts) {
   const uint16_t slot = core_.uploads.take();
   if (slot == UploadTable::kNone) return nullptr;
   flow.upload = slot;
@@ -47,11 +64,11 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes
   upload.request = flow.requests.heads() - 1;
   upload.phase = UploadPhase::kReceiving;
   upload.begun = true;
-  upload.holds = core_.enforcing();
-  upload.kind = kind;
+  upload.holds = facts.holds;
+  upload.kind = facts.kind;
   upload.progress = core_.now.tick;
-  const SinkResult result =
-      announce(core_, flow, head, body_bytes, upload.key, kind == BodyKind::kPart);
+  upload.watch_pace_from(flow.client.parsed, core_.now.tick);
+  const SinkResult result = announce(core_, flow, head, facts, upload.key);
   upload.wanted = result == SinkResult::kTaken;
   if (result == SinkResult::kOverload) {
     fail(flow, DataplaneReason::overload);
@@ -60,12 +77,20 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, int64_t body_bytes
   return &upload;
 }
 
-void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind) {
-  if (core_.uploads.live().size() == core_.uploads.count()) {
-    fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload, &head, body_bytes);
-    return;
-  }
-  Upload* upload = open(flow, head, body_bytes, kind);
+bool UploadGate::has_slot(Flow& flow, const RequestHead& head, const UploadFacts& facts) {
+  if (has_slot()) return true;
+  fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload, &head, facts.body_bytes);
+  return false;
+}
+
+void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind,
+                       ContentCoding coding) {
+  const UploadFacts facts{.body_bytes = body_bytes,
+                          .holds = core_.enforcing(),
+                          .kind = kind,
+                          .coding = coding,
+                          .of_resource = kind == BodyKind::kPart};
+  Upload* upload = has_slot(flow, head, facts) ? open(flow, head, facts) : nullptr;
   if (!upload) return;
   if (flow.requests.chunked()) {
     upload->chunk_limit = upload->chunk_line = flow.client.parsed;
@@ -75,11 +100,37 @@ void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, 
   }
 }
 
+ResumableUploads::Way UploadGate::begin_step(Flow& flow, const RequestHead& head,
+                                             const UploadRequest& request, int64_t body_bytes) {
+  // With none it is overload, in whatever way it begins.
+  if (body_bytes != 0) (void)has_slot();
+  return resumable_.begin(flow, head, request, body_bytes);
+}
+
+void UploadGate::begin_part(Flow& flow, const Form& form, BodyKind kind) {
+  const UploadFacts facts{.holds = form.holds, .kind = kind, .form = &form.reader};
+  if (has_slot(flow, form.head, facts)) (void)open(flow, form.head, facts);
+}
+
+void UploadGate::begin_behind(Flow& flow, const Form& form) {
+  const UploadFacts facts{
+      .body_bytes = form.body_bytes, .holds = form.holds, .kind = BodyKind::kWrapped};
+  Upload* upload = has_slot(flow, form.head, facts) ? open(flow, form.head, facts) : nullptr;
+  if (!upload) return;
+  if (flow.requests.chunked()) {
+    constexpr uint64_t kLineBreakBytes = 2;
+    upload->chunk_limit = flow.client.parsed + flow.requests.data_bytes() + kLineBreakBytes;
+  } else {
+    const int64_t tail_bytes = std::clamp<int64_t>(core_.config.tail_bytes, 1, form.body_bytes);
+    upload->tail = form.body_begin + static_cast<uint64_t>(form.body_bytes - tail_bytes);
+  }
+}
+
 void UploadGate::begin_unchecked(Flow& flow, const RequestHead& head, int64_t body_bytes,
                                  DataplaneReason reason) {
-  if (core_.uploads.live().size() == core_.uploads.count()) {
+  if (!has_slot()) {
     fail_request(flow, flow.requests.heads() - 1, reason, &head, body_bytes);
-  } else if (open(flow, head, body_bytes, BodyKind::kPlain)) {
+  } else if (open(flow, head, {.body_bytes = body_bytes, .holds = core_.enforcing()})) {
     fail(flow, reason);
   }
 }
@@ -87,13 +138,16 @@ void UploadGate::begin_unchecked(Flow& flow, const RequestHead& head, int64_t bo
 bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reason,
                               const RequestHead* head, int64_t body_bytes) {
   core_.counters.count(reason);
-  const bool blocks = core_.enforcing() && core_.fail_action(reason) == FailAction::kBlock;
+  const bool holds = core_.is_strict(flow);
+  const bool blocks = holds && core_.fail_action(reason) == FailAction::kBlock;
   if (head) {
     Upload nameless;
     nameless.key = core_.uploads.next_key(UploadTable::kNone);
     nameless.begun = true;
-    (void)announce(core_, flow, *head, body_bytes, nameless.key,
-                   reason == DataplaneReason::partial_upload);
+    const bool is_part = reason == DataplaneReason::partial_upload;
+    (void)announce(core_, flow, *head,
+                   {.body_bytes = body_bytes, .holds = holds, .of_resource = is_part},
+                   nameless.key);
     report(core_, nameless, blocks ? GateOutcome::kBlockedUnasked : GateOutcome::kReleasedUnasked,
            reason);
   }
@@ -118,19 +172,17 @@ void UploadGate::end_for_room(Flow& flow) {
   refuser_.reset_both(flow);
 }
 
+void UploadGate::give_up(Flow& flow) {
+  abort(flow, DataplaneReason::client_gone);
+  refuser_.reset_both(flow);
+}
+
 void UploadGate::append(Flow& flow, Bytes body) {
   Upload& upload = core_.uploads[flow.upload];
   upload.progress = core_.now.tick;
   if (upload.resource != UploadTable::kNoResource) {
     append_part(flow, body);
     return;
-  }
-  if (upload.kind == BodyKind::kForm) {
-    if (begins_like_a_form(body)) {
-      fail(flow, DataplaneReason::http_unsupported);
-      return;
-    }
-    upload.kind = BodyKind::kWrapped;
   }
   if (upload.left != kNoOffset) {
     body = body.first(std::min<uint64_t>(body.size(), upload.left));
@@ -235,12 +287,32 @@ uint64_t UploadGate::limit(const Flow& flow) const {
   if (flow.phase != FlowPhase::kInspected) return kNoOffset;
   const Upload* upload = flow.upload == Flow::kNoUpload ? nullptr : &core_.uploads[flow.upload];
   if (upload && upload->phase == UploadPhase::kTurnWait) return flow.client.limit;
+  const bool is_whole = upload && upload->phase == UploadPhase::kComplete;
+  if (const Form* form = core_.forms.of(flow); form && form->holds && !is_whole) {
+    return form_limit(flow, *form, upload);
+  }
   if (upload && upload->holds) {
     return std::min(upload->tail, upload->chunk_limit);
   }
   if (!core_.enforcing()) return kNoOffset;
   const bool counted_body = flow.requests.in_body() && !flow.requests.chunked();
   return flow.client.parsed + (counted_body ? flow.requests.body_bytes() : 0);
+}
+
+// What has been read, but what may be a part's delimiter, or the end of a chunked body whose last
+// delimiter has not come. (A body with a length ends, or is refused, when its last byte is read.)
+uint64_t UploadGate::form_limit(const Flow& flow, const Form& form, const Upload* upload) const {
+  uint64_t limit = flow.client.parsed;
+  if (upload) limit = std::min(limit, form.delimiter);
+  return form.reader.is_over() ? limit : std::min(limit, form.size_line);
+}
+
+bool UploadGate::loosen_delimiter(Flow& flow) {
+  Form* form = core_.forms.of(flow);
+  if (!form || form->reader.holds_delimiter() || form->delimiter >= flow.client.parsed)
+    return false;
+  form->delimiter = flow.client.parsed;
+  return true;
 }
 
 }  // namespace soundgate

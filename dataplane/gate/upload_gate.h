@@ -5,6 +5,7 @@
 #pragma once
 
 #include "dataplane/core.h"
+#include "dataplane/gate/announcement.h"
 #include "dataplane/gate/refuser.h"
 #include "dataplane/gate/resumable_uploads.h"
 
@@ -17,7 +18,19 @@ class UploadGate {
 
   // The head of a request that is to be inspected has been read. Afterwards the flow has an upload,
   // or it passes (for want of room), or it is being refused.
-  void begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind);
+  void begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind,
+             ContentCoding coding = ContentCoding::kNone);
+
+  // The same for a request that concerns an upload in parts (body_bytes: 0 none, -1 chunked). Only
+  // where it is kTaken the gate has it now; else begin() is next, where it has a body.
+  ResumableUploads::Way begin_step(Flow& flow, const RequestHead& head,
+                                   const UploadRequest& request, int64_t body_bytes);
+
+  // The same for a part of the flow's form, whose head has been read.
+  void begin_part(Flow& flow, const Form& form, BodyKind kind);
+
+  // The same for a body that was taken for a form, and is none. Its first bytes have been read.
+  void begin_behind(Flow& flow, const Form& form);
 
   // The same for one that cannot be inspected: its reason decides, at once.
   void begin_unchecked(Flow& flow, const RequestHead& head, int64_t body_bytes,
@@ -31,7 +44,11 @@ class UploadGate {
   // Both ends are reset, so that others find room.
   void end_for_room(Flow& flow);
 
+  // The upload will never be whole, and what is held of it must not get through: likewise.
+  void give_up(Flow& flow);
+
   // For flows whose upload is in the phase kReceiving.
+  void watch_pace(Flow& flow);
   void append(Flow& flow, Bytes body);
   void complete(Flow& flow);
 
@@ -45,13 +62,21 @@ class UploadGate {
   // One of the ends has left. Without an upload: nothing.
   void abort(Flow& flow, DataplaneReason reason);
 
+  // The client has stood still in the middle of what may be a delimiter: what is not a whole one
+  // tells the origin nothing, and may keep the client from sending the rest. True where some may
+  // go.
+  bool loosen_delimiter(Flow& flow);
+
   // How far the client's bytes may go to the origin. (kNoOffset: all.)
   uint64_t limit(const Flow& flow) const;
 
  private:
-  Upload* open(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind);
+  bool has_slot();
+  bool has_slot(Flow& flow, const RequestHead& head, const UploadFacts& facts);
+  Upload* open(Flow& flow, const RequestHead& head, const UploadFacts& facts);
   void append_part(Flow& flow, Bytes body);
   void decide(Flow& flow, const GateDecision& decision);
+  uint64_t form_limit(const Flow& flow, const Form& form, const Upload* upload) const;
   void close(Flow& flow, GateOutcome outcome, DataplaneReason reason);
 
   Core& core_;

@@ -36,7 +36,8 @@ void UploadTable::give(uint16_t slot) {
 
 uint16_t UploadTable::find(UploadKey key) const {
   const auto slot = static_cast<uint16_t>(static_cast<uint64_t>(key) & 0xFFFF);
-  return slot < uploads_.size() && uploads_[slot].key == key ? slot : kNone;
+  const bool names_one = key != UploadKey{} && slot < uploads_.size();
+  return names_one && uploads_[slot].key == key ? slot : kNone;
 }
 
 }  // namespace soundgate

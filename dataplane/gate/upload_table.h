@@ -23,13 +23,13 @@ enum class UploadPhase : uint8_t {
   kRefusing,   // the refusal is on its way to the client
 };
 
-// What the body is as far as its request's head tells. Only what comes as it is can be inspected
+// What the body (or part) is as far as its head tells. Only what comes as it is can be inspected
 // whole; the bytes of the others are inspected too, and block if they can, but do not pass for
 // checked.
 enum class BodyKind : uint8_t {
   kPlain,
-  kForm,     // multipart/form-data by POST, if its first byte is one that a form begins with
-  kWrapped,  // other multipart types, content codings, and forms that do not begin like one
+  kWrapped,  // other multipart types, codings that nobody takes off, forms that do not begin like
+             // one
   kPart,     // one of several bodies that are put together elsewhere
 };
 
@@ -46,6 +46,15 @@ struct Upload {
   ResourceKeys keys;           // of a resource whose parts are not put together
   uint64_t left = kNoOffset;   // bytes until that one is whole, where that is known
   Tick progress{};             // when its last byte in order came; deadlines count from here
+
+  // Its pace, while it is received: whether so little came in the last window that it makes room.
+  Tick window_began{};
+  uint64_t window_from = 0;  // the offset that it had been read up to
+  bool slow = false;
+  void watch_pace_from(uint64_t offset, Tick now) {
+    window_began = now;
+    window_from = offset;
+  }
 
   // The tail.
   uint64_t tail = kNoOffset;         // with a length: where it starts
@@ -84,12 +93,15 @@ class UploadTable {
   Upload& operator[](uint16_t slot) { return uploads_[slot]; }
   size_t count() const { return uploads_.size(); }
   std::span<const uint16_t> live() const { return {live_.data(), live_count_}; }
+  // One slot in use after the other, round and round; of a table that has some.
+  uint16_t next_in_turn() { return live_[++turn_ % live_count_]; }
 
  private:
   std::vector<Upload> uploads_;
   std::vector<uint16_t> live_;      // slots: first those in use, then those that are free
   std::vector<uint16_t> place_of_;  // of each slot in live_
   size_t live_count_ = 0;
+  size_t turn_ = 0;
   uint64_t keys_made_ = 0;
   uint64_t lcore_bits_;
 };

@@ -127,12 +127,6 @@ bool glob_matches(std::string_view pattern, std::string_view text, bool ignore_c
   return p == pattern.size();
 }
 
-std::string_view trimmed(std::string_view value) {
-  constexpr std::string_view kBlanks = " \t";
-  const size_t begin = std::min(value.find_first_not_of(kBlanks), value.size());
-  return value.substr(begin, value.find_last_not_of(kBlanks) + 1 - begin);
-}
-
 std::string_view effective_host(std::string_view target, std::string_view header) {
   const std::string_view authority = authority_of(target);
   std::string_view host = without_port(trimmed(authority.empty() ? header : authority));

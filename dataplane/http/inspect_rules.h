@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dataplane/dataplane.h"
+#include "dataplane/http/text.h"
 
 namespace soundgate {
 
@@ -19,9 +20,6 @@ bool glob_matches(std::string_view pattern, std::string_view text, bool ignore_c
 // The path of a request target (origin-form or absolute-form), without its query, decoded and
 // resolved into `out`. Returns the part of `out` that was used.
 std::string_view normal_path(std::string_view target, std::span<char> out);
-
-// Without the blanks (space, tab) around it.
-std::string_view trimmed(std::string_view value);
 
 // The host that an origin takes the request to be for: an absolute-form target's before the Host
 // header's (RFC 9112 section 3.2.2), without port, blanks around it, and the root's dot.

@@ -16,6 +16,7 @@ struct RequestHead {
     kContentType,
     kContentEncoding,
     kTransferEncoding,
+    kExpect,
     kRequestId,
     kUploader,
   };
@@ -29,9 +30,12 @@ struct RequestHead {
   FixedString<kHeaderValueBytesMax> uploader;
   int hosts = 0;  // how many Host headers there were
   int content_types = 0;
+  int content_encodings = 0;
   int transfer_encodings = 0;
   bool target_overflow = false;
   bool host_overflow = false;
+  bool content_type_overflow = false;
+  bool expects_continue = false;  // there is an Expect header
   UploadHeaders upload;
 
   // Working state of the reader.
@@ -50,8 +54,8 @@ struct RequestHead {
     transfer_encoding.clear();
     request_id.clear();
     uploader.clear();
-    hosts = content_types = transfer_encodings = 0;
-    target_overflow = host_overflow = false;
+    hosts = content_types = content_encodings = transfer_encodings = 0;
+    target_overflow = host_overflow = content_type_overflow = expects_continue = false;
     name.clear();
     name_overflow = in_value = false;
     field = Field::kOther;

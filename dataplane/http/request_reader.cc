@@ -1,48 +1,29 @@
 #include "dataplane/http/request_reader.h"
 
-#include <strings.h>
-
+#include <algorithm>
 #include <array>
+#include <optional>
 
 #include "dataplane/flow/flow_life.h"
+#include "dataplane/http/chunk_size.h"
+#include "dataplane/http/form_type.h"
+#include "dataplane/http/text.h"
 
 namespace soundgate {
 namespace {
 
 using Event = RequestStream::Event;
 
-bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() &&
-         strncasecmp(text.data(), prefix.data(), prefix.size()) == 0;
-}
-
-bool same_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && starts_with_ignoring_case(a, b);
-}
-
-bool contains_ignoring_case(std::string_view text, std::string_view part) {
-  for (; text.size() >= part.size(); text.remove_prefix(1)) {
-    if (starts_with_ignoring_case(text, part)) return true;
+// Nothing where there is a coding that nobody here takes off.
+std::optional<ContentCoding> coding_of(const RequestHead& head) {
+  const std::string_view coding = trimmed(head.content_encoding.view());
+  if (head.content_encodings > 1) return std::nullopt;
+  if (coding.empty() || same_ignoring_case(coding, "identity")) return ContentCoding::kNone;
+  if (same_ignoring_case(coding, "gzip") || same_ignoring_case(coding, "x-gzip")) {
+    return ContentCoding::kGzip;
   }
-  return false;
-}
-
-// The headers alone are the client's word: origins store the body of a PUT whatever they say.
-BodyKind body_kind(const RequestHead& head, unsigned method) {
-  const std::string_view type = trimmed(head.content_type.view());
-  const std::string_view encoding = trimmed(head.content_encoding.view());
-  const bool encoded = !encoding.empty() && !same_ignoring_case(encoding, "identity");
-  if (method == HTTP_POST && starts_with_ignoring_case(type, "multipart/form-data") && !encoded) {
-    return BodyKind::kForm;
-  }
-  const bool in_parts = head.content_types > 1 || contains_ignoring_case(type, "multipart/");
-  return in_parts || encoded ? BodyKind::kWrapped : BodyKind::kPlain;
-}
-
-// A chunk's size that starts with another digit than 0 is not the last one's.
-bool starts_nonzero_size(Bytes line) {
-  const auto c = std::to_integer<char>(line.front());
-  return (c >= '1' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+  if (same_ignoring_case(coding, "deflate")) return ContentCoding::kDeflate;
+  return std::nullopt;
 }
 
 bool usually_has_upload(unsigned method) {
@@ -62,12 +43,20 @@ void RequestReader::read(Flow& flow) {
 
 bool RequestReader::paused(const Flow& flow) const {
   if (flow.upload == Flow::kNoUpload) return false;
+  if (is_refused(flow)) return true;
   const Upload& upload = core_.uploads[flow.upload];
-  if (upload.phase == UploadPhase::kTurnWait) return true;
-  return upload.phase == UploadPhase::kComplete && flow.requests.at_boundary();
+  const bool in_form = flow.form != Flow::kNoForm;  // what follows is held until it may go
+  return upload.phase == UploadPhase::kComplete && (flow.requests.at_boundary() || in_form);
 }
 
 bool RequestReader::take_step(Flow& flow, Bytes input) {
+  if (Form* form = core_.forms.of(flow)) {
+    if (flow.requests.data_bytes() > 0) {
+      take_form_step(flow, *form, input);
+      return true;
+    }
+    forms_.on_size_line(flow, input);
+  }
   const bool begins = flow.requests.at_boundary();
   if (begins) flow.request_began = core_.now.wall;
   RequestHead* head = begins ? core_.heads.blank() : core_.heads.of(flow);
@@ -89,6 +78,25 @@ bool RequestReader::take_step(Flow& flow, Bytes input) {
   if (goes_on) on_event(flow, step.event, head, was_in_body);
   if (!flow.requests.needs_head()) core_.heads.give_back(flow);
   return true;
+}
+
+// The bytes of a form's body are looked at twice: as such, and as those of its parts.
+void RequestReader::take_form_step(Flow& flow, Form& form, Bytes input) {
+  const uint64_t began = flow.client.parsed;
+  const uint64_t bytes = std::min<uint64_t>(input.size(), flow.requests.data_bytes());
+  const MultipartReader::Step part = form.reader.step(input.first(static_cast<size_t>(bytes)));
+  const RequestStream::Step step =
+      flow.requests.step(input.first(part.used), nullptr, core_.header_names);
+  flow.client.parsed += step.used;
+  forms_.on_step(flow, part, began);
+  if (flow.phase == FlowPhase::kInspected && !is_refused(flow)) {
+    on_event(flow, step.event, nullptr, true);
+  }
+}
+
+bool RequestReader::is_refused(const Flow& flow) const {
+  return flow.upload != Flow::kNoUpload &&
+         core_.uploads[flow.upload].phase == UploadPhase::kTurnWait;
 }
 
 // A head that came in part needs a place of its own. Where there is none, the one that has been
@@ -133,7 +141,10 @@ void RequestReader::on_event(Flow& flow, Event event, const RequestHead* head, b
       on_end(flow);
       break;
     case Event::kNotHttp:
-      on_not_http(flow);
+      on_not_http(flow, DataplaneReason::not_http);
+      break;
+    case Event::kHttp2:
+      on_not_http(flow, DataplaneReason::http2);
       break;
     case Event::kAmbiguous:
       on_ambiguous(flow, flow.requests.heads() - (was_in_body ? 1 : 0), head, -1);
@@ -170,7 +181,28 @@ void RequestReader::judge(Flow& flow, const RequestHead& head, int64_t body_byte
   if (request.step != UploadStep::kNone) {
     judge_step(flow, head, request, body_bytes);
   } else if (body_bytes != 0 && matches(flow, head, body_bytes)) {
-    gate_.begin(flow, head, body_bytes, body_kind(head, requests.method()));
+    begin_body(flow, head, body_bytes);
+  }
+}
+
+// The headers alone are the client's word: origins store bodies whatever they say.
+void RequestReader::begin_body(Flow& flow, const RequestHead& head, int64_t body_bytes) {
+  const std::string_view type = trimmed(head.content_type.view());
+  const auto coding = coding_of(head);
+  const bool is_coded = coding != ContentCoding::kNone;
+  const bool is_certain = head.content_types == 1 && !is_coded;
+  const FormType form = is_certain ? form_type(type) : FormType();
+  const bool is_cut =
+      is_certain && head.content_type_overflow && form.kind == FormType::Kind::kForm;
+  if (form.kind == FormType::Kind::kAmbiguous || is_cut) {
+    on_ambiguous(flow, flow.requests.heads() - 1, &head, body_bytes);
+  } else if (form.kind == FormType::Kind::kForm) {
+    forms_.begin(flow, head, body_bytes, form.boundary);
+  } else {
+    const bool in_parts = head.content_types > 1 || contains_ignoring_case(type, "multipart/");
+    const bool is_wrapped = in_parts || !coding;
+    gate_.begin(flow, head, body_bytes, is_wrapped ? BodyKind::kWrapped : BodyKind::kPlain,
+                coding.value_or(ContentCoding::kNone));
   }
 }
 
@@ -182,7 +214,7 @@ void RequestReader::judge_step(Flow& flow, const RequestHead& head, const Upload
     on_ambiguous(flow, flow.requests.heads() - 1, &head, body_bytes);
     return;
   }
-  switch (resumable_.begin(flow, head, request, body_bytes)) {
+  switch (gate_.begin_step(flow, head, request, body_bytes)) {
     case ResumableUploads::Way::kTaken:
       break;
     case ResumableUploads::Way::kApart:
@@ -190,7 +222,7 @@ void RequestReader::judge_step(Flow& flow, const RequestHead& head, const Upload
       break;
     case ResumableUploads::Way::kWhole:
       if (body_bytes == 0) break;
-      gate_.begin(flow, head, body_bytes, body_kind(head, flow.requests.method()));
+      begin_body(flow, head, body_bytes);
       break;
   }
 }
@@ -228,6 +260,10 @@ bool RequestReader::matches(const Flow& flow, const RequestHead& head, int64_t b
 
 // After a chunk's size line: its data may go, or, where it is the last, the body is whole.
 void RequestReader::on_chunk(Flow& flow) {
+  if (flow.form != Flow::kNoForm) {
+    forms_.on_chunk(flow, flow.requests.chunk_bytes());
+    return;
+  }
   Upload* upload = core_.upload_of(flow);
   if (!upload || upload->phase != UploadPhase::kReceiving) return;
   const uint64_t bytes = flow.requests.chunk_bytes();
@@ -246,6 +282,10 @@ void RequestReader::on_chunk(Flow& flow) {
 }
 
 void RequestReader::on_chunk_end(Flow& flow) {
+  if (flow.form != Flow::kNoForm) {
+    forms_.on_chunk_end(flow);
+    return;
+  }
   Upload* upload = core_.upload_of(flow);
   if (!upload || upload->phase != UploadPhase::kReceiving) return;
   upload->chunk_line = flow.client.parsed;
@@ -253,13 +293,16 @@ void RequestReader::on_chunk_end(Flow& flow) {
 }
 
 void RequestReader::on_end(Flow& flow) {
+  if (flow.form != Flow::kNoForm) {
+    forms_.on_end(flow);
+    return;
+  }
   const Upload* upload = core_.upload_of(flow);
   if (upload && upload->phase == UploadPhase::kReceiving) gate_.complete(flow);
 }
 
-void RequestReader::on_not_http(Flow& flow) {
-  constexpr auto kReason = DataplaneReason::not_http;
-  if (gate_.fail_request(flow, flow.requests.heads(), kReason, nullptr, -1)) return;
+void RequestReader::on_not_http(Flow& flow, DataplaneReason reason) {
+  if (gate_.fail_request(flow, flow.requests.heads(), reason, nullptr, -1)) return;
   // Where a request was guessed to begin, it may have been in the middle of a body.
   flow.watch.settled = true;  // all before it was read in order
   enter_phase(core_, flow, flow.resumed ? FlowPhase::kMidstream : FlowPhase::kPassing);

@@ -7,13 +7,14 @@
 #include "dataplane/core.h"
 #include "dataplane/gate/resumable_uploads.h"
 #include "dataplane/gate/upload_gate.h"
+#include "dataplane/http/form_reader.h"
 
 namespace soundgate {
 
 class RequestReader {
  public:
   RequestReader(Core& core, UploadGate& gate, ResumableUploads& resumable)
-      : core_(core), gate_(gate), resumable_(resumable) {}
+      : core_(core), gate_(gate), resumable_(resumable), forms_(core, gate) {}
 
   // Reads on from client.parsed as far as the bytes reach, and sets client.limit. Afterwards the
   // flow may have left kInspected: it is being refused, or it cannot be followed any more.
@@ -21,7 +22,9 @@ class RequestReader {
 
  private:
   bool paused(const Flow& flow) const;
+  bool is_refused(const Flow& flow) const;
   bool take_step(Flow& flow, Bytes input);  // false: not now
+  void take_form_step(Flow& flow, Form& form, Bytes input);
   bool keep_head(Flow& flow);
   void evict_head(Flow& flow);
   void on_body(Flow& flow, Bytes body);
@@ -35,7 +38,8 @@ class RequestReader {
   void on_chunk(Flow& flow);
   void on_chunk_end(Flow& flow);
   void on_end(Flow& flow);
-  void on_not_http(Flow& flow);
+  void begin_body(Flow& flow, const RequestHead& head, int64_t body_bytes);
+  void on_not_http(Flow& flow, DataplaneReason reason);
   void on_ambiguous(Flow& flow, uint32_t number, const RequestHead* head, int64_t body_bytes);
   bool matches(const Flow& flow, const RequestHead& head, int64_t body_bytes) const;
   bool matches_step(const Flow& flow, const RequestHead& head, const UploadRequest& request) const;
@@ -43,6 +47,7 @@ class RequestReader {
   Core& core_;
   UploadGate& gate_;
   ResumableUploads& resumable_;
+  FormReader forms_;
 };
 
 }  // namespace soundgate

@@ -1,8 +1,8 @@
 #include "dataplane/http/request_stream.h"
 
-#include <strings.h>
-
 #include <algorithm>
+
+#include "dataplane/http/text.h"
 
 namespace soundgate {
 namespace {
@@ -22,17 +22,14 @@ struct ChunkReading {
   Event event = Event::kMore;
 };
 
-bool same_name(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
 RequestHead::Field field_named(std::string_view name, const HeaderNames& names) {
-  if (same_name(name, "host")) return RequestHead::Field::kHost;
-  if (same_name(name, "content-type")) return RequestHead::Field::kContentType;
-  if (same_name(name, "content-encoding")) return RequestHead::Field::kContentEncoding;
-  if (same_name(name, "transfer-encoding")) return RequestHead::Field::kTransferEncoding;
-  if (same_name(name, names.request_id)) return RequestHead::Field::kRequestId;
-  if (same_name(name, names.uploader)) return RequestHead::Field::kUploader;
+  if (same_ignoring_case(name, "host")) return RequestHead::Field::kHost;
+  if (same_ignoring_case(name, "content-type")) return RequestHead::Field::kContentType;
+  if (same_ignoring_case(name, "content-encoding")) return RequestHead::Field::kContentEncoding;
+  if (same_ignoring_case(name, "transfer-encoding")) return RequestHead::Field::kTransferEncoding;
+  if (same_ignoring_case(name, "expect")) return RequestHead::Field::kExpect;
+  if (same_ignoring_case(name, names.request_id)) return RequestHead::Field::kRequestId;
+  if (same_ignoring_case(name, names.uploader)) return RequestHead::Field::kUploader;
   return RequestHead::Field::kOther;
 }
 
@@ -70,6 +67,8 @@ int on_header_value(http_parser* parser, const char* at, size_t bytes) {
     head->upload.begin(head->upload_field);
     if (head->field == RequestHead::Field::kHost) ++head->hosts;
     if (head->field == RequestHead::Field::kContentType) ++head->content_types;
+    if (head->field == RequestHead::Field::kContentEncoding) ++head->content_encodings;
+    if (head->field == RequestHead::Field::kExpect) head->expects_continue = true;
     if (head->field == RequestHead::Field::kTransferEncoding) ++head->transfer_encodings;
   }
   const std::string_view value(at, bytes);
@@ -79,7 +78,7 @@ int on_header_value(http_parser* parser, const char* at, size_t bytes) {
       if (!head->host.append(value)) head->host_overflow = true;
       break;
     case RequestHead::Field::kContentType:
-      head->content_type.append(value);
+      if (!head->content_type.append(value)) head->content_type_overflow = true;
       break;
     case RequestHead::Field::kContentEncoding:
       head->content_encoding.append(value);
@@ -93,6 +92,7 @@ int on_header_value(http_parser* parser, const char* at, size_t bytes) {
     case RequestHead::Field::kUploader:
       head->uploader.append(value);
       break;
+    case RequestHead::Field::kExpect:
     case RequestHead::Field::kOther:
       break;
   }
@@ -145,19 +145,8 @@ const char* characters(Bytes bytes) { return reinterpret_cast<const char*>(bytes
 
 bool is_line_break(std::byte byte) { return byte == std::byte{'\r'} || byte == std::byte{'\n'}; }
 
-// The parser reads a chunk extension up to its CR and takes an LF in it for text. nginx ends the
-// line there, so what follows would be data for one and framing for the other.
-bool has_line_feed(Bytes bytes) { return std::ranges::find(bytes, std::byte{'\n'}) != bytes.end(); }
-
-// RFC 9110 section 5.6.2.
-bool is_token(char c) {
-  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-         kMarks.find(c) != std::string_view::npos;
-}
-
 size_t first_not_token(std::string_view line) {
-  return static_cast<size_t>(std::ranges::find_if_not(line, is_token) - line.begin());
+  return static_cast<size_t>(std::ranges::find_if_not(line, is_token_character) - line.begin());
 }
 
 // What somebody may take for a blank: Python's str.split() does for all of these.
@@ -166,20 +155,27 @@ bool is_blank(char c) {
          c == '\xA0';
 }
 
-// A header line that goes on in the next one (obs-fold) is one header for some, two for others.
-bool has_fold(Bytes input, bool after_line_feed) {
+// A header line that goes on in the next one (obs-fold) is one header for some, two for others; so
+// is one with a CR in it, behind which the parser takes any byte for the LF.
+bool has_odd_line(Bytes input, std::byte last) {
   for (const std::byte byte : input) {
-    if (after_line_feed && (byte == std::byte{' '} || byte == std::byte{'\t'})) return true;
-    after_line_feed = byte == std::byte{'\n'};
+    const bool is_blank = byte == std::byte{' '} || byte == std::byte{'\t'};
+    if (last == std::byte{'\n'} && is_blank) return true;
+    if (last == std::byte{'\r'} && byte != std::byte{'\n'}) return true;
+    last = byte;
   }
   return false;
+}
+
+bool is_hex_digit(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
 // "chunked" alone, once: lists of codings and repeated headers are read in many ways.
 bool is_plain_chunked(const RequestHead& head) {
   std::string_view value = head.transfer_encoding.view();
   while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
-  return head.transfer_encodings == 1 && same_name(value, "chunked");
+  return head.transfer_encodings == 1 && same_ignoring_case(value, "chunked");
 }
 
 }  // namespace
@@ -210,7 +206,8 @@ RequestStream::Step RequestStream::begin(Bytes input, RequestHead* head, const H
   const auto skipped = static_cast<size_t>(first - input.begin());
   if (skipped == input.size()) return {skipped, Event::kMore, {}};
   http_parser_init(&parser_, HTTP_REQUEST);
-  chunked_ = after_line_feed_ = false;
+  chunked_ = false;
+  head_last_ = {};
   state_ = State::kHead;
   Step step = read_head(input.subspan(skipped), head, names);
   step.used += skipped;
@@ -224,15 +221,21 @@ RequestStream::Step RequestStream::read_head(Bytes input, RequestHead* head,
   const bool line_was_read = parser_.http_major != 0;
   const size_t used =
       http_parser_execute(&parser_, &kHeadSettings, characters(input), input.size());
-  if (reading.odd_name || has_fold(input.first(used), after_line_feed_)) {
+  if (reading.odd_name || has_odd_line(input.first(used), head_last_)) {
     return failed(used, Event::kAmbiguous);
   }
-  if (used > 0) after_line_feed_ = input[used - 1] == std::byte{'\n'};
+  if (used > 0) head_last_ = input[used - 1];
   if (reading.complete) {  // it pauses in front of the last LF, which it does not insist on
     if (input[used] != std::byte{'\n'}) return failed(used, Event::kAmbiguous);
+    // Without a version (HTTP/0.9) there are no headers for some; what others may be nobody knows.
+    if (parser_.http_major != 1 || parser_.http_minor > 1) {
+      return failed(used, Event::kAmbiguous);
+    }
     if (head && head->transfer_encodings > 0 && !is_plain_chunked(*head)) {
       return failed(used, Event::kAmbiguous);
     }
+    may_be_refused_ = head && head->expects_continue;
+    opening_ = RequestGuess();
     return head_complete(used + 1);
   }
   if (HTTP_PARSER_ERRNO(&parser_) == HPE_OK) {
@@ -258,6 +261,8 @@ RequestStream::Step RequestStream::head_complete(size_t used) {
   body_bytes_ = has_length ? parser_.content_length : 0;
   state_ = chunked_ ? State::kChunked : body_bytes_ > 0 ? State::kLength : State::kBoundary;
   in_size_line_ = chunked_;
+  in_extension_ = false;
+  chunk_left_ = 0;
   if (chunked_) http_parser_execute(&parser_, &kChunkSettings, "\n", 1);
   return {used, Event::kHead, {}};
 }
@@ -286,10 +291,11 @@ RequestStream::Step RequestStream::read_odd_line(Bytes input, RequestHead* head)
   constexpr std::string_view kHttp2 = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
   if (kHttp2.starts_with(seen)) {
     if (seen.size() < kHttp2.size()) return {input.size(), Event::kMore, {}};
-    return failed(input.size(), Event::kNotHttp);
+    return failed(input.size(), Event::kHttp2);
   }
-  const bool may_be_text = is_token(line.front()) || is_blank(line.front());
-  if (!may_be_text || seen.starts_with(kHttp2)) return failed(input.size(), Event::kNotHttp);
+  const bool may_be_text = is_token_character(line.front()) || is_blank(line.front());
+  if (seen.starts_with(kHttp2)) return failed(input.size(), Event::kHttp2);
+  if (!may_be_text) return failed(input.size(), Event::kNotHttp);
   if (line.find("HTTP/") != std::string_view::npos) {
     return failed(input.size(), Event::kAmbiguous);
   }
@@ -300,7 +306,11 @@ RequestStream::Step RequestStream::read_odd_line(Bytes input, RequestHead* head)
   return failed(input.size(), starts_like_a_request ? Event::kAmbiguous : Event::kNotHttp);
 }
 
+// Some origins that refuse to let the client send its body (417, 413, …) wait for the next request
+// at once: what begins like one is a request for them, and the body for others.
 RequestStream::Step RequestStream::read_length(Bytes input) {
+  const size_t guess_bytes = may_be_refused_ ? opening_.take(input) : 0;
+  if (guess_bytes > 0 && guess_bytes <= body_bytes_) return failed(guess_bytes, Event::kAmbiguous);
   const size_t taken = std::min<uint64_t>(input.size(), body_bytes_);
   body_bytes_ -= taken;
   if (body_bytes_ > 0) return {taken, Event::kMore, input.first(taken)};
@@ -320,17 +330,34 @@ RequestStream::Step RequestStream::read_chunked(Bytes input) {
   const bool in_front = reading.event == Event::kChunkEnd && (parser_.flags & F_TRAILING) != 0;
   const bool line_ended = reading.event != Event::kMore && !in_front;
   const bool ended_badly = line_ended && input[used - 1] != std::byte{'\n'};
-  const bool bad_break =
-      in_size_line_ && has_line_feed(input.first(used - (reading.event == Event::kChunk ? 1 : 0)));
-  if ((error != HPE_PAUSED && error != HPE_OK) || ended_badly || bad_break) {
+  const bool bad_line =
+      in_size_line_ &&
+      is_odd_size_line(input.first(used - (reading.event == Event::kChunk ? 1 : 0)));
+  if ((error != HPE_PAUSED && error != HPE_OK) || ended_badly || bad_line) {
     Step step = failed(used, Event::kAmbiguous);
     step.body = reading.body;
     return step;
   }
+  chunk_left_ =
+      reading.event == Event::kChunk ? parser_.content_length : chunk_left_ - reading.body.size();
   if (reading.event == Event::kChunk) in_size_line_ = false;
   if (reading.event == Event::kChunkEnd) in_size_line_ = !in_front;
+  if (!in_size_line_) in_extension_ = false;
   if (reading.event == Event::kEnd) state_ = State::kBoundary;
   return {used, reading.event, reading.body};
+}
+
+// The parser reads a chunk extension up to its CR and takes an LF in it for text. nginx ends the
+// line there, so what follows would be data for one and framing for the other. It also reads over
+// what stands behind a blank, in which others look for more of the size, and takes bytes from 0x80
+// on for the digit 0.
+bool RequestStream::is_odd_size_line(Bytes line) {
+  for (const std::byte byte : line) {
+    const auto c = std::to_integer<char>(byte);
+    in_extension_ = in_extension_ || c == ';';
+    if (c == '\n' || (!in_extension_ && c != '\r' && !is_hex_digit(c))) return true;
+  }
+  return false;
 }
 
 RequestStream::Step RequestStream::failed(size_t used, Event event) {

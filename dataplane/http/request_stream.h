@@ -2,7 +2,7 @@
 // Input: the bytes in order, in pieces of any size. Output: a Step, which says how much of the
 // input was used and what was found there. The caller comes back with the rest.
 // The heads and chunk framing are parsed by http_parser; bodies with a length are only counted.
-// Errors: kNotHttp, kAmbiguous (no further bytes can be understood).
+// Errors: kNotHttp, kHttp2, kAmbiguous (no further bytes can be understood).
 // Thread: the owning lcore.  Memory: none of its own.  Source: RFC 9112.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "dataplane/flow/bytes.h"
+#include "dataplane/http/request_guess.h"
 #include "dataplane/http/request_head.h"
 
 namespace soundgate {
@@ -32,6 +33,7 @@ class RequestStream {
     kChunkEnd,  // the line of the next chunk's size follows
     kEnd,       // the request is complete, trailers included
     kNotHttp,
+    kHttp2,  // its whole preface: no further bytes can be understood, either
     kAmbiguous,
   };
 
@@ -54,6 +56,10 @@ class RequestStream {
   uint64_t body_bytes() const { return body_bytes_; }
   bool chunked() const { return chunked_; }
   uint64_t chunk_bytes() const { return parser_.content_length; }
+  // So many bytes of the body come next, with nothing between them.
+  uint64_t data_bytes() const {
+    return state_ == State::kLength ? body_bytes_ : state_ == State::kChunked ? chunk_left_ : 0;
+  }
   unsigned method() const { return parser_.method; }  // http_method
   std::string_view method_name() const {
     return http_method_str(static_cast<http_method>(parser_.method));
@@ -69,16 +75,21 @@ class RequestStream {
   Step read_odd_line(Bytes input, RequestHead* head);
   Step read_length(Bytes input);
   Step read_chunked(Bytes input);
+  bool is_odd_size_line(Bytes line);  // a piece of one
   Step failed(size_t used, Event event);
   Step head_error(Bytes input, size_t used, RequestHead* head);
 
   http_parser parser_{};
   uint64_t body_bytes_ = 0;  // what is left of it, while in it
+  uint64_t chunk_left_ = 0;  // likewise, of a chunk
   uint32_t heads_ = 0;
   State state_ = State::kBoundary;
   bool chunked_ = false;
   bool in_size_line_ = false;     // of a chunk
-  bool after_line_feed_ = false;  // in a head
+  bool in_extension_ = false;     // likewise, behind the size
+  std::byte head_last_{};         // of the head in progress
+  bool may_be_refused_ = false;   // the client waits with the body for leave to send it
+  RequestGuess opening_;          // of such a body
 };
 
 }  // namespace soundgate

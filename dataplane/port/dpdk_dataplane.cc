@@ -1,19 +1,31 @@
-// Dataplane::create: the engine on two DPDK ports, with a thread of its own.
+// Dataplane::create: an engine for each lcore, on DPDK ports.
 #include <rte_errno.h>
 #include <rte_mbuf.h>
+#include <sched.h>
 
+#include <algorithm>
+#include <memory>
+#include <optional>
 #include <random>
+#include <vector>
 
 #include "dataplane/dataplane.h"
 #include "dataplane/engine.h"
+#include "dataplane/port/capture_file.h"
 #include "dataplane/port/eal.h"
 #include "dataplane/port/ethdev_port.h"
+#include "dataplane/port/kernel_interface.h"
 #include "dataplane/port/lcore_loop.h"
+#include "dataplane/port/mirror_loop.h"
+#include "dataplane/port/port_queue.h"
+#include "dataplane/port/steering.h"
+#include "dataplane/port/telemetry.h"
 
 namespace soundgate {
 namespace {
 
-constexpr unsigned kPackets = 16'383;  // for both ports' rings, and what is on its way
+constexpr unsigned kPackets = 16'383;     // in the rings of both ports, and on their way
+constexpr unsigned kPacketsMore = 8'192;  // for each further lcore
 constexpr unsigned kPacketCache = 256;
 
 HashSeed random_seed() {
@@ -22,80 +34,222 @@ HashSeed random_seed() {
   return {word(), word()};
 }
 
-DataplaneCounters::Port port_counters(const PortCounters& counters) {
-  return {counters.received_packets.get(), counters.received_bytes.get(),
-          counters.sent_packets.get(), counters.sent_bytes.get(), counters.dropped_packets.get()};
+bool is_there(int cpu) {
+  cpu_set_t cpus;
+  return cpu >= 0 && cpu < CPU_SETSIZE && sched_getaffinity(0, sizeof cpus, &cpus) == 0 &&
+         CPU_ISSET(static_cast<size_t>(cpu), &cpus);
 }
+
+tl::expected<void, std::string> check(const DataplaneConfig& config) {
+  const auto failure = [](std::string why) { return tl::unexpected(std::move(why)); };
+  if (config.lcore_count < 1 || config.lcore_count > kLcoresMax) {
+    return failure("dataplane.queue_pairs must be 1 to " + std::to_string(kLcoresMax));
+  }
+  if (config.placement == Placement::kReplay && config.lcore_count != 1) {
+    return failure("a capture is replayed by one lcore: dataplane.queue_pairs must be 1");
+  }
+  for (const int cpu : config.lcores) {
+    if (!is_there(cpu)) {
+      return failure("dataplane.lcores: there is no CPU " + std::to_string(cpu) +
+                     " that this process may use");
+    }
+  }
+  if (config.placement == Placement::kReplay) return check_capture(config.capture_file);
+  return {};
+}
+
+// By Side; a tap and a replay have one, which is the client's.
+std::vector<std::string> devices(const DataplaneConfig& config) {
+  switch (config.placement) {
+    case Placement::kTap:
+      return {config.tap_port};
+    case Placement::kReplay:
+      return {"net_pcap0,rx_pcap=" + config.capture_file};
+    case Placement::kInline:
+      break;
+  }
+  return {config.client_port, config.origin_port};
+}
+
+// Everything of one lcore. Members are destroyed from the last to the first.
+struct Lcore {
+  std::unique_ptr<UploadSink> sink;
+  std::vector<std::unique_ptr<PortQueue>> queues;  // by Side
+  std::unique_ptr<Steering> steering;              // where there are several lcores
+  std::unique_ptr<LcoreThread> thread;
+  std::unique_ptr<Engine> engine;
+};
 
 class DpdkDataplane final : public Dataplane {
  public:
-  DpdkDataplane(const DataplaneConfig& config, std::unique_ptr<UploadSink> sink)
-      : config_(config), sink_(std::move(sink)) {}
+  explicit DpdkDataplane(const DataplaneConfig& config) : config_(config) {}
   ~DpdkDataplane() override {
     DpdkDataplane::stop();
-    loop_.reset();
-    client_.close();
-    origin_.close();
+    telemetry_.reset();
+    lcores_.clear();
+    inboxes_.clear();
+    outboxes_.clear();
+    ports_.clear();  // they may have packets still
     rte_mempool_free(pool_);
   }
 
-  tl::expected<void, std::string> open() {
-    pool_ = rte_pktmbuf_pool_create("soundgate", kPackets, kPacketCache, 0,
-                                    kFrameBytesMax + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
-    if (pool_ == nullptr) {
-      return tl::unexpected("no memory for packets (" + std::string(rte_strerror(rte_errno)) +
-                            "): give the EAL more with -m");
-    }
-    if (auto opened = client_.open(config_.client_port, pool_); !opened) return opened;
-    if (auto opened = origin_.open(config_.origin_port, pool_); !opened) return opened;
-    loop_ = std::make_unique<LcoreLoop>(client_, origin_, pool_, config_.lcore);
-    shared_ = std::make_unique<SharedResources>(random_seed());
-    engine_ = std::make_unique<Engine>(config_, random_seed(), 0, *loop_, *sink_, CoreSizes{},
-                                       shared_.get());
-    return {};
+  tl::expected<void, std::string> open(const MakeSink& make_sink);
+  void start() override;
+  void stop() override;
+  void set_mode(Mode mode) override;
+  bool finished() const override {
+    return config_.placement == Placement::kReplay && lcores_.front()->thread->ended();
   }
-
-  void start() override { loop_->start(*engine_); }
-  void stop() override {
-    if (loop_) loop_->stop();
-  }
-  void set_mode(Mode mode) override { engine_->set_mode(mode); }
-  bool lift_refusal(UploadKey upload) override { return shared_->lift(upload); }
+  bool lift_refusal(UploadKey upload) override { return shared_.lift(upload); }
   DataplaneCounters counters() const override;
 
  private:
+  tl::expected<void, std::string> open_ports();
+  tl::expected<void, std::string> open_rings();
+  void add_lcore(unsigned index, std::unique_ptr<UploadSink> sink);
+  int cpu_of(unsigned index) const {
+    return index < config_.lcores.size() ? config_.lcores[index] : -1;
+  }
+
   const DataplaneConfig config_;
-  std::unique_ptr<UploadSink> sink_;
   rte_mempool* pool_ = nullptr;
-  EthdevPort client_;
-  EthdevPort origin_;
-  std::unique_ptr<LcoreLoop> loop_;
-  std::unique_ptr<SharedResources> shared_;  // by the engines of all lcores
-  std::unique_ptr<Engine> engine_;
+  std::vector<std::unique_ptr<EthdevPort>> ports_;  // by Side
+  std::vector<Handover> outboxes_;                  // likewise
+  std::vector<Inbox> inboxes_;                      // by lcore; none where there is only one
+  SharedResources shared_{random_seed()};           // by the engines of all lcores
+  std::vector<std::unique_ptr<Lcore>> lcores_;
+  std::optional<Telemetry> telemetry_;  // while there is something to be told
 };
 
+tl::expected<void, std::string> DpdkDataplane::open(const MakeSink& make_sink) {
+  return open_ports().and_then([&] { return open_rings(); }).map([&] {
+    for (unsigned index = 0; index < config_.lcore_count; ++index) {
+      add_lcore(index, make_sink(index));
+    }
+    telemetry_.emplace(*this);
+  });
+}
+
+tl::expected<void, std::string> DpdkDataplane::open_ports() {
+  const unsigned packets = kPackets + kPacketsMore * (config_.lcore_count - 1);
+  pool_ = rte_pktmbuf_pool_create("soundgate", packets, kPacketCache, 0,
+                                  kFrameBytesMax + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+  if (pool_ == nullptr) {
+    return tl::unexpected("no memory for packets (" + std::string(rte_strerror(rte_errno)) +
+                          "): give the EAL more with -m");
+  }
+  for (const std::string& device : devices(config_)) {
+    ports_.push_back(std::make_unique<EthdevPort>());
+    if (auto opened = ports_.back()->open(device, pool_, config_.lcore_count); !opened) {
+      return opened;
+    }
+  }
+  return {};
+}
+
+tl::expected<void, std::string> DpdkDataplane::open_rings() {
+  if (config_.lcore_count == 1) return {};
+  inboxes_ = std::vector<Inbox>(config_.lcore_count);
+  outboxes_ = std::vector<Handover>(ports_.size());
+  for (size_t side = 0; side < ports_.size(); ++side) {
+    const std::string port = "sg" + std::to_string(side);
+    if (auto opened = outboxes_[side].open(port + "-out"); !opened) return opened;
+    for (size_t lcore = 0; lcore < inboxes_.size(); ++lcore) {
+      auto opened = inboxes_[lcore][side].open(port + "-in" + std::to_string(lcore));
+      if (!opened) return opened;
+    }
+  }
+  return {};
+}
+
+void DpdkDataplane::add_lcore(unsigned index, std::unique_ptr<UploadSink> sink) {
+  auto lcore = std::make_unique<Lcore>();
+  lcore->sink = std::move(sink);
+  for (size_t side = 0; side < ports_.size(); ++side) {
+    Handover* outbox = outboxes_.empty() ? nullptr : &outboxes_[side];
+    lcore->queues.push_back(
+        std::make_unique<PortQueue>(ports_[side]->id(), ports_[side]->pair_of(index), outbox));
+  }
+  if (!inboxes_.empty()) lcore->steering = std::make_unique<Steering>(inboxes_, index);
+  const auto run_engine = [&](auto loop) {
+    lcore->engine = std::make_unique<Engine>(config_, random_seed(), index, *loop, *lcore->sink,
+                                             CoreSizes{.flows = config_.flows_max}, &shared_);
+    loop->attach(*lcore->engine);
+    lcore->thread = std::move(loop);
+  };
+  if (config_.placement == Placement::kInline) {
+    run_engine(std::make_unique<LcoreLoop>(*lcore->queues[0], *lcore->queues[1],
+                                           lcore->steering.get(), pool_, cpu_of(index)));
+  } else {
+    const auto clock = config_.placement == Placement::kReplay ? MirrorLoop::Clock::kOfPackets
+                                                               : MirrorLoop::Clock::kOurs;
+    run_engine(std::make_unique<MirrorLoop>(*lcore->queues[0], lcore->steering.get(), clock,
+                                            cpu_of(index)));
+  }
+  lcores_.push_back(std::move(lcore));
+}
+
+void DpdkDataplane::start() {
+  for (const auto& lcore : lcores_) lcore->thread->start();
+}
+
+// What one lcore put out for another one that had ended already is sent at last.
+void DpdkDataplane::stop() {
+  for (const auto& lcore : lcores_) lcore->thread->request_stop();
+  for (const auto& lcore : lcores_) lcore->thread->join();
+  for (const auto& lcore : lcores_) {
+    for (const auto& queue : lcore->queues) {
+      while (queue->send_for_others()) continue;
+    }
+  }
+}
+
+void DpdkDataplane::set_mode(Mode mode) {
+  for (const auto& lcore : lcores_) lcore->engine->set_mode(mode);
+}
+
+void add(DataplaneCounters::Port& sum, const PortCounters& counters) {
+  sum.received_packets += counters.received_packets.get();
+  sum.received_bytes += counters.received_bytes.get();
+  sum.sent_packets += counters.sent_packets.get();
+  sum.sent_bytes += counters.sent_bytes.get();
+  sum.dropped_packets += counters.dropped_packets.get();
+}
+
+void add(DataplaneCounters& sum, const CoreCounters& core) {
+  sum.flows_open += core.flows_open.get();
+  sum.flows_opened += core.flows_opened.get();
+  sum.flows_midstream_open += core.flows_midstream.get();
+  sum.uploads_begun += core.uploads_begun.get();
+  sum.uploads_released += core.uploads_released.get();
+  sum.uploads_blocked += core.uploads_blocked.get();
+  sum.uploads_aborted += core.uploads_aborted.get();
+  sum.packets_held += core.segments_held.get();
+  sum.bytes_held += core.bytes_held.get();
+  for (size_t i = 0; i < kReasonCount; ++i) sum.reasons[i] += core.reasons[i].get();
+  const double oldest = static_cast<double>(core.oldest_midstream_ms.get()) / 1000.0;
+  sum.oldest_midstream_seconds = std::max(sum.oldest_midstream_seconds, oldest);
+  sum.bad_checksums += core.bad_checksums.get();
+  sum.frames_cut += core.frames_cut.get();
+  sum.conflicting_bytes += core.conflicting_bytes.get();
+  sum.segments_refused += core.segments_refused.get();
+  sum.flows_evicted += core.flows_evicted.get();
+  sum.parts_refused += core.parts_refused.get();
+  sum.resources_open += core.resources_open.get();
+}
+
 DataplaneCounters DpdkDataplane::counters() const {
-  const CoreCounters& core = engine_->counters();
-  DataplaneCounters counters{};
-  counters.client = port_counters(client_.counters());
-  counters.origin = port_counters(origin_.counters());
-  counters.flows_open = core.flows_open.get();
-  counters.flows_opened = core.flows_opened.get();
-  counters.flows_midstream_open = core.flows_midstream.get();
-  counters.uploads_begun = core.uploads_begun.get();
-  counters.uploads_released = core.uploads_released.get();
-  counters.uploads_blocked = core.uploads_blocked.get();
-  counters.uploads_aborted = core.uploads_aborted.get();
-  counters.packets_held = core.segments_held.get();
-  counters.bytes_held = core.bytes_held.get();
-  for (const Counter& reason : core.reasons) counters.reasons.push_back(reason.get());
-  counters.oldest_midstream_seconds = static_cast<double>(core.oldest_midstream_ms.get()) / 1000.0;
-  counters.bad_checksums = core.bad_checksums.get();
-  counters.conflicting_bytes = core.conflicting_bytes.get();
-  counters.parts_refused = core.parts_refused.get();
-  counters.resources_open = core.resources_open.get();
-  counters.segments_refused = core.segments_refused.get();
-  return counters;
+  DataplaneCounters sum{};
+  sum.reasons.resize(kReasonCount);
+  for (const auto& lcore : lcores_) {
+    add(sum.client, lcore->queues[0]->counters());
+    if (lcore->queues.size() > 1) add(sum.origin, lcore->queues[1]->counters());
+    add(sum, lcore->engine->counters());
+    if (!lcore->steering) continue;
+    sum.packets_handed_over += lcore->steering->handed_over().get();
+    sum.packets_not_handed_over += lcore->steering->dropped().get();
+  }
+  return sum;
 }
 
 }  // namespace
@@ -103,13 +257,17 @@ DataplaneCounters DpdkDataplane::counters() const {
 tl::expected<std::unique_ptr<Dataplane>, std::string> Dataplane::create(
     const DataplaneConfig& config, const MakeSink& make_sink) {
   static bool eal_started = false;  // once a process: DPDK cannot start twice
+  if (auto checked = check(config); !checked) return tl::unexpected(checked.error());
+  for (const std::string& device : devices(config)) {
+    if (auto sound = check_kernel_interface(device); !sound) return tl::unexpected(sound.error());
+  }
   if (!eal_started) {
-    auto started = start_eal(config.eal_arguments, {config.client_port, config.origin_port});
+    auto started = start_eal(config.eal_arguments, devices(config));
     if (!started) return tl::unexpected(started.error());
     eal_started = true;
   }
-  auto dataplane = std::make_unique<DpdkDataplane>(config, make_sink(0));
-  if (auto opened = dataplane->open(); !opened) return tl::unexpected(opened.error());
+  auto dataplane = std::make_unique<DpdkDataplane>(config);
+  if (auto opened = dataplane->open(make_sink); !opened) return tl::unexpected(opened.error());
   return dataplane;
 }
 

@@ -1,28 +1,16 @@
-// One DPDK port with one queue each way, and its packet buffers.
-// Thread: open() by the starting thread, the rest by the owning lcore; the counters by anyone.
+// One DPDK port, with as many queue pairs as it can make use of: where it has several, it shares
+// connections out among them by symmetric_hash.
+// Thread: the starting one. The lcores use the queues (PortQueue).
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <span>
+#include <optional>
 #include <string>
 #include <tl/expected.hpp>
 
-#include "dataplane/counters.h"
-#include "dataplane/limits.h"
-
-struct rte_mbuf;
 struct rte_mempool;
 
 namespace soundgate {
-
-struct PortCounters {
-  Counter received_packets;
-  Counter received_bytes;
-  Counter sent_packets;
-  Counter sent_bytes;
-  Counter dropped_packets;
-};
 
 class EthdevPort {
  public:
@@ -31,27 +19,25 @@ class EthdevPort {
   EthdevPort& operator=(const EthdevPort&) = delete;
   ~EthdevPort() { close(); }
 
-  // device: one that the EAL was started with. pool: where received packets go.
-  tl::expected<void, std::string> open(const std::string& device, rte_mempool* pool);
+  // device: one that the EAL was started with. pool: where received packets go. lcore_count: for
+  // how many lcores; a device that cannot hash gets one queue pair all the same, and the lcores
+  // share out by themselves. A device that can, and has fewer pairs than that, is refused.
+  tl::expected<void, std::string> open(const std::string& device, rte_mempool* pool,
+                                       unsigned lcore_count);
   void close();
 
-  // Returns how many packets of the burst are filled in; the caller owns them.
-  uint16_t receive(std::span<rte_mbuf*> burst);
-
-  // Takes the packet over. It goes out with flush() at the latest, in the order of the calls.
-  void queue(rte_mbuf* packet);
-  // Tries a bounded number of times; what still does not go is dropped and counted.
-  void flush();
-
-  void count_dropped() { counters_.dropped_packets.add(); }
-  const PortCounters& counters() const { return counters_; }
+  uint16_t id() const { return id_; }
+  unsigned queue_pairs() const { return queue_pairs_; }
+  // The pair of an lcore, where it has one.
+  std::optional<uint16_t> pair_of(unsigned lcore_index) const {
+    if (lcore_index >= queue_pairs_) return {};
+    return static_cast<uint16_t>(lcore_index);
+  }
 
  private:
   uint16_t id_ = 0;
   bool open_ = false;
-  uint16_t queued_count_ = 0;
-  std::array<rte_mbuf*, kBurstFrames> queued_{};
-  PortCounters counters_;
+  unsigned queue_pairs_ = 0;
 };
 
 }  // namespace soundgate

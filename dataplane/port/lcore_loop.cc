@@ -1,103 +1,78 @@
 #include "dataplane/port/lcore_loop.h"
 
-#include <pthread.h>
-#include <rte_cycles.h>
-#include <rte_lcore.h>
 #include <rte_mbuf.h>
-#include <rte_pause.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/prctl.h>
+#include <rte_prefetch.h>
 
-#include <algorithm>
 #include <array>
 #include <cstring>
-#include <ctime>
 
 namespace soundgate {
-namespace {
 
-Now read_clocks() {
-  return {std::chrono::steady_clock::now().time_since_epoch(), std::chrono::system_clock::now()};
+bool LcoreLoop::turn(const Now& now) {
+  engine_->set_now(now);
+  const bool from_client = receive(Side::kClient);
+  const bool from_origin = receive(Side::kOrigin);
+  const bool decided = engine_->poll();
+  flush();
+  const bool sent_to_client = port(Side::kClient).send_for_others();
+  const bool sent_to_origin = port(Side::kOrigin).send_for_others();
+  return from_client || from_origin || decided || sent_to_client || sent_to_origin;
 }
 
-// Signals are the main thread's business, but for the real-time ones: net_tap wakes its reader
-// with one of them.
-void leave_signals_to_others() {
-  sigset_t blocked;
-  sigfillset(&blocked);
-  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) sigdelset(&blocked, signal);
-  pthread_sigmask(SIG_SETMASK, &blocked, nullptr);
-}
-
-void pin_to(int cpu) {
-  if (cpu < 0) return;
-  cpu_set_t cpus;
-  CPU_ZERO(&cpus);
-  CPU_SET(static_cast<size_t>(cpu), &cpus);
-  pthread_setaffinity_np(pthread_self(), sizeof cpus, &cpus);
-}
-
-}  // namespace
-
-void LcoreLoop::start(Engine& engine) {
-  engine_ = &engine;
-  stopping_ = false;
-  thread_ = std::thread([this] { run(); });
-}
-
-void LcoreLoop::stop() {
-  stopping_ = true;
-  if (thread_.joinable()) thread_.join();
-}
-
-void LcoreLoop::run() {
-  pthread_setname_np(pthread_self(), "sg-lcore");
-  leave_signals_to_others();
-  pin_to(cpu_);
-  prctl(PR_SET_TIMERSLACK, 1000);  // nanoseconds
-  rte_thread_register();
-  while (!stopping_.load(std::memory_order_relaxed)) {
-    const Now now = read_clocks();
-    engine_->set_now(now);
-    const bool from_client = receive(Side::kClient);
-    const bool from_origin = receive(Side::kOrigin);
-    const bool decided = engine_->poll();
-    port(Side::kClient).flush();
-    port(Side::kOrigin).flush();
-    if (from_client || from_origin || decided) {
-      last_work_ = now.tick;
-    } else {
-      rest(now.tick);
-    }
-  }
-  engine_->set_now(read_clocks());
+void LcoreLoop::finish(const Now& now) {
+  engine_->set_now(now);
   engine_->shut_down();
+  flush();
+}
+
+void LcoreLoop::flush() {
   port(Side::kClient).flush();
   port(Side::kOrigin).flush();
-  rte_thread_unregister();
 }
 
 bool LcoreLoop::receive(Side from) {
   std::array<rte_mbuf*, kBurstFrames> burst;
-  const uint16_t count = port(from).receive(burst);
-  for (uint16_t i = 0; i < count; ++i) {
-    if (i + 1 < count) rte_prefetch0(rte_pktmbuf_mtod(burst[i + 1u], void*));
-    handle(from, burst[i]);
+  size_t count = port(from).receive(burst);
+  if (steering_ == nullptr) {
+    handle_all(from, std::span(burst).first(count));
+    return count > 0;
   }
-  return count > 0;
+  const size_t own = steering_->keep_own(from, std::span(burst).first(count));
+  handle_all(from, std::span(burst).first(own));
+  const size_t others = steering_->take(from, burst);
+  handle_all(from, std::span(burst).first(others));
+  return count > 0 || others > 0;
 }
 
-void LcoreLoop::handle(Side from, rte_mbuf* packet) {
-  if (packet->nb_segs > 1 && rte_pktmbuf_linearize(packet) != 0) {
-    port(from).count_dropped();  // longer than kFrameBytesMax
-    rte_pktmbuf_free(packet);
-    return;
+void LcoreLoop::handle_all(Side from, std::span<rte_mbuf*> burst) {
+  for (const rte_mbuf* packet : burst) rte_prefetch0(rte_pktmbuf_mtod(packet, void*));
+  burst = burst.first(join_pieces(from, burst));
+  std::array<Frame, kBurstFrames> frames;
+  for (size_t i = 0; i < burst.size(); ++i) {
+    frames[i] = engine_->look(from, {rte_pktmbuf_mtod(burst[i], std::byte*), burst[i]->data_len});
   }
-  current_ = packet;
-  engine_->on_frame(from, {rte_pktmbuf_mtod(packet, std::byte*), packet->data_len});
-  if (current_ != nullptr) rte_pktmbuf_free(current_);
-  current_ = nullptr;
+  for (size_t i = 0; i < burst.size(); ++i) engine_->fetch(frames[i]);
+  for (size_t i = 0; i < burst.size(); ++i) {
+    current_ = burst[i];
+    engine_->on_frame(from, frames[i]);
+    if (current_ != nullptr) rte_pktmbuf_free(current_);
+    current_ = nullptr;
+  }
+}
+
+// Packets that are in one piece move to the front. Returns how many; the others were longer than
+// kFrameBytesMax.
+size_t LcoreLoop::join_pieces(Side from, std::span<rte_mbuf*> burst) {
+  size_t kept = 0;
+  for (rte_mbuf* packet : burst) {
+    if (packet->nb_segs == 1 || rte_pktmbuf_linearize(packet) == 0) {
+      burst[kept++] = packet;
+      continue;
+    }
+    port(from).count_dropped();
+    rte_pktmbuf_free(packet);
+  }
+  return kept;
 }
 
 void LcoreLoop::forward(Side to, size_t frame_bytes) {
@@ -118,19 +93,6 @@ void LcoreLoop::send(Side to, std::span<const std::byte> frame) {
   }
   std::memcpy(room, frame.data(), frame.size());
   port(to).queue(packet);
-}
-
-// Sleeps for a share of the time since the last packet: what comes next waits at most a little
-// longer than it let us wait. A signal (net_tap) ends a sleep early.
-void LcoreLoop::rest(Tick now) {
-  const Tick quiet = now - last_work_;
-  if (quiet < kSpinMax) {
-    rte_pause();
-    return;
-  }
-  const Tick sleep = std::min<Tick>(quiet / 8, kSleepMax);
-  const timespec time{0, sleep.count()};
-  nanosleep(&time, nullptr);
 }
 
 }  // namespace soundgate

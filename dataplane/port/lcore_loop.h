@@ -1,45 +1,43 @@
-// The thread that moves packets: receives from both ports, lets the engine handle each frame, puts
-// out what it says, and sleeps when nothing comes.
-// Thread: start(), stop() by the owner; everything else runs on the loop's own thread.
+// The lcore of a bump in the wire: receives from both ports, lets the engine handle each frame, and
+// puts out what it says.
+// Thread: see LcoreThread; what PacketIo asks for runs on the lcore.
 #pragma once
 
-#include <atomic>
-#include <memory>
-#include <thread>
-
 #include "dataplane/engine.h"
-#include "dataplane/port/ethdev_port.h"
+#include "dataplane/port/lcore_thread.h"
+#include "dataplane/port/port_queue.h"
+#include "dataplane/port/steering.h"
+
+struct rte_mempool;
 
 namespace soundgate {
 
-class LcoreLoop final : public PacketIo {
+class LcoreLoop final : public LcoreThread, public PacketIo {
  public:
-  // pool: for frames of our own.  cpu: to pin to, or -1.
-  LcoreLoop(EthdevPort& client, EthdevPort& origin, rte_mempool* pool, int cpu)
-      : ports_{&client, &origin}, pool_(pool), cpu_(cpu) {}
-  ~LcoreLoop() override { stop(); }
+  // steering: null where there is one lcore only. pool: for frames of our own. cpu: to pin to, or
+  // -1.
+  LcoreLoop(PortQueue& client, PortQueue& origin, Steering* steering, rte_mempool* pool, int cpu)
+      : LcoreThread(cpu), ports_{&client, &origin}, steering_(steering), pool_(pool) {}
 
-  void start(Engine& engine);
-  void stop();  // returns when the thread has ended, and every upload with it
+  void attach(Engine& engine) { engine_ = &engine; }  // before start()
 
   void forward(Side to, size_t frame_bytes) override;
   void send(Side to, std::span<const std::byte> frame) override;
 
  private:
-  void run();
+  bool turn(const Now& now) override;
+  void finish(const Now& now) override;
   bool receive(Side from);
-  void handle(Side from, rte_mbuf* packet);
-  void rest(Tick now);
-  EthdevPort& port(Side side) { return *ports_[static_cast<size_t>(side)]; }
+  void handle_all(Side from, std::span<rte_mbuf*> burst);
+  size_t join_pieces(Side from, std::span<rte_mbuf*> burst);
+  void flush();
+  PortQueue& port(Side side) { return *ports_[static_cast<size_t>(side)]; }
 
-  EthdevPort* ports_[2];
-  rte_mempool* pool_;
-  int cpu_;
+  PortQueue* const ports_[2];
+  Steering* const steering_;
+  rte_mempool* const pool_;
   Engine* engine_ = nullptr;
   rte_mbuf* current_ = nullptr;  // the packet being handled; null once it was forwarded
-  Tick last_work_{};             // when something last came
-  std::atomic<bool> stopping_{false};
-  std::thread thread_;
 };
 
 }  // namespace soundgate

@@ -53,6 +53,7 @@ void let_go(Core& core, Flow& flow, FlowPhase phase) {
   flow.client.limit = kNoOffset;
   send_stored(core, flow, kNoOffset);
   stop_following(core, flow);
+  flow.watch.settled = true;  // what has passed so far was followed
   if (flow.phase != phase) enter_phase(core, flow, phase);
 }
 
@@ -79,9 +80,8 @@ void ClientPath::note_header(Flow& flow, const Frame& frame) {
   OriginHalf& origin = flow.origin;
   client.window = frame.window;
   if (flow.uses_timestamps) {
-    if (const auto found = parse_tcp_options(frame.options()).timestamps) {
-      client.timestamps = *found;
-    }
+    const auto found = parse_tcp_options(frame.options()).timestamps;
+    if (found && !is_later_time(client.timestamps.value, found->value)) client.timestamps = *found;
   }
   const uint64_t seen = offset_of(frame.acknowledgment, origin.first, origin.acknowledged);
   const uint64_t fin = origin.fin == origin.next ? 1 : 0;
@@ -137,7 +137,7 @@ void ClientPath::on_data(Flow& flow, Frame& frame) {
   }
   reader_.read(flow);
   if (flow.phase == FlowPhase::kInspected) {
-    check_fin(flow);
+    if (!check_fin(flow)) return;
     forward_or_hold(flow, frame, extent);
     send_held(flow);
   } else if (flow.phase == FlowPhase::kMidstream || flow.phase == FlowPhase::kPassing) {
@@ -180,10 +180,13 @@ void ClientPath::no_room(Flow& flow, const Frame& frame) {
     refuse_segment(flow, frame);
     return;
   }
+  // What others are lost for in front is stored, and never goes on.
+  const DataplaneReason reason =
+      core_.mirrored() ? DataplaneReason::capture_gap : DataplaneReason::tcp_window_full;
   if (core_.upload_of(flow)) {
-    gate_.fail(flow, DataplaneReason::tcp_window_full);
+    gate_.fail(flow, reason);
   } else {
-    core_.counters.count(DataplaneReason::tcp_window_full);
+    core_.counters.count(reason);
   }
   core_.io.forward(Side::kOrigin, frame.bytes.size());
   let_go(core_, flow, FlowPhase::kMidstream);
@@ -217,21 +220,29 @@ void ClientPath::send_held(Flow& flow) {
   send_stored(core_, flow, flow.client.limit);
 }
 
-// The client has said that nothing more comes: an upload that is not whole will never be.
-void ClientPath::check_fin(Flow& flow) {
+// The client has said that nothing more comes: an upload that is not whole will never be. What of
+// it may be an end (of a part, of the last chunk, of a body that is cut short) must not become one
+// by that.
+bool ClientPath::check_fin(Flow& flow) {
   const ClientHalf& client = flow.client;
-  if (client.fin == kNoOffset || client.parsed != client.fin) return;
+  if (client.fin == kNoOffset || client.parsed != client.fin) return true;
   const Upload* upload = core_.upload_of(flow);
-  if (!upload || upload->phase != UploadPhase::kReceiving) return;
+  const bool in_form = flow.form != Flow::kNoForm;
+  if (upload ? upload->phase != UploadPhase::kReceiving : !in_form) return true;
+  if (core_.is_strict(flow) && before(client.limit, client.parsed)) {
+    gate_.give_up(flow);
+    return false;
+  }
   gate_.abort(flow, DataplaneReason::client_gone);
+  core_.forms.give_back(flow);
   flow.client.limit = kNoOffset;
+  return true;
 }
 
 void ClientPath::resume(Flow& flow) {
   reader_.read(flow);
   if (flow.phase == FlowPhase::kInspected) {
-    check_fin(flow);
-    send_held(flow);
+    if (check_fin(flow)) send_held(flow);
   } else if (flow.phase == FlowPhase::kMidstream || flow.phase == FlowPhase::kPassing) {
     let_go(core_, flow, flow.phase);
   }

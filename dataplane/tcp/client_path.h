@@ -38,7 +38,8 @@ class ClientPath {
   void forward_or_hold(Flow& flow, const Frame& frame, const Extent& extent);
   void hold(Flow& flow, const Extent& extent);
   void send_held(Flow& flow);
-  void check_fin(Flow& flow);
+  // False when the connection has been ended.
+  bool check_fin(Flow& flow);
   // It goes no further; observing, it goes on unread.
   void refuse_segment(const Flow& flow, const Frame& frame);
 

@@ -112,6 +112,7 @@ void Handshake::accept(Flow& flow, const Frame& frame) {
   flow.origin = OriginHalf{};
   flow.requests = RequestStream();
   flow.responses = ResponseStream();
+  flow.watch = {};
   flow.syn_pending = flow.closing = flow.confirmed = flow.resumed = false;
   flow.client.first = flow.pending_first;
   flow.origin.first = frame.sequence + 1;

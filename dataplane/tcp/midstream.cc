@@ -38,14 +38,23 @@ bool starts_with_request_line(std::string_view text) {
          version + std::string_view(" HTTP/1.1").size() == line.size();
 }
 
-// Nothing is on its way in either direction, as far as was seen, and this segment comes next.
-bool is_at_rest(const MidstreamWatch& watch, const Frame& frame) {
-  return watch.client_seen && watch.origin_seen && watch.client_end == frame.sequence &&
-         watch.client_acknowledged == frame.sequence && watch.origin_end == frame.acknowledgment;
-}
-
 bool is_later(uint32_t sequence, uint32_t than) {
   return static_cast<int32_t>(sequence - than) > 0;
+}
+
+// On a connection at rest the next request begins where the origin's acknowledgments end. What lies
+// behind has to wait for it: passed on, it would hide it.
+bool leaves_a_gap(const MidstreamWatch& watch, const Frame& frame) {
+  const bool at_rest = watch.client_seen && watch.origin_seen &&
+                       !is_later(watch.client_end, watch.client_acknowledged);
+  return at_rest && frame.payload_bytes > 0 && is_later(frame.sequence, watch.client_acknowledged);
+}
+
+// Nothing is on its way in either direction, as far as was seen, and this segment comes next. (What
+// the client sent last may lie before it: a keep-alive repeats what was acknowledged long ago.)
+bool is_at_rest(const MidstreamWatch& watch, const Frame& frame) {
+  return watch.client_seen && watch.origin_seen && !is_later(watch.client_end, frame.sequence) &&
+         watch.client_acknowledged == frame.sequence && watch.origin_end == frame.acknowledgment;
 }
 
 uint32_t end_of(const Frame& frame) {
@@ -55,7 +64,8 @@ uint32_t end_of(const Frame& frame) {
 }  // namespace
 
 Flow* Midstream::open(const Frame& frame) {
-  const bool unknown_past = !frame.has(kRst) && !frame.has(kFin) && frame.has(kAck);
+  const bool only_ends = frame.has(kRst) || (frame.has(kFin) && frame.payload_bytes == 0);
+  const bool unknown_past = frame.has(kAck) && !only_ends;
   Flow* flow = unknown_past ? make_entry(core_, flow_key(frame, Side::kClient)) : nullptr;
   if (!flow) {
     if (unknown_past) core_.counters.count(DataplaneReason::flow_table_full);
@@ -84,7 +94,7 @@ bool Midstream::on_client_segment(Flow& flow, const Frame& frame) {
     return true;
   }
   MidstreamWatch& watch = flow.watch;
-  if (resyncs && core_.enforcing() && keep_back(watch, frame)) {
+  if (resyncs && core_.enforcing() && (leaves_a_gap(watch, frame) || keep_back(watch, frame))) {
     core_.counters.segments_refused.add();
     return false;
   }
@@ -98,17 +108,30 @@ bool Midstream::on_client_segment(Flow& flow, const Frame& frame) {
   return false;
 }
 
+bool Midstream::comes_again(const MidstreamWatch& watch, const Frame& frame) const {
+  return watch.keeps_back && watch.client_lowest == frame.sequence &&
+         core_.now.tick - watch.kept_since >= kRetransmissionMin;
+}
+
 // The first payload that is seen may have overtaken the head of a request, which was lost while
 // nobody stood here; with it the body would pass unread. What is kept back comes again, from the
 // client's first unacknowledged byte on: if that begins no request, this is the middle of one.
-bool Midstream::keep_back(MidstreamWatch& watch, const Frame& frame) {
+// (What comes again at once is a copy that the network made. A single byte may be a keep-alive's:
+// of that, what comes next is the front.)
+bool Midstream::keep_back(MidstreamWatch& watch, const Frame& frame) const {
   if (watch.settled || frame.payload_bytes == 0 || frame.has(kRst)) return false;
   const bool is_next = watch.origin_seen && watch.client_acknowledged == frame.sequence;
-  const bool again = watch.keeps_back && watch.client_lowest == frame.sequence;
-  watch.settled = is_next || again;
+  watch.settled = is_next || comes_again(watch, frame);
   if (watch.settled) return false;
-  if (!watch.keeps_back || is_later(watch.client_lowest, frame.sequence)) {
+  const bool follows_one_byte =
+      watch.lowest_is_one_byte && watch.client_lowest + 1 == frame.sequence;
+  // One that does not come again was acknowledged before: a late copy.
+  const bool is_stale = core_.now.tick - watch.kept_since >= kRetransmissionMax;
+  if (!watch.keeps_back || follows_one_byte || is_stale ||
+      is_later(watch.client_lowest, frame.sequence)) {
     watch.client_lowest = frame.sequence;
+    watch.kept_since = core_.now.tick;
+    watch.lowest_is_one_byte = frame.payload_bytes == 1;
   }
   watch.keeps_back = true;
   return true;
@@ -128,7 +151,8 @@ void Midstream::on_origin_segment(Flow& flow, const Frame& frame) {
 
 // On a connection at rest, the beginning of a method is enough. On one of which little was seen
 // yet, a body might look like that: then the whole line has to be there, or nothing but its
-// beginning. (Empty lines in front of it are passed over, as everywhere.)
+// beginning; and where that is less than a method, it has to come again. (Empty lines in front of
+// it are passed over, as everywhere.)
 bool Midstream::starts_request(const Flow& flow, const Frame& frame) const {
   if (frame.payload_bytes == 0 || !frame.has(kAck)) return false;
   std::string_view text = text_of(frame.payload());
@@ -137,9 +161,14 @@ bool Midstream::starts_request(const Flow& flow, const Frame& frame) const {
   if (is_at_rest(flow.watch, frame)) return starts_with_method(text);
   const MidstreamWatch& watch = flow.watch;
   const bool awaits_front = watch.keeps_back && !watch.settled;
-  const bool first = awaits_front ? !is_later(frame.sequence, watch.client_lowest)
+  const uint32_t front = watch.client_lowest + (watch.lowest_is_one_byte ? 1 : 0);
+  const bool first = awaits_front ? !is_later(frame.sequence, front)
                                   : !watch.client_seen || watch.client_end == frame.sequence;
-  return first && starts_with_request_line(text);
+  constexpr size_t kMethodBytesMin = 4;
+  const bool follows_what_passed = watch.client_seen && watch.client_end == frame.sequence;
+  const bool may_be_anything = text.size() < kMethodBytesMin && core_.enforcing() &&
+                               !watch.settled && !follows_what_passed && !comes_again(watch, frame);
+  return first && !may_be_anything && starts_with_request_line(text);
 }
 
 void Midstream::adopt(Flow& flow, const Frame& frame) {
@@ -156,7 +185,10 @@ void Midstream::adopt(Flow& flow, const Frame& frame) {
   flow.origin.window = window != 0 ? window : kWindowUnknown;
   const auto timestamps = parse_tcp_options(frame.options()).timestamps;
   flow.uses_timestamps = timestamps.has_value();
-  if (timestamps) flow.origin.timestamp = timestamps->echo;
+  if (timestamps) {
+    flow.origin.timestamp = timestamps->echo;
+    flow.client.timestamps = *timestamps;
+  }
   flow.segment_bytes_max = kSegmentBytesDefault;
   enter_phase(core_, flow, FlowPhase::kInspected);
 }

@@ -24,7 +24,8 @@ class Midstream {
   void on_origin_segment(Flow& flow, const Frame& frame);
 
  private:
-  static bool keep_back(MidstreamWatch& watch, const Frame& frame);
+  bool comes_again(const MidstreamWatch& watch, const Frame& frame) const;
+  bool keep_back(MidstreamWatch& watch, const Frame& frame) const;
   bool starts_request(const Flow& flow, const Frame& frame) const;
   void adopt(Flow& flow, const Frame& frame);
   void reset(Flow& flow, const Frame& frame);

@@ -28,6 +28,12 @@ void OriginPath::on_segment(Flow& flow, const Frame& frame) {
   }
   note_header(flow, frame);
   read(flow, frame);
+  const uint64_t seen =
+      offset_of(frame.acknowledgment, flow.client.first, flow.client.acknowledged);
+  if (frame.has(kAck) && flow.resumed && misses_bytes(flow, seen)) {
+    give_up(flow, frame);
+    return;
+  }
   if (flow.responses.switched()) {
     gate_.abort(flow, DataplaneReason::not_http);
     core_.counters.count(DataplaneReason::not_http);
@@ -39,7 +45,8 @@ void OriginPath::note_header(Flow& flow, const Frame& frame) {
   ClientHalf& client = flow.client;
   flow.origin.window = frame.window;
   if (flow.uses_timestamps) {
-    if (const auto found = parse_tcp_options(frame.options()).timestamps) {
+    const auto found = parse_tcp_options(frame.options()).timestamps;
+    if (found && is_later_time(found->value, flow.origin.timestamp)) {
       flow.origin.timestamp = found->value;
     }
   }
@@ -50,6 +57,35 @@ void OriginPath::note_header(Flow& flow, const Frame& frame) {
   client.progress = core_.now.tick;
   client.acknowledged = std::min(seen, client.parsed);
   client.bytes.release_below(core_.buffers, client.acknowledged);
+}
+
+// The origin has bytes that were never here: before the connection was taken up, they passed
+// unread.
+bool OriginPath::misses_bytes(const Flow& flow, uint64_t acknowledged) const {
+  const ClientHalf& client = flow.client;
+  const uint64_t all = client.parsed + (client.fin == client.parsed ? 1 : 0);
+  return before(all, acknowledged) &&
+         client.bytes.next_stored(core_.buffers, client.parsed) != client.parsed;
+}
+
+// They will not come again, so it cannot be followed: it is one from before again.
+void OriginPath::give_up(Flow& flow, const Frame& frame) {
+  const Upload* upload = core_.upload_of(flow);
+  if (upload && upload->phase == UploadPhase::kTurnWait) return;
+  if (upload) {
+    gate_.fail(flow, DataplaneReason::midstream);
+  } else {
+    core_.counters.count(DataplaneReason::midstream);
+  }
+  if (flow.phase != FlowPhase::kInspected || flow.upload != Flow::kNoUpload) return;
+  const uint64_t end =
+      std::max({flow.client.bytes.end(core_.buffers), flow.client.sent, flow.client.parsed});
+  flow.watch = {};
+  flow.watch.client_seen = flow.watch.origin_seen = true;
+  flow.watch.client_end = sequence_of(end, flow.client.first);
+  flow.watch.client_acknowledged = frame.acknowledgment;
+  flow.watch.origin_end = sequence_of(flow.origin.next, flow.origin.first);
+  let_go(core_, flow, FlowPhase::kMidstream);
 }
 
 void OriginPath::read(Flow& flow, const Frame& frame) {

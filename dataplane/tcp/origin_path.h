@@ -18,6 +18,8 @@ class OriginPath {
 
  private:
   void note_header(Flow& flow, const Frame& frame);
+  bool misses_bytes(const Flow& flow, uint64_t acknowledged) const;
+  void give_up(Flow& flow, const Frame& frame);
   void read(Flow& flow, const Frame& frame);
   void read_in_order(Flow& flow, uint64_t end, Bytes payload);
   void read_answers(Flow& flow, Bytes payload);

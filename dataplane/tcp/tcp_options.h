@@ -19,6 +19,12 @@ struct TcpOptions {
   std::optional<Timestamps> timestamps;
 };
 
+// Of two values of one end's clock, the later one (RFC 7323 section 5.2): segments overtake each
+// other, and one of ours with a value that the other end is past would be dropped.
+constexpr bool is_later_time(uint32_t value, uint32_t than) {
+  return static_cast<int32_t>(value - than) > 0;
+}
+
 TcpOptions parse_tcp_options(Bytes options);
 
 // Overwrites options with NOPs: Multipath (a second subflow would bypass the inspection) and Fast

@@ -38,7 +38,8 @@ struct DecodeEnd {
   double duration_seconds = 0;  // of the stream as its headers say, or as decoded
   char format[16] = {};         // "mp3", "mov", …; empty where nothing was recognised
   char codec[16] = {};
-  bool exact = false;  // not decoded: these are the items of an earlier upload of the same bytes
+  bool exact = false;  // not decoded: these are the items of an earlier upload of the same bytes,
+  bool exact_packets = false;  // or, where this is set, of the same packets within other bytes
 };
 
 class DecodeListener {
@@ -48,7 +49,10 @@ class DecodeListener {
   // missing.
   virtual void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) = 0;
   virtual void on_end(uint64_t tag, const DecodeEnd& end) = 0;
-  // Likewise of another view (fingerprint.h): each once, in order, for each view. Those of bands
+  // What was heard of this stream is void: a closer look was asked for, and all of it is decoded
+  // from its begin. Its items come anew, from the first one. Once at most.
+  virtual void on_again(uint64_t /*tag*/) {}
+  // Items of another view (fingerprint.h): each once, in order, for each view. Those of bands
   // come right after the plain ones; those of probes only where probes are set. A jump is a gap, or
   // the end of a stretch that was probed.
   virtual void on_view_items(uint64_t /*tag*/, int /*view*/, uint32_t /*first_item*/,
@@ -60,6 +64,9 @@ class DecodeListener {
 // Names a stream to the producer that began it. 0 is no stream.
 enum class StreamHandle : uint64_t {};
 
+// How the bytes of a stream are coded (RFC 9110 section 8.4.1): inflated by the worker.
+enum class StreamCoding : uint8_t { kNone, kGzip, kDeflate };
+
 class StreamProducer {
  public:
   virtual ~StreamProducer() = default;
@@ -70,6 +77,10 @@ class StreamProducer {
   // The same whole and without probes, whatever is set: for those who want the fingerprint.
   virtual tl::expected<StreamHandle, DecodeOutcome> begin_unprobed(uint64_t tag,
                                                                    int64_t size_bytes) = 0;
+
+  // Of bytes with a coding; size_bytes: as they come.
+  virtual tl::expected<StreamHandle, DecodeOutcome> begin_coded(uint64_t tag, int64_t size_bytes,
+                                                                StreamCoding coding) = 0;
 
   enum class Append : uint8_t {
     kTaken,
@@ -93,7 +104,7 @@ struct ProbeSettings {
 struct CoverageSettings {
   static constexpr double kShareMin = 0.05, kPeriodMin = 10, kPeriodMax = 3600;
   double share = 1;  // 1: all of it
-  double period_seconds = 60;
+  double period_seconds = 30;
 };
 
 class DecoderPool {
@@ -121,7 +132,8 @@ class DecoderPool {
     // none is. (Not those of producers that can wait.)
     size_t burst_bytes = size_t{1} << 20;
     // For the items of what was decoded whole, so that the same bytes need no decoding: 0: none
-    // are remembered. Streams are told by keyed digests of their bytes and of their probes.
+    // are remembered. Streams are told by keyed digests of their bytes, or of the packets in them,
+    // and of their probes.
     size_t known_bytes_max = 0;
   };
   static tl::expected<std::unique_ptr<DecoderPool>, std::string> start(const Options& options,
@@ -135,8 +147,9 @@ class DecoderPool {
   virtual void set_probes(const ProbeSettings& settings) = 0;
   // Likewise; all at first.
   virtual void set_coverage(const CoverageSettings& settings) = 0;
-  // All that follows of this stream is decoded, whatever the coverage: something was found in what
-  // it has decoded. Thread: any.
+  // All of this stream is decoded, whatever the coverage: something was found in what it has
+  // decoded. Where its bytes are all there yet it begins again (on_again); else all that follows.
+  // Thread: any.
   virtual void look_closer(uint64_t tag) = 0;
 
   struct Worker {
@@ -151,6 +164,8 @@ class DecoderPool {
     uint64_t probe_items;
     uint64_t recognised;          // streams whose bytes were known: nothing more was decoded
     uint64_t put_off, caught_up;  // decoding put off, and had to be done after all
+    uint64_t recognised_by_packets;               // of recognised, those that came in other bytes
+    uint64_t packets_put_off, packets_caught_up;  // as above, of streams with known packets
     uint64_t confirmed;           // known ones that were decoded again, with the same items
     uint64_t contradicted;        // with others: forgotten
     uint64_t divided;             // decoded by several workers at once

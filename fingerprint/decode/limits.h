@@ -37,6 +37,10 @@ inline constexpr uint64_t kCopyBytesMax = kBlockBytes;
 inline constexpr uint64_t kFreeBacklogBytes = size_t{256} << 10;
 inline constexpr size_t kHelpersAskedMax = 8;  // workers, whether they are free
 
+// Before anything is decoded a worker looks whether packets are known, which are the first 4 KiB of
+// them, and their beginnings. Where so much stands before those it does not wait to see them.
+inline constexpr uint64_t kScoutedBytesMax = size_t{4} << 20;
+
 // A sleeping worker is woken when this much of a stream is new, or when its end is known: a wake-up
 // costs as much as decoding a packet.
 inline constexpr uint64_t kWakeBytes = size_t{16} << 10;
@@ -101,6 +105,16 @@ inline constexpr int kChannelsMax = 24;        // 22.2, the most that has a layo
 // No codec makes a larger one; one frame of it may last for hours.
 inline constexpr int kPacketBytesMax = 16 << 20;
 static_assert(kPacketBytesMax < kAllocationBytesMax, "or libav would not make one");
+
+// Bodies with a coding, as they are inflated. Music packs to a fifth at best; silence to a
+// thousandth.
+inline constexpr uint64_t kInflateRatioMax = 200;
+inline constexpr uint64_t kInflateAlwaysBytes = uint64_t{8} << 20;  // which may come of anything
+inline constexpr uint64_t kCodedAlwaysBytes = uint64_t{64} << 10;   // which may be for nothing
+inline constexpr size_t kGzipHeaderBytesMax = size_t{4} << 10;
+inline constexpr size_t kInflatedKeptBytesMax = size_t{64} << 20;  // of one stream, to go back to
+inline constexpr size_t kInflatedWorkerBytesMax = size_t{256} << 20;  // of all of a worker's
+static_assert(kInflatedWorkerBytesMax <= size_t{512} << 20, "beside the streams' contexts");
 
 // CPU that a stream earns by what it delivers. The dearest codec (Opus) takes a tenth of it for an
 // item, and all formats less than a quarter of it for a byte.

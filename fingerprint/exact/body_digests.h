@@ -1,6 +1,7 @@
-// The digests of one body as its bytes arrive: of the whole, and of its beginnings up to each
-// checkpoint (4 KiB, 8 KiB, 16 KiB, …). They cover all that the items depend on: also what probes
-// are wanted. Thread: the producer's; nothing blocks, locks or allocates.
+// The digests of one body as its bytes arrive, or of the packets in it: of the whole, and of its
+// beginnings up to each checkpoint (4 KiB, 8 KiB, 16 KiB, …). They cover all that the items depend
+// on: also what probes are wanted, and what size was announced. Thread: its owner's; nothing
+// blocks, locks or allocates.
 #pragma once
 
 #include <algorithm>
@@ -26,13 +27,19 @@ struct BodyDigests {
   uint32_t prefix_count = 0;
 
   std::span<const Digest> all_prefixes() const { return std::span(prefixes).first(prefix_count); }
+  bool operator==(const BodyDigests&) const = default;
 };
+// Of the payload of the packets of a track, and of what else their decoding depends on. (Made by
+// decode/worker/packet_digester.h.)
+using PacketDigests = BodyDigests;
 
 class BodyDigester {
  public:
-  void begin(const DigestKey& key, uint64_t probes) {
+  // size_bytes: as announced; -1: unknown.
+  void begin(const DigestKey& key, uint64_t probes, int64_t size_bytes) {
     digester_.begin(key);
     digester_.update(std::as_bytes(std::span(&probes, 1)));
+    digester_.update(std::as_bytes(std::span(&size_bytes, 1)));
     bytes_ = 0;
     checkpoint_ = 0;
   }
@@ -50,7 +57,10 @@ class BodyDigester {
     ++checkpoint_;
     return digester_.digest();
   }
+  // What belongs to it, too, and is none of the bytes that are counted.
+  void describe(std::span<const std::byte> description) { digester_.update(description); }
   Digest digest() const { return digester_.digest(); }
+  uint64_t bytes() const { return bytes_; }
 
  private:
   Digester digester_;

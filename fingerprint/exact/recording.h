@@ -1,6 +1,7 @@
 // What a listener heard of one stream, in order, so that it can be told again.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -16,6 +17,7 @@ class Recording {
     uint32_t first_item;
     uint32_t item_count;
     uint32_t read_blocks;  // of the body, that had been looked into when this was made
+    uint32_t checkpoint;   // likewise of the packets: they had not come to this one
 
     // Not read_blocks: how far ahead a decoder reads may depend on what has come.
     bool operator==(const Run& other) const {
@@ -23,8 +25,10 @@ class Recording {
     }
   };
 
-  void append(int view, uint32_t first_item, std::span<const Item> items, uint32_t read_blocks) {
-    runs_.push_back({view, first_item, static_cast<uint32_t>(items.size()), read_blocks});
+  void append(int view, uint32_t first_item, std::span<const Item> items, uint32_t read_blocks,
+              uint32_t checkpoint) {
+    runs_.push_back(
+        {view, first_item, static_cast<uint32_t>(items.size()), read_blocks, checkpoint});
     items_.insert(items_.end(), items.begin(), items.end());
   }
   // tell(const Run&, std::span<const Item>)
@@ -44,6 +48,10 @@ class Recording {
   }
   bool same_items(const Recording& other) const {
     return runs_ == other.runs_ && items_ == other.items_;
+  }
+  // Of the same items: whether they were made of the same packets.
+  bool same_checkpoints(const Recording& other) const {
+    return std::ranges::equal(runs_, other.runs_, {}, &Run::checkpoint, &Run::checkpoint);
   }
 
   DecodeEnd end;

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
-#include <cstdlib>
 #include <limits>
 
 #include "index/align/limits.h"
+#include "index/align/wanted.h"
 #include "index/limits.h"
 
 namespace soundgate {
@@ -19,15 +18,6 @@ SearchSpace worst_space(const Snapshot& snapshot, int view, double false_positiv
   const size_t views = is_probe(view) ? 2 * kProbeStepMax * kProbedBands.size() : kBandCount;
   return {snapshot.status.reference_seconds, kItemsMax * kItemSeconds, band_of(view),
           of_each_kind / static_cast<double>(views)};
-}
-
-bool is_wanted(const Snapshot& snapshot, Slot slot, int view, Action least) {
-  if (!is_live(snapshot, slot)) return false;
-  const ReferenceEntry& entry = *snapshot.references.at(slot);
-  const Bank& bank = snapshot.banks.at(entry.bank_id);
-  return bank.action >= least &&
-         (!is_probe(view) || std::abs(step_of(view)) <= probe_step_max(bank.probes)) &&
-         !is_in_force(entry.reference.suppression, std::chrono::system_clock::now());
 }
 
 struct Lead {

@@ -65,4 +65,14 @@ inline constexpr int kEarlyLooksMax = 40;
 // Of the false matches that are bearable, all looks may cause so many.
 inline constexpr double kEarlyShare = 1.0 / 16;
 
+// Looks for a candidate: README, "Candidates".
+// Windows that are worth a search for it, at kFirstQueryStride: a stretch of a few seconds has
+// some.
+inline constexpr uint32_t kPromptWindows = 2;
+// Places that a look aligns, of each band and probe.
+inline constexpr size_t kCandidateAlignmentsMax = 4;
+// Candidates that the tails (threshold.h) let expect of a minute of unrelated audio. (So weak as
+// that there are fewer: of 175 clean tracks 1 in 100 has one.)
+inline constexpr double kChanceCandidates = 1;
+
 }  // namespace soundgate

@@ -79,6 +79,7 @@ void Matcher::append(std::shared_ptr<const Snapshot> newest, uint32_t first_item
   query_.append(first_item, items);
   while (batch_end(searched_end_) + kWindowItems <= query_.size()) {
     leading_hits_.clear();
+    newest_hits_.clear();
     search(searched_end_, batch_end(searched_end_), stride_at(searched_end_), live());
     searched_end_ = batch_end(searched_end_);
   }
@@ -116,6 +117,23 @@ std::vector<Candidate> Matcher::take_leading() {
   leading.add(leading_hits_);
   leading_hits_.clear();
   return leading.take();
+}
+
+std::vector<Candidate> Matcher::search_what_has_come(std::shared_ptr<const Snapshot> newest) {
+  adopt(std::move(newest));
+  if (searched_end_ + kWindowItems <= query_.size()) {
+    const uint32_t windows = (query_.size() - kWindowItems - searched_end_) / kFirstQueryStride + 1;
+    if (windows >= kPromptWindows) {
+      leading_hits_.clear();
+      const uint32_t end = searched_end_ + windows * kFirstQueryStride;
+      search(searched_end_, end, kFirstQueryStride, live());
+      searched_end_ = end;
+    }
+  }
+  Candidates newest_ones;
+  newest_ones.add(newest_hits_);
+  newest_hits_.clear();
+  return newest_ones.take();
 }
 
 // Slots are given in order, so what is new to us has slots past those we know.
@@ -157,6 +175,9 @@ void Matcher::search(uint32_t begin, uint32_t end, uint32_t stride,
   if (windows.windows.empty()) return;
   const std::vector<WindowHit> hits = hits_of(windows, {band_, slot_begin}, is_wanted);
   candidates_.add(hits);
+  if (newest_hits_.size() < kSessionHitsMax) {
+    newest_hits_.insert(newest_hits_.end(), hits.begin(), hits.end());
+  }
   if (leading_hits_.size() >= kSessionHitsMax) return;
   std::ranges::copy_if(hits, std::back_inserter(leading_hits_),
                        [](const WindowHit& hit) { return hit.distance < kEarlyRadius; });

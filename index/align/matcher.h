@@ -35,6 +35,10 @@ class Matcher {
   void search_stricter(Action action);
   // What the newest search of append() speaks for, by its near hits alone; heaviest first. Once.
   std::vector<Candidate> take_leading();
+  // Searches at once what has come since the last search, where append() would wait for more, and
+  // more closely: for an upload of which little comes. What it speaks for, heaviest first; with
+  // what append() has searched just now.
+  std::vector<Candidate> search_what_has_come(std::shared_ptr<const Snapshot> newest);
   const Query& query() const { return query_; }
 
  private:
@@ -52,6 +56,8 @@ class Matcher {
   Candidates candidates_;
   std::optional<Action> stricter_than_;
   std::vector<WindowHit> leading_hits_;
+  std::vector<WindowHit>
+      newest_hits_;            // of what was searched since they were taken, or of the newest
   uint32_t searched_end_ = 0;  // windows that start before this item have been searched
 };
 

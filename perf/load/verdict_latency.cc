@@ -20,14 +20,7 @@
 #include <string>
 #include <vector>
 
-#include "control/inspection/file_decoder.h"
-#include "control/inspection/lcore_sink.h"
-#include "control/inspection/listener_switch.h"
-#include "control/inspection/matcher_threads.h"
-#include "control/inspection/recorder.h"
-#include "control/inspection/stream_tag.h"
-#include "control/inspection/upload_matcher.h"
-#include "control/log.h"
+#include "tests/support/packetless.h"
 
 namespace {
 
@@ -51,20 +44,6 @@ struct File {
   double bytes_per_second = 0;  // as it plays
 };
 
-class BytesSource : public ByteSource {
- public:
-  explicit BytesSource(std::span<const std::byte> bytes) : rest_(bytes) {}
-  Result<size_t> read(std::span<std::byte> buffer) override {
-    const size_t count = std::min(buffer.size(), rest_.size());
-    std::copy_n(rest_.begin(), count, buffer.begin());
-    rest_ = rest_.subspan(count);
-    return count;
-  }
-
- private:
-  std::span<const std::byte> rest_;
-};
-
 void bind_to_processor(int process, int processor) {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -85,103 +64,43 @@ class Moments {
   std::array<std::atomic<int64_t>, 4096> nanoseconds_{};  // 0: not yet
 };
 
-// Hears the decoders before the matchers do.
-class EndWatch : public DecodeListener {
- public:
-  EndWatch(DecodeListener& next, const UploadChannel& channel, Moments& ends)
-      : next_(next), channel_(channel), ends_(ends) {}
-  void on_items(uint64_t tag, uint32_t first_item, std::span<const Item> items) override {
-    next_.on_items(tag, first_item, items);
-  }
-  void on_view_items(uint64_t tag, int view, uint32_t first_item,
-                     std::span<const Item> items) override {
-    next_.on_view_items(tag, view, first_item, items);
-  }
-  void on_end(uint64_t tag, const DecodeEnd& end) override {
-    ends_.of(channel_.slots[slot_of(tag)].key).store(nanoseconds(Clock::now()));
-    next_.on_end(tag, end);
-  }
+test::Packetless::Options options_of(const std::filesystem::path& folder) {
+  DecoderPool::Options decoder;
+  decoder.worker_path = SOUNDGATE_DECODER;
+  decoder.worker_count = 1;
+  decoder.producer_parts = {{192, size_t{256} << 20}, FileDecoder::producer_part(decoder)};
+  return {.folder = folder, .decoder = decoder};
+}
 
- private:
-  DecodeListener& next_;
-  const UploadChannel& channel_;
-  Moments& ends_;
-};
-
-// The appliance without its packets.
+// When uploads were decoded, and judged.
 class Appliance {
  public:
-  explicit Appliance(const std::filesystem::path& folder) {
-    set_log_level("error");
-    index_ = std::move(Index::open(folder, {.create = true, .owner = "verdict_latency"}).value());
-    store_ = std::move(DecisionStore::open(folder).value());
-    files_ = std::make_unique<FileDecoder>(*index_);
-    channels_.push_back(std::make_unique<UploadChannel>(0));
-    recorder_ = std::make_unique<Recorder>(*store_, channels_, Recorder::Settings{{}, "1", {}});
-    matcher_ = std::make_unique<UploadMatcher>(*index_, policy_, channels_, false,
-                                               [this](uint64_t tag) { note_verdict(tag); });
-    threads_ = std::make_unique<MatcherThreads>(*matcher_, 1, 2);
-    watch_ = std::make_unique<EndWatch>(*threads_, *channels_[0], decoded_at);
-    listener_ = std::make_unique<ListenerSwitch>(watch_.get(), *files_, nullptr);
-    DecoderPool::Options options;
-    options.worker_path = SOUNDGATE_DECODER;
-    options.worker_count = 1;
-    options.producer_parts = {{192, size_t{256} << 20}, FileDecoder::producer_part(options)};
-    pool_ = std::move(DecoderPool::start(options, *listener_).value());
-    bind_to_processor(pool_->status().workers[0].pid, 0);
-    files_->attach(*pool_, 1, 1);
-    sink_ = std::make_unique<LcoreSink>(*channels_[0], pool_->producer(0), false, 1);
-    recorder_->start();
-  }
-  ~Appliance() {
-    pool_.reset();
-    threads_.reset();
-    recorder_->stop();
+  explicit Appliance(const std::filesystem::path& folder) : appliance_(watched(folder)) {
+    bind_to_processor(appliance_.decoders().status().workers[0].pid, 0);
+    appliance_.create_bank("spam");
   }
 
   // Enrols it; how long it is.
   double enroll(std::span<const std::byte> bytes, const std::string& name) {
-    if (!has_bank_) {
-      Bank bank;
-      bank.name = "spam";
-      bank.action = Action::kBlock;
-      if (!index_->create_bank(bank)) throw std::runtime_error("no bank");
-      has_bank_ = true;
-    }
-    BytesSource source(bytes);
-    const auto decoded = files_->decode(source, {});
-    if (!decoded) throw std::runtime_error(name + ": " + decoded.error().message);
-    EnrollRequest request;
-    request.bank = "spam";
-    request.content_id = request.title = name;
-    request.fingerprint = decoded->found.fingerprint;
-    if (!index_->enroll(request)) throw std::runtime_error(name + " cannot be enrolled");
-    return static_cast<double>(request.fingerprint.items.size()) * kItemSeconds;
+    return static_cast<double>(appliance_.enroll("spam", bytes, name).items.size()) * kItemSeconds;
   }
-
-  LcoreSink& sink() { return *sink_; }
+  void begin(UploadKey key, size_t body_bytes) { appliance_.begin(key, body_bytes); }
+  LcoreSink& sink() { return appliance_.sink(); }
 
   Moments decoded_at, verdict_at;
 
  private:
-  void note_verdict(uint64_t tag) {
-    verdict_at.of(channels_[0]->slots[slot_of(tag)].key).store(nanoseconds(Clock::now()));
-    recorder_->verdict_ready(tag);
+  test::Packetless::Options watched(const std::filesystem::path& folder) {
+    test::Packetless::Options options = options_of(folder);
+    options.on_end = [this](uint64_t tag) { note(decoded_at, tag); };
+    options.on_verdict = [this](uint64_t tag) { note(verdict_at, tag); };
+    return options;
+  }
+  void note(Moments& moments, uint64_t tag) {
+    moments.of(appliance_.slot(tag).key).store(nanoseconds(Clock::now()));
   }
 
-  FailPolicy policy_;
-  bool has_bank_ = false;
-  std::unique_ptr<Index> index_;
-  std::unique_ptr<DecisionStore> store_;
-  std::unique_ptr<FileDecoder> files_;
-  std::vector<std::unique_ptr<UploadChannel>> channels_;
-  std::unique_ptr<Recorder> recorder_;
-  std::unique_ptr<UploadMatcher> matcher_;
-  std::unique_ptr<MatcherThreads> threads_;
-  std::unique_ptr<EndWatch> watch_;
-  std::unique_ptr<ListenerSwitch> listener_;
-  std::unique_ptr<DecoderPool> pool_;
-  std::unique_ptr<LcoreSink> sink_;
+  test::Packetless appliance_;
 };
 
 // Milliseconds from the last byte of each upload.
@@ -224,12 +143,7 @@ class Load {
                                       std::chrono::duration<double>(delay_share * seconds));
     upload.sent = 0;
     appliance_.verdict_at.of(upload.key).store(0);
-    UploadStart start;
-    start.key = upload.key;
-    start.mode = Mode::kEnforce;
-    start.first_byte = std::chrono::system_clock::now();
-    start.body_bytes = static_cast<int64_t>(upload.file->bytes.size());
-    if (appliance_.sink().begin(start) != SinkResult::kTaken) throw std::runtime_error("no room");
+    appliance_.begin(upload.key, upload.file->bytes.size());
   }
 
   void send_what_is_due(Upload& upload) {

@@ -100,8 +100,9 @@ class SocketTest(Contract):
             self.run_cli(*command)
             return self.probe_items() - before
 
-        def scan():  # of bytes that are not known yet
-            tune.write_bytes(tune.read_bytes() + b"\0")
+        def scan():  # of samples that are not known yet
+            samples = tune.read_bytes()
+            tune.write_bytes(samples[:-1] + bytes([(samples[-1] + 1) % 256]))
             return "scan", tune
 
         tune = pathlib.Path(self.folder, "probed.wav")

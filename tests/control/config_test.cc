@@ -61,6 +61,26 @@ TEST_F(ConfigTest, SaysFileLineKeyAndWhat) {
             ":2: key resumable.refused_seconds: must be 1..2592000, is 2592001");
   EXPECT_EQ(error_of("[dataplane]\nclient_port = \"net_tap0\"\n"),
             ":1: key dataplane.origin_port: is missing: which DPDK device is it?");
+  const std::string ports = "[dataplane]\nclient_port = \"net_tap0\"\norigin_port = \"net_tap1\"\n";
+  EXPECT_EQ(error_of(ports + "queue_pairs = 2\nlcores = [2, 3]\n"), "accepted");
+  EXPECT_EQ(error_of(ports + "queue_pairs = 17\n"),
+            ":4: key dataplane.queue_pairs: must be 1..16, is 17");
+  EXPECT_EQ(error_of(ports + "queue_pairs = 2\nlcores = [2]\n"),
+            ":5: key dataplane.lcores: must be a CPU for each of dataplane.queue_pairs, 2, is 1");
+  EXPECT_EQ(error_of(ports + "lcores = [-1]\n"),
+            ":4: key dataplane.lcores: must be a list of CPUs, 0..1023");
+  EXPECT_EQ(error_of(ports + "lcore = 1\nlcores = [2]\n"),
+            ":4: key dataplane.lcore: must be left out where there is dataplane.lcores");
+  EXPECT_EQ(error_of(ports + "mode = \"replay\"\n"),
+            ":4: key dataplane.mode: must be \"inline\" or \"tap\", is \"replay\"");
+  EXPECT_EQ(error_of("[dataplane]\nmode = \"tap\"\n"),
+            ":1: key dataplane.tap_port: is missing: which DPDK device is it?");
+  const std::string tap = "[dataplane]\nmode = \"tap\"\ntap_port = \"net_tap0\"\n";
+  EXPECT_EQ(error_of(tap), "accepted");
+  EXPECT_EQ(error_of(tap + "[mode]\ndefault = \"enforce\"\n"),
+            ":4: key mode.default: must be \"observe\" where dataplane.mode is \"tap\"");
+  EXPECT_EQ(error_of(ports + "flows = 10\n"),
+            ":4: key dataplane.flows: must be 1024..4194304, is 10");
   EXPECT_EQ(error_of("[decoder]\nstall_max_ms = 500\n"),
             ":2: key decoder.stall_max_ms: must be 600..600000, is 500");
   EXPECT_EQ(error_of("[decoder]\ncoverage_share = 0\n"),
@@ -178,7 +198,10 @@ TEST_F(ConfigTest, TheSampleHoldsTheDefaults) {
 
   ASSERT_TRUE(sample->dataplane);
   const DataplaneConfig packets;
-  EXPECT_EQ(sample->dataplane->lcore, packets.lcore);
+  EXPECT_EQ(sample->dataplane->lcores, packets.lcores);
+  EXPECT_EQ(sample->dataplane->lcore_count, packets.lcore_count);
+  EXPECT_EQ(sample->dataplane->placement, packets.placement);
+  EXPECT_EQ(sample->dataplane->flows_max, packets.flows_max);
   EXPECT_EQ(sample->dataplane->request_id_header, packets.request_id_header);
   EXPECT_EQ(sample->dataplane->uploader_header, packets.uploader_header);
   EXPECT_EQ(sample->dataplane->hold_max, packets.hold_max);

@@ -106,6 +106,10 @@ TEST(Explain, HowMuchWasHeard) {
   decision.decode->exact = true;
   EXPECT_THAT(explain(verdict_json(decision), ""),
               Contains("All of its 3:10 was heard, when the same bytes came before."));
+  decision.decode->exact_packets = true;
+  EXPECT_THAT(
+      explain(verdict_json(decision), ""),
+      Contains("All of its 3:10 was heard, when the same audio came before in another file."));
   decision.verdict.checked = Checked::kPartial;
   decision.decode =
       DecodeEnd{.outcome = DecodeOutcome::damaged, .decoded_seconds = 60, .duration_seconds = 190};

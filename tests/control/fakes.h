@@ -16,19 +16,21 @@ using ProbeItems = std::map<int, size_t>;  // view (fingerprint.h) → how many
 class FakeSession : public MatchSession {
  public:
   FakeSession(const std::vector<Match>& matches, const std::vector<Match>& decisive,
-              ProbeItems& probe_items)
-      : matches_(matches), decisive_(decisive), probe_items_(probe_items) {}
+              const bool& candidate, ProbeItems& probe_items)
+      : matches_(matches), decisive_(decisive), candidate_(candidate), probe_items_(probe_items) {}
   void append(uint32_t, std::span<const Item> items) override { item_count_ += items.size(); }
   void append_view(int view, uint32_t, std::span<const Item> items) override {
     probe_items_[view] += items.size();
   }
   std::vector<Match> decisive(Action) override { return decisive_; }
+  bool has_candidate() override { return candidate_; }
   std::vector<Match> finish() override { return item_count_ > 0 ? matches_ : std::vector<Match>(); }
   int64_t index_version() const override { return 7; }
 
  private:
   const std::vector<Match>& matches_;
   const std::vector<Match>& decisive_;
+  const bool& candidate_;
   ProbeItems& probe_items_;
   size_t item_count_ = 0;
 };
@@ -37,11 +39,12 @@ class FakeIndex : public Index {
  public:
   std::vector<Match> matches;      // what every upload with items matches
   std::vector<Match> decisive;     // what is certain of every upload, as soon as it has items
+  bool candidate = false;          // whether there is one in every upload, likewise
   mutable ProbeItems probe_items;  // of all uploads
   std::vector<Bank> all_banks;
 
   std::unique_ptr<MatchSession> match() const override {
-    return std::make_unique<FakeSession>(matches, decisive, probe_items);
+    return std::make_unique<FakeSession>(matches, decisive, candidate, probe_items);
   }
   IndexStatus status() const override {
     IndexStatus status;
@@ -102,6 +105,7 @@ class FakeProducer : public StreamProducer {
     uint64_t tag = 0;
     int64_t bytes = 0;
     bool finished = false, cancelled = false;
+    StreamCoding coding = StreamCoding::kNone;
   };
   bool refuses = false;            // no decoder has room
   Append answer = Append::kTaken;  // to append
@@ -114,6 +118,12 @@ class FakeProducer : public StreamProducer {
   }
   tl::expected<StreamHandle, DecodeOutcome> begin_unprobed(uint64_t tag, int64_t size) override {
     return begin(tag, size);
+  }
+  tl::expected<StreamHandle, DecodeOutcome> begin_coded(uint64_t tag, int64_t size,
+                                                        StreamCoding coding) override {
+    const auto handle = begin(tag, size);
+    if (handle) last().coding = coding;
+    return handle;
   }
   Append append(StreamHandle stream, std::span<const std::byte> bytes) override {
     if (answer == Append::kTaken) at(stream).bytes += static_cast<int64_t>(bytes.size());

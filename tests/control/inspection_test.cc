@@ -62,7 +62,9 @@ class InspectionTest : public testing::Test {
                          .request_id = "r1",
                          .uploader = "",
                          .content_type = "audio/mpeg",
-                         .body_bytes = 1000});
+                         .body_bytes = 1000,
+                         .part = 2,
+                         .file_name = "song.mp3"});
   }
   SinkResult append(uint64_t key) {
     const std::array<std::byte, 100> body{};
@@ -136,6 +138,8 @@ TEST_F(InspectionTest, AMatchBlocksOnceTheLastByteIsThere) {
   EXPECT_EQ(json["index_version"], 7);
   EXPECT_EQ(json["policy_version"], "policy-1");
   EXPECT_EQ(json["request"]["path"], "/song.mp3");
+  EXPECT_EQ(json["request"]["part"], 2);
+  EXPECT_EQ(json["request"]["file_name"], "song.mp3");
   EXPECT_EQ(json["timings"]["last_byte"], epoch_seconds(start_) + 10);
   EXPECT_EQ(json["timings"]["released"], epoch_seconds(start_) + 11);
   EXPECT_EQ(store_->fingerprint(json["upload_id"]).value().items.size(), 100u);
@@ -280,18 +284,48 @@ TEST_F(InspectionTest, WhereEarlyVerdictsAreOffNothingIsStopped) {
   EXPECT_TRUE(row()["early"].is_null());
 }
 
-TEST_F(InspectionTest, WhatIsRecognisedIsSaidOnce) {
-  expect_certain_block();
-  index_.decisive[0].bank.action = Action::kTrack;
-  std::vector<uint64_t> recognised;
+TEST_F(InspectionTest, ACandidateIsSaidOnce) {
+  std::vector<uint64_t> candidates;
   matcher_ = std::make_unique<UploadMatcher>(
       index_, policy_, channels_, false, [this](uint64_t tag) { recorder_->verdict_ready(tag); },
-      [&](uint64_t tag) { recognised.push_back(tag); });
+      [&](uint64_t tag) { candidates.push_back(tag); });
   begin(1);
   append(1);
   items();
+  EXPECT_TRUE(candidates.empty());
+  index_.candidate = true;
   items();
-  EXPECT_EQ(recognised, std::vector{producer_.last().tag});
+  items();
+  matcher_->on_again(producer_.last().tag);
+  items();
+  EXPECT_EQ(candidates, std::vector{producer_.last().tag});
+}
+
+TEST_F(InspectionTest, WhatIsHeardAgainCountsOnce) {
+  expect_block();
+  begin(1);
+  append(1);
+  items();
+  matcher_->on_again(producer_.last().tag + 1);  // of nobody
+  matcher_->on_again(producer_.last().tag);
+  end();  // nothing has come again
+  finish(1);
+  ASSERT_EQ(decisions().size(), 1u);
+  close(1, GateOutcome::kReleased);
+  const Json json = row();
+  EXPECT_EQ(json["verdict"], "pass");
+  EXPECT_FALSE(store_->fingerprint(json["upload_id"]));
+}
+
+TEST_F(InspectionTest, NothingIsHeardAgainOfWhatWasStopped) {
+  expect_certain_block();
+  begin(1);
+  append(1);
+  items();
+  matcher_->on_again(producer_.last().tag);
+  items();
+  close(1, GateOutcome::kBlocked);
+  EXPECT_EQ(row()["verdict"], "block");
 }
 
 TEST_F(InspectionTest, ProbesReachTheMatchesAndAreNotKept) {

@@ -31,6 +31,8 @@ class Hearing : public DecodeListener {
     if (tag == awaited_.load()) heard_.set_value();
   }
 
+  void on_again(uint64_t tag) override { note(tag, "again"); }
+
   void hold_up(uint64_t tag) { held_ = tag; }
   void let_go() { released_.set_value(); }
   std::future<void> await_end(uint64_t tag) {
@@ -77,6 +79,7 @@ TEST(MatcherThreads, WhatIsSaidOfAnUploadKeepsItsOrder) {
       for (uint16_t slot = 0; slot < 8; ++slot) {
         threads.on_items(upload_tag(0, 1, slot), 24 * i, kItems);
         if (i % 10 == 0) threads.on_view_items(upload_tag(0, 1, slot), -1, 24 * i, kItems);
+        if (i == 100) threads.on_again(upload_tag(0, 1, slot));
       }
     }
     for (uint16_t slot = 0; slot < 8; ++slot) threads.on_end(upload_tag(0, 1, slot), {});
@@ -86,6 +89,7 @@ TEST(MatcherThreads, WhatIsSaidOfAnUploadKeepsItsOrder) {
   for (uint32_t i = 0; i < 200; ++i) {
     expected.push_back("items " + std::to_string(24 * i) + "+24");
     if (i % 10 == 0) expected.push_back("probe -1 " + std::to_string(24 * i));
+    if (i == 100) expected.push_back("again");
   }
   expected.push_back("end decoded");
   for (uint16_t slot = 0; slot < 8; ++slot) EXPECT_EQ(hearing.of(upload_tag(0, 1, slot)), expected);

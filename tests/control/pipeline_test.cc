@@ -4,18 +4,13 @@
 #include <unistd.h>
 
 #include <cmath>
-#include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numbers>
+#include <optional>
 #include <random>
 
-#include "control/inspection/file_decoder.h"
-#include "control/inspection/lcore_sink.h"
-#include "control/inspection/listener_switch.h"
-#include "control/inspection/recorder.h"
-#include "control/inspection/upload_matcher.h"
-#include "control/log.h"
+#include "tests/support/packetless.h"
 
 namespace soundgate {
 namespace {
@@ -63,84 +58,42 @@ Bytes make_tune(uint32_t seed, int seconds) {
   return wav;
 }
 
-class BytesSource : public ByteSource {
- public:
-  explicit BytesSource(const Bytes& bytes) : rest_(bytes) {}
-  Result<size_t> read(std::span<std::byte> buffer) override {
-    const size_t count = std::min(buffer.size(), rest_.size());
-    std::memcpy(buffer.data(), rest_.data(), count);
-    rest_ = rest_.subspan(count);
-    return count;
-  }
-
- private:
-  std::span<const std::byte> rest_;
-};
-
 class PipelineTest : public testing::Test {
  protected:
   explicit PipelineTest(size_t known_bytes_max = 0) {
-    set_log_level("error");
-    index_ = std::move(Index::open(folder_, {.create = true, .owner = "test"}).value());
-    store_ = std::move(DecisionStore::open(folder_).value());
-    files_ = std::make_unique<FileDecoder>(*index_);
-    channels_.push_back(std::make_unique<UploadChannel>(0));
-    recorder_ = std::make_unique<Recorder>(*store_, channels_, Recorder::Settings{{}, "1", {}, {}});
-    matcher_ =
-        std::make_unique<UploadMatcher>(*index_, policy_, channels_, false,
-                                        [this](uint64_t tag) { recorder_->verdict_ready(tag); });
-    listener_ = std::make_unique<ListenerSwitch>(matcher_.get(), *files_, nullptr);
-    DecoderPool::Options options;
-    options.worker_path = WORKER;
-    options.producer_count = 2;
-    options.payload_bytes_per_worker = size_t{64} << 20;
-    options.known_bytes_max = known_bytes_max;
-    pool_ = std::move(DecoderPool::start(options, *listener_).value());
-    files_->attach(*pool_, 1, 1);
-    sink_ = std::make_unique<LcoreSink>(*channels_[0], pool_->producer(0), false, 1);
-    recorder_->start();
+    DecoderPool::Options decoder;
+    decoder.worker_path = WORKER;
+    decoder.producer_count = 2;
+    decoder.payload_bytes_per_worker = size_t{64} << 20;
+    decoder.known_bytes_max = known_bytes_max;
+    appliance_.emplace(test::Packetless::Options{.folder = folder_, .decoder = decoder});
+    appliance_->create_bank("spam");
   }
   ~PipelineTest() override {
-    pool_.reset();
-    recorder_->stop();
-    store_.reset();
-    index_.reset();
+    appliance_.reset();
     std::filesystem::remove_all(folder_);
   }
 
   void enroll(const Bytes& wav, const std::string& content_id) {
-    BytesSource source(wav);
-    auto file = files_->decode(source, {.sha256 = true});
-    ASSERT_TRUE(file) << file.error().message;
-    EXPECT_EQ(file->sha256.size(), 64u);
-    EnrollRequest request;
-    request.bank = "spam";
-    request.content_id = request.title = content_id;
-    request.fingerprint = file->found.fingerprint;
-    ASSERT_TRUE(index_->enroll(request));
+    appliance_->enroll("spam", wav, content_id);
   }
+  LcoreSink& sink() { return appliance_->sink(); }
+  Index& index() { return appliance_->index(); }
+  DecisionStore& store() { return appliance_->store(); }
 
-  void begin(uint64_t key, const Bytes& body) {
-    UploadStart start;
-    start.key = UploadKey{key};
-    start.mode = Mode::kEnforce;
-    start.first_byte = std::chrono::system_clock::now();
-    start.body_bytes = static_cast<int64_t>(body.size());
-    ASSERT_EQ(sink_->begin(start), SinkResult::kTaken);
-  }
   void append_packet(uint64_t key, const Bytes& body, size_t at) {
     const auto packet = std::span(body).subspan(at, std::min(kPacketBytes, body.size() - at));
-    ASSERT_EQ(sink_->append(UploadKey{key}, packet), SinkResult::kTaken);
+    ASSERT_EQ(sink().append(UploadKey{key}, packet), SinkResult::kTaken);
   }
   void close(uint64_t key, bool blocked) {
-    sink_->gate_closed({UploadKey{key}, blocked ? GateOutcome::kBlocked : GateOutcome::kReleased,
+    sink().gate_closed({UploadKey{key}, blocked ? GateOutcome::kBlocked : GateOutcome::kReleased,
                         DataplaneReason::kNone, std::chrono::system_clock::now()});
   }
   // Returns whether it is blocked.
   bool upload(uint64_t key, const Bytes& body) {
-    begin(key, body);
+    appliance_->begin(UploadKey{key}, body.size());
     for (size_t at = 0; at < body.size(); at += kPacketBytes) append_packet(key, body, at);
-    sink_->finish(UploadKey{key}, std::chrono::system_clock::now());
+    sink().finish(UploadKey{key}, std::chrono::system_clock::now());
     const bool blocked = await_decisions(1).at(key);
     close(key, blocked);
     return blocked;
@@ -150,7 +103,7 @@ class PipelineTest : public testing::Test {
     std::map<uint64_t, bool> decisions;
     for (int tries = 0; tries < 3000 && decisions.size() < count; ++tries) {
       std::array<GateDecision, 4> some;
-      const size_t got = sink_->poll_decisions(some);
+      const size_t got = sink().poll_decisions(some);
       for (size_t i = 0; i < got; ++i) {
         decisions[static_cast<uint64_t>(some[i].key)] = some[i].block;
       }
@@ -163,40 +116,29 @@ class PipelineTest : public testing::Test {
     std::vector<std::string> rows;
     for (int tries = 0; tries < 1000 && rows.size() < count; ++tries) {
       usleep(10000);
-      rows = store_->page({}).value().rows;
+      rows = store().page({}).value().rows;
     }
     return rows;
   }
 
   const std::filesystem::path folder_ =
       std::filesystem::temp_directory_path() / ("pipeline_test_" + std::to_string(getpid()));
-  FailPolicy policy_;
-  std::unique_ptr<Index> index_;
-  std::unique_ptr<DecisionStore> store_;
-  std::unique_ptr<FileDecoder> files_;
-  std::vector<std::unique_ptr<UploadChannel>> channels_;
-  std::unique_ptr<Recorder> recorder_;
-  std::unique_ptr<UploadMatcher> matcher_;
-  std::unique_ptr<ListenerSwitch> listener_;
-  std::unique_ptr<DecoderPool> pool_;
-  std::unique_ptr<LcoreSink> sink_;
+  std::optional<test::Packetless> appliance_;
 };
 
 TEST_F(PipelineTest, EightUploadsAtATime) {
-  Bank bank;
-  bank.name = "spam";
-  bank.action = Action::kBlock;
-  ASSERT_TRUE(index_->create_bank(bank));
   std::vector<Bytes> bodies;
   for (uint32_t i = 0; i < kUploads; ++i) bodies.push_back(make_tune(i + 1, 20));
   for (size_t i = 0; i < kUploads; i += 2) enroll(bodies[i], "tune " + std::to_string(i));
 
-  for (size_t i = 0; i < kUploads; ++i) begin(i + 1, bodies[i]);
+  for (size_t i = 0; i < kUploads; ++i) {
+    appliance_->begin(UploadKey{i + 1}, bodies[i].size());
+  }
   for (size_t at = 0; at < bodies[0].size(); at += kPacketBytes) {
     for (size_t i = 0; i < kUploads; ++i) append_packet(i + 1, bodies[i], at);
   }
   for (size_t i = 0; i < kUploads; ++i) {
-    sink_->finish(UploadKey{i + 1}, std::chrono::system_clock::now());
+    sink().finish(UploadKey{i + 1}, std::chrono::system_clock::now());
   }
 
   const auto decisions = await_decisions(kUploads);
@@ -212,7 +154,7 @@ TEST_F(PipelineTest, EightUploadsAtATime) {
     EXPECT_EQ(row["checked"], "full");
     EXPECT_EQ(row["enforced"], true);
     EXPECT_NEAR(row["query_file_duration_seconds"].get<double>(), 20, 0.1);
-    EXPECT_FALSE(store_->fingerprint(row["upload_id"]).value().items.empty());
+    EXPECT_FALSE(store().fingerprint(row["upload_id"]).value().items.empty());
   }
 }
 
@@ -223,24 +165,21 @@ class KnownPipelineTest : public PipelineTest {
 
 // What is known of bytes is how they sound. What follows from that is asked each time.
 TEST_F(KnownPipelineTest, ADigestBlocksNothingThatItsItemsDoNot) {
-  Bank bank;
-  bank.name = "spam";
-  bank.action = Action::kBlock;
-  ASSERT_TRUE(index_->create_bank(bank));
+  Bank bank = index().bank("spam").value();
   const Bytes tune = make_tune(1, 20);
   EXPECT_FALSE(upload(1, tune));
   enroll(tune, "tune");
   EXPECT_TRUE(upload(2, tune));
-  ASSERT_TRUE(index_->suppress("spam", "tune", {"a false match", {}}));
+  ASSERT_TRUE(index().suppress("spam", "tune", {"a false match", {}}));
   EXPECT_FALSE(upload(3, tune));
-  ASSERT_TRUE(index_->restore("spam", "tune"));
+  ASSERT_TRUE(index().restore("spam", "tune"));
   EXPECT_TRUE(upload(4, tune));
   bank.paused = true;
-  ASSERT_TRUE(index_->set_bank(bank));
+  ASSERT_TRUE(index().set_bank(bank));
   EXPECT_FALSE(upload(5, tune));
   bank.paused = false;
-  ASSERT_TRUE(index_->set_bank(bank));
-  ASSERT_TRUE(index_->remove("spam", "tune"));
+  ASSERT_TRUE(index().set_bank(bank));
+  ASSERT_TRUE(index().remove("spam", "tune"));
   EXPECT_FALSE(upload(6, tune));
 
   const auto rows = await_rows(6);
@@ -257,8 +196,39 @@ TEST_F(KnownPipelineTest, ADigestBlocksNothingThatItsItemsDoNot) {
   EXPECT_EQ(exact, (std::vector<bool>{false, true, true, true, true, true}));
   EXPECT_EQ(reasons, (std::vector<std::string>{"no_match", "match", "no_match", "match", "no_match",
                                                "no_match"}));
-  EXPECT_EQ(pool_->status().recognised, 6u);  // the enrolment, too
-  EXPECT_NEAR(pool_->status().decoded_seconds, 20, 0.1);
+  EXPECT_EQ(appliance_->decoders().status().recognised, 6u);  // the enrolment, too
+  EXPECT_NEAR(appliance_->decoders().status().decoded_seconds, 20, 0.1);
+}
+
+// The same in another file: of a WAV, with a chunk of titles in front of its samples.
+TEST_F(KnownPipelineTest, PacketsBlockNothingThatTheirItemsDoNot) {
+  const Bytes tune = make_tune(1, 20);
+  enroll(tune, "tune");
+  const auto tagged = [&](uint32_t title) {
+    Bytes copy(tune.begin(), tune.begin() + 36);
+    put(copy, "LIST");
+    put(copy, 8, 4);
+    put(copy, "INFO");
+    put(copy, title, 4);
+    copy.insert(copy.end(), tune.begin() + 36, tune.end());
+    return copy;
+  };
+  EXPECT_TRUE(upload(1, tagged(1)));
+  ASSERT_TRUE(index().suppress("spam", "tune", {"a false match", {}}));
+  EXPECT_FALSE(upload(2, tagged(2)));
+  ASSERT_TRUE(index().restore("spam", "tune"));
+  EXPECT_TRUE(upload(3, tagged(3)));
+  ASSERT_TRUE(index().remove("spam", "tune"));
+  EXPECT_FALSE(upload(4, tagged(4)));
+  // Whoever has decoded it first: after two workers have, nobody decodes it any more.
+  const auto rows = await_rows(4);
+  ASSERT_EQ(rows.size(), 4u);
+  for (const size_t i : {2u, 3u}) {
+    const Json row = Json::parse(rows[i]);
+    EXPECT_EQ(row["decode"]["exact_by"], "packets");
+    EXPECT_EQ(row["checked"], "full");
+  }
+  EXPECT_GE(appliance_->decoders().status().recognised_by_packets, 2u);
 }
 
 }  // namespace

@@ -108,6 +108,7 @@ TEST(Policy, OutcomesFollowTheFailPolicy) {
       {DecodeOutcome::truncated, VerdictKind::kPass, Checked::kPartial},
       {DecodeOutcome::decoder_crash, VerdictKind::kFlag, Checked::kNone},
       {DecodeOutcome::decoder_cpu, VerdictKind::kFlag, Checked::kPartial},
+      {DecodeOutcome::decoder_inflate, VerdictKind::kFlag, Checked::kPartial},
       {DecodeOutcome::decoder_lost, VerdictKind::kFlag, Checked::kPartial},
   };
   for (const OutcomeRow& row : rows) {

@@ -51,8 +51,9 @@ TEST(VerdictJson, HasEveryFieldInOrder) {
                                       "action", "reason", "checked", "query_file_duration_seconds",
                                       "coverage", "matches", "index_version", "policy_version",
                                       "early", "decode", "gate", "bytes", "timings"));
-  EXPECT_THAT(keys(json["request"]), ElementsAre("request_id", "method", "host", "path", "client",
-                                                 "uploader", "resource", "parts", "connections"));
+  EXPECT_THAT(keys(json["request"]),
+              ElementsAre("request_id", "method", "host", "path", "client", "uploader", "part",
+                          "file_name", "resource", "parts", "connections"));
   EXPECT_THAT(keys(json["timings"]), ElementsAre("first_byte", "last_byte", "verdict", "released"));
   EXPECT_THAT(keys(json["matches"][0]),
               ElementsAre("asset", "bank", "bank_content_id", "score", "threshold",
@@ -89,7 +90,17 @@ TEST(VerdictJson, Values) {
   EXPECT_EQ(json["coverage"]["share"], 1.0);
   EXPECT_TRUE(json["gate"].is_null());
   EXPECT_EQ(json["decode"],
-            Json::parse(R"({"outcome":"decoded","format":null,"codec":null,"exact":false})"));
+            Json::parse(R"({"outcome":"decoded","format":null,"codec":null,"exact":false,
+                            "exact_by":null})"));
+}
+
+TEST(VerdictJson, SaysWhatWasKnown) {
+  Decision decision = sample();
+  decision.decode->exact = true;
+  EXPECT_EQ(verdict_json(decision)["decode"]["exact_by"], "bytes");
+  decision.decode->exact_packets = true;
+  EXPECT_EQ(verdict_json(decision)["decode"]["exact"], true);
+  EXPECT_EQ(verdict_json(decision)["decode"]["exact_by"], "packets");
 }
 
 TEST(VerdictJson, MetadataDoesNotReplaceTheReferencesOwnNames) {

@@ -33,6 +33,9 @@ void expect_same(const BufferPool& pool, const ByteQueue& queue, const Model& mo
   }
 }
 
+// Where streams begin, and where 32 bits and 62 end.
+constexpr uint64_t kPlaces[] = {0, (uint64_t{1} << 32) - 6'000, (uint64_t{1} << 62) - 6'000};
+
 TEST(ByteQueue, KeepsTheFirstBytesLikeANaiveModel) {
   for (uint32_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(seed);
@@ -40,7 +43,7 @@ TEST(ByteQueue, KeepsTheFirstBytesLikeANaiveModel) {
     BufferPool pool(1'024);
     ByteQueue queue;
     Model model;
-    uint64_t released = 0;
+    uint64_t released = kPlaces[seed % std::size(kPlaces)];
     for (int step = 0; step < 40; ++step) {
       const uint64_t offset = released + random() % 12'000;
       std::vector<std::byte> bytes = random_bytes(random, 1 + random() % 1'500);
@@ -60,6 +63,40 @@ TEST(ByteQueue, KeepsTheFirstBytesLikeANaiveModel) {
       }
     }
     expect_same(pool, queue, model, released, released + 14'000);
+    queue.clear(pool);
+    EXPECT_EQ(pool.free_count(), pool.count());
+  }
+}
+
+// What found room stays, whatever else did not: it may have gone to the origin.
+TEST(ByteQueue, KeepsWhatItHasLikeANaiveModelWhenRoomIsShort) {
+  for (uint32_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    BufferPool pool(12);
+    ByteQueue queue;
+    Model model;
+    uint64_t released = kPlaces[seed % std::size(kPlaces)];
+    for (int step = 0; step < 80; ++step) {
+      const uint64_t offset = released + random() % 9'000;
+      const std::vector<std::byte> bytes = random_bytes(random, 1 + random() % 2'500);
+      const auto claim = random() % 4 == 0 ? ByteQueue::Claim::kReserve : ByteQueue::Claim::kShare;
+      const bool all = queue.insert(pool, offset, bytes, claim);
+      std::vector<std::byte> out(1);
+      for (size_t i = 0; i < bytes.size(); ++i) {
+        const bool is_there = queue.copy(pool, offset + i, out) == 1;
+        ASSERT_TRUE(is_there || !all);
+        if (is_there) model.emplace(offset + i, bytes[i]);
+        ASSERT_TRUE(is_there || !model.contains(offset + i));
+      }
+      if (random() % 4 == 0) {
+        released += random() % 4'000;
+        queue.release_below(pool, released);
+        model.erase(model.begin(), model.lower_bound(released));
+      }
+    }
+    expect_same(pool, queue, model, released, released + 12'000);
+    EXPECT_LE(queue.buffer_count(), pool.count());
     queue.clear(pool);
     EXPECT_EQ(pool.free_count(), pool.count());
   }

@@ -92,7 +92,7 @@ TEST(Frame, FindsTheSegmentUnderTwoTags) {
   auto with_priority = tagged(sample_frame({false, true}, payload), {0});
   EXPECT_EQ(parse_frame(with_priority).vlan, 0x64u);
   auto three = tagged(sample_frame({false, true}, payload), {7, 8});
-  EXPECT_EQ(parse_frame(three).kind, FrameKind::kTcpFragment);
+  EXPECT_EQ(parse_frame(three).kind, FrameKind::kTcpHidden);
   EXPECT_EQ(parse_frame(three).destination_port, 80);
 }
 
@@ -131,6 +131,7 @@ TEST(Frame, FragmentsAreNotSegments) {
   store16(bytes, 14 + 6, 0x2000);
   EXPECT_EQ(parse_frame(bytes).kind, FrameKind::kTcpFragment);
   EXPECT_EQ(parse_frame(bytes).destination_port, 80);
+  EXPECT_EQ(parse_frame(bytes).sequence, 7u);
   store16(bytes, 14 + 6, 0x0010);
   EXPECT_EQ(parse_frame(bytes).kind, FrameKind::kOther);
 }
@@ -153,10 +154,10 @@ TEST(Frame, ALongOrCutChainOfExtensionHeadersMayHideASegment) {
   EXPECT_EQ(parse_frame(seen).kind, FrameKind::kTcp);
   EXPECT_EQ(parse_frame(seen).destination_port, 80);
   auto hidden = behind_extension_headers(kExtensionHeadersMax + 1);
-  EXPECT_EQ(parse_frame(hidden).kind, FrameKind::kTcpFragment);
+  EXPECT_EQ(parse_frame(hidden).kind, FrameKind::kTcpHidden);
   EXPECT_EQ(parse_frame(hidden).destination_port, 0);
   store16(seen, 14 + 4, 12);  // ends within the second header
-  EXPECT_EQ(parse_frame(seen).kind, FrameKind::kTcpFragment);
+  EXPECT_EQ(parse_frame(seen).kind, FrameKind::kTcpHidden);
   store8(seen, 14 + 6, 59);  // no next header
   EXPECT_EQ(parse_frame(seen).kind, FrameKind::kOther);
 }

@@ -54,13 +54,19 @@ class Origin {
   // Of a connection: the bytes that reached it, in order. Returns its answers.
   std::string receive(size_t connection, std::string_view bytes) {
     std::string& in = in_[connection];
-    in += bytes;
+    if (!closed_[connection]) in += bytes;
+    // What has no method it does not read on behind: nor does Soundgate, where it is not HTTP.
+    if (!in.empty() && (in[0] < 'A' || in[0] > 'Z')) {
+      closed_[connection] = true;
+      in.clear();
+    }
     std::string out;
     while (std::optional<std::string> answer = take_one(in)) out += *answer;
     return out;
   }
   // The connection has died: what came of a part's body is stored, or not.
   void cut(size_t connection, bool stores) {
+    closed_[connection] = false;
     std::string in = std::exchange(in_[connection], "");
     const size_t head_end = in.find("\r\n\r\n");
     if (!stores || head_end == std::string::npos) return;
@@ -131,6 +137,7 @@ class Origin {
   }
 
   std::array<std::string, kConnections> in_;
+  std::array<bool, kConnections> closed_{};
 };
 
 class World final : public PacketIo, public UploadSink {
@@ -155,6 +162,7 @@ class World final : public PacketIo, public UploadSink {
     CoreSizes sizes{.flows = 16,
                     .buffers = 128,
                     .heads = 4,
+                    .forms = 1,
                     .uploads = 4,
                     .exchanges = 2,
                     .resources = 2,
@@ -257,6 +265,7 @@ class World final : public PacketIo, public UploadSink {
     require(engine_->exchanges_in_use() == 0);
     require(engine_->buffers_in_use() == 0);
     require(engine_->heads_in_use() == 0);
+    require(engine_->forms_in_use() == 0);
   }
 
   // UploadSink.

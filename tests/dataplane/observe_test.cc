@@ -8,7 +8,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-
 TEST(Observe, HalfSentHeadsCostNobodyTheConnection) {
   Harness harness(Harness::observing());
   for (uint16_t i = 0; i < 6; ++i) {

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The dataplane alone between two network namespaces, with curl and nginx, on real DPDK ports:
-#   ports_test.sh RUN_DATAPLANE af_packet|tap
+#   ports_test.sh RUN_DATAPLANE af_packet|tap [LCORES]
 # Exits 77 (skipped) when not root.
 set -u
 [ "$(id -u)" = 0 ] && [ -c /dev/net/tun ] || exit 77
@@ -8,9 +8,10 @@ for tool in nginx curl ip ethtool python3; do command -v $tool > /dev/null || ex
 
 run_dataplane=$1
 kind=$2
+lcores=${3:-1}
 client=sgport-$kind-c-$$
 origin=sgport-$kind-o-$$
-short=${kind:0:1}$$
+short=${kind:0:1}$$ # interface names: at most 15 bytes
 work=$(mktemp -d /tmp/sgport.XXXXXX)
 failures=0
 pids=()
@@ -54,7 +55,7 @@ make_veth() {  # NAMESPACE OURS THEIRS LAST_NUMBER
 
 start_dataplane() {  # MODE [TAIL_BYTES]
   : > "$work/log"
-  "$run_dataplane" "$client_port" "$origin_port" "$1" BLOCKME 50 "${2:-1}" > "$work/log" 2>&1 &
+  "$run_dataplane" "$client_port" "$origin_port" "$1" BLOCKME 50 "${2:-1}" "$lcores" > "$work/log" 2>&1 &
   dataplane=$!
   pids+=("$dataplane")
   for _ in $(seq 100); do
@@ -177,5 +178,9 @@ EOF
     "$(sed -n 2p "$work/pool") "
 fi
 stop_dataplane
+if [ "$lcores" -gt 1 ]; then
+  expect "lcores shared the packets out" yes \
+    "$(grep -q 'handed over between lcores [1-9]' "$work/log" && echo yes || echo no)"
+fi
 cat "$work/log" | tail -20
 [ "$failures" = 0 ]

@@ -1,5 +1,5 @@
 // Runs the dataplane alone, with a sink that blocks uploads whose body contains a marker:
-//   run_dataplane CLIENT_PORT ORIGIN_PORT observe|enforce MARKER DELAY_MS [TAIL_BYTES]
+//   run_dataplane CLIENT_PORT ORIGIN_PORT observe|enforce MARKER DELAY_MS [TAIL_BYTES [LCORES]]
 // until SIGTERM or SIGINT. Prints each upload, and the counters at the end.
 #include <csignal>
 #include <cstdio>
@@ -29,6 +29,9 @@ void print(const DataplaneCounters& counters) {
       counters.uploads_begun, counters.uploads_released, counters.uploads_blocked,
       counters.uploads_aborted, counters.bad_checksums, counters.conflicting_bytes,
       counters.segments_refused);
+  std::printf("frames cut %lu\n", counters.frames_cut);
+  std::printf("handed over between lcores %lu, dropped there %lu\n", counters.packets_handed_over,
+              counters.packets_not_handed_over);
   for (size_t i = 1; i < counters.reasons.size(); ++i) {
     const auto reason = static_cast<soundgate::DataplaneReason>(i);
     if (counters.reasons[i] > 0) {
@@ -42,13 +45,17 @@ void print(const DataplaneCounters& counters) {
 int main(int argc, char** argv) {
   if (argc < 6) return 2;
   DataplaneConfig config;
-  config.eal_arguments = {"--no-huge", "-m", "256", "--no-telemetry"};
+  config.eal_arguments = {"--no-huge", "-m", "256"};
+  const char* telemetry = std::getenv("SOUNDGATE_TELEMETRY");  // name of its socket's directory
+  config.eal_arguments.push_back(telemetry ? std::string("--file-prefix=") + telemetry
+                                           : "--no-telemetry");
   config.client_port = argv[1];
   config.origin_port = argv[2];
   config.mode =
       std::string(argv[3]) == "enforce" ? soundgate::Mode::kEnforce : soundgate::Mode::kObserve;
   config.inspect = {soundgate::InspectRule{{80}, {}, {}, {}, 0}};
   if (argc > 6) config.tail_bytes = std::atoll(argv[6]);
+  if (argc > 7) config.lcore_count = static_cast<unsigned>(std::atoi(argv[7]));
   const std::chrono::milliseconds delay(std::atoi(argv[5]));
 
   sigset_t signals;

@@ -7,6 +7,10 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <csignal>
+#include <functional>
+#include <thread>
+#include <utility>
 
 #include "tests/fingerprint/test_audio.h"
 
@@ -35,7 +39,7 @@ constexpr Format kFormats[] = {
     {"16.wav", "-c:a pcm_s16le"},
     {"vorbis.ogg", "-c:a libvorbis"},
     {"96k.opus", "-c:a libopus -b:a 96k"},
-    {"a.ts", "-c:a aac -b:a 128k"},  // of some packets
+    {"a.ts", "-c:a aac -b:a 128k"},                 // of some packets
     {"opus.webm", "-c:a libopus -b:a 96k", 0.005},  // its times are whole milliseconds
 };
 
@@ -99,28 +103,96 @@ TEST_P(Coverage, HasTheItemsOfTheStretchesThatItDecodes) {
 
 INSTANTIATE_TEST_SUITE_P(Formats, Coverage, testing::ValuesIn(kFormats));
 
-using CoverageOfOne = Coverage;
+class CoverageOfOne : public Coverage {
+ protected:
+  // Asked for after 47 s, in the second stretch.
+  Heard look_closer_half_way(
+      const Bytes& bytes, const std::function<void()>& then = [] {}) {
+    pool_->set_coverage(kQuarter);
+    const uint64_t tag = next_tag_ += 2;
+    StreamProducer& producer = pool_->producer(0);
+    const auto stream = producer.begin(tag, static_cast<int64_t>(bytes.size())).value();
+    const auto [half, rest] = halves(bytes);
+    EXPECT_TRUE(append_whole(producer, stream, half));
+    EXPECT_TRUE(recorder_.wait_for_items(tag, 80));
+    pool_->look_closer(tag + 1);  // of another stream
+    pool_->look_closer(tag);
+    then();
+    EXPECT_TRUE(feed_whole(producer, stream, rest));
+    const auto heard = recorder_.wait_for_end(tag);
+    EXPECT_TRUE(heard);
+    return heard.value_or(Heard{});
+  }
 
-TEST_P(CoverageOfOne, IsWholeFromWhereACloserLookIsAskedFor) {
+ private:
+  static std::pair<std::span<const std::byte>, std::span<const std::byte>> halves(
+      const Bytes& bytes) {
+    const auto all = std::span(bytes);
+    return {all.first(bytes.size() / 2), all.subspan(bytes.size() / 2)};
+  }
+
+  uint64_t next_tag_ = 77;
+};
+
+TEST_P(CoverageOfOne, BeginsAgainWhereACloserLookIsAskedFor) {
   const Bytes bytes =
       read_file(encode(make_music(kSeconds, 1), GetParam().arguments, GetParam().name));
   const Heard all = hear(bytes, {});
-  pool_->set_coverage(kQuarter);
-  constexpr uint64_t kTag = 77;
-  StreamProducer& producer = pool_->producer(0);
-  const auto stream = producer.begin(kTag, static_cast<int64_t>(bytes.size())).value();
-  const auto half = std::span(bytes).first(bytes.size() / 2);  // 47 s: in the second stretch
-  ASSERT_EQ(producer.append(stream, half), StreamProducer::Append::kTaken);
-  ASSERT_TRUE(recorder_.wait_for_items(kTag, 80));
-  pool_->look_closer(kTag + 1);  // of another stream
-  pool_->look_closer(kTag);
-  ASSERT_TRUE(feed_whole(producer, stream, std::span(bytes).subspan(half.size())));
-  const auto heard = recorder_.wait_for_end(kTag);
-  ASSERT_TRUE(heard);
-  EXPECT_NEAR(heard->end.skipped_seconds, 30, 1);  // of the first period
-  EXPECT_EQ(heard->indexes.back(), all.indexes.back());
-  EXPECT_LE(differing_bits(*heard, all), 0.001);
-  EXPECT_EQ(hear(bytes, kQuarter).end.skipped_seconds > 50, true);  // of the next stream
+  const Heard closer = look_closer_half_way(bytes);
+  EXPECT_EQ(closer.agains, 1);
+  EXPECT_EQ(closer.end.skipped_seconds, 0);
+  EXPECT_EQ(closer.end.gap_seconds, 0);
+  EXPECT_EQ(closer.end.decoded_seconds, all.end.decoded_seconds);
+  EXPECT_EQ(closer.items, all.items);
+  EXPECT_EQ(closer.indexes, all.indexes);
+  EXPECT_EQ(closer.bands, all.bands);
+  const Heard next = hear(bytes, kQuarter);
+  EXPECT_GT(next.end.skipped_seconds, 50);
+  EXPECT_EQ(next.agains, 0);
+}
+
+TEST_P(CoverageOfOne, BeginsAgainWithItsProbes) {
+  const Bytes bytes =
+      read_file(encode(make_music(kSeconds, 1), GetParam().arguments, GetParam().name));
+  pool_->set_probes({.step_max = 1});
+  const Heard all = hear(bytes, {});
+  EXPECT_EQ(look_closer_half_way(bytes).probes, all.probes);
+}
+
+// A worker that dies after it was asked: the next one skips nothing, and is heard from the begin.
+// (Where it dies at work on the stream, that is to blame.)
+TEST_P(CoverageOfOne, BeginsAgainInAnotherWorker) {
+  const Bytes bytes =
+      read_file(encode(make_music(kSeconds, 1), GetParam().arguments, GetParam().name));
+  const Heard all = hear(bytes, {});
+  Heard closer;
+  for (int tries = 0; tries < 5; ++tries) {
+    closer = look_closer_half_way(bytes, [&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));  // it has read all there is
+      ::kill(pool_->status().workers[0].pid, SIGKILL);
+    });
+    if (closer.end.outcome != DecodeOutcome::decoder_crash) break;
+  }
+  EXPECT_EQ(closer.agains, 1);
+  EXPECT_EQ(closer.items, all.items);
+  EXPECT_EQ(closer.end.skipped_seconds, 0);
+  EXPECT_EQ(closer.end.gap_seconds, 0);
+}
+
+// What it skipped is gone: from there on it is whole.
+TEST_P(CoverageOfOne, IsWholeFromThereWhereTheBeginIsGone) {
+  DecoderPool::Options options;
+  options.worker_path = SOUNDGATE_DECODER;
+  options.worker_count = 1;
+  options.payload_bytes_per_worker = 1 << 20;
+  pool_ = DecoderPool::start(options, recorder_).value();
+  const Bytes bytes = read_file(encode(make_music(kSeconds, 1), "-c:a pcm_s16le", "long.wav"));
+  const Heard all = hear(bytes, {});
+  const Heard closer = look_closer_half_way(bytes);
+  EXPECT_EQ(closer.agains, 0);
+  EXPECT_NEAR(closer.end.skipped_seconds, 30, 1);  // of the first period
+  EXPECT_EQ(closer.indexes.back(), all.indexes.back());
+  EXPECT_LE(differing_bits(closer, all), 0.001);
 }
 
 TEST_P(CoverageOfOne, IsWholeWhereOnlyTheFingerprintIsWanted) {

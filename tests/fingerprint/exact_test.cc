@@ -11,22 +11,12 @@
 #include <thread>
 #include <tuple>
 
-#include "tests/fingerprint/test_audio.h"
+#include "tests/fingerprint/remembering_pool.h"
 
 namespace soundgate::test {
 namespace {
 
 constexpr double kSeconds = 30;
-constexpr size_t kPieceBytes = 1460;
-
-DecoderPool::Options options_for(int worker_count) {
-  DecoderPool::Options options;
-  options.worker_path = SOUNDGATE_DECODER;
-  options.worker_count = worker_count;
-  options.payload_bytes_per_worker = size_t{64} << 20;
-  options.known_bytes_max = size_t{16} << 20;
-  return options;
-}
 
 Bytes mp3() {
   return read_file(encode(make_music(kSeconds, 40), "-c:a libmp3lame -b:a 128k", "a.mp3"));
@@ -37,64 +27,15 @@ std::vector<std::filesystem::path> formats(const std::filesystem::path& music) {
           encode(music, "-c:a libmp3lame -b:a 128k", "a.mp3"),
           encode(music, "-c:a aac", "a.aac"),
           encode(music, "-c:a aac", "last.m4a"),
-          encode(music, "-c:a aac -movflags +faststart", "first.m4a"),
+          // (Or it would be known by its packets.)
+          encode(make_music(kSeconds, 41), "-c:a aac -movflags +faststart", "first.m4a"),
           encode(music, "-c:a flac", "a.flac"),
           encode(music, "-c:a libvorbis", "a.ogg"),
           encode(music, "-c:a libopus", "a.opus"),
           encode(music, "-c:a libopus", "a.webm")};
 }
 
-bool eventually(const std::function<bool()>& condition) {
-  for (int tries = 0; tries < 2000; ++tries) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return false;
-}
-
-class Exact : public testing::Test {
- protected:
-  void start(const DecoderPool::Options& options) {
-    auto started = DecoderPool::start(options, recorder_);
-    ASSERT_TRUE(started) << started.error();
-    pool_ = std::move(*started);
-  }
-  StreamProducer& producer() { return pool_->producer(0); }
-  StreamHandle begin(uint64_t tag, int64_t size_bytes = -1) {
-    return producer().begin(tag, size_bytes).value();
-  }
-  Heard decode(std::span<const std::byte> bytes, int64_t size_bytes = -1,
-               size_t piece_bytes = kPieceBytes) {
-    const uint64_t tag = next_tag_++;
-    EXPECT_TRUE(feed_whole(producer(), begin(tag, size_bytes), bytes, piece_bytes));
-    return recorder_.wait_for_end(tag).value();
-  }
-  // As a pool hears it that remembers nothing.
-  Heard decode_undisturbed(std::span<const std::byte> bytes) {
-    PoolRecorder recorder;
-    auto options = options_for(1);
-    options.known_bytes_max = 0;
-    const auto pool = DecoderPool::start(options, recorder).value();
-    EXPECT_TRUE(feed_whole(pool->producer(0), pool->producer(0).begin(1, -1).value(), bytes));
-    return recorder.wait_for_end(1).value();
-  }
-  static void expect_same(const Heard& heard, const Heard& expected) {
-    EXPECT_EQ(heard.ends, 1);
-    EXPECT_EQ(heard.end.outcome, expected.end.outcome) << name(heard.end.outcome);
-    EXPECT_FALSE(heard.has_gap);
-    EXPECT_EQ(heard.items, expected.items);
-    EXPECT_EQ(heard.bands, expected.bands);
-    EXPECT_EQ(heard.probes, expected.probes);
-    EXPECT_EQ(heard.end.decoded_seconds, expected.end.decoded_seconds);
-    EXPECT_EQ(heard.end.duration_seconds, expected.end.duration_seconds);
-    EXPECT_STREQ(heard.end.format, expected.end.format);
-    EXPECT_STREQ(heard.end.codec, expected.end.codec);
-  }
-
-  PoolRecorder recorder_;
-  std::unique_ptr<DecoderPool> pool_;
-  uint64_t next_tag_ = 100;
-};
+class Exact : public RememberingPool {};
 
 TEST_F(Exact, TheSameBytesAreDecodedOnce) {
   start(options_for(2));
@@ -227,12 +168,59 @@ TEST_F(Exact, WhatIsShorterThanAnnouncedIsNotWhole) {
   for (int tries = 0; tries < 2; ++tries) {
     EXPECT_EQ(decode(bytes, std::ssize(bytes) + 1).end.outcome, DecodeOutcome::truncated);
   }
-  const Heard first = decode(bytes);
+  const Heard first = decode(bytes, std::ssize(bytes));
   EXPECT_FALSE(first.end.exact);
-  const Heard announced = decode(bytes, std::ssize(bytes));
-  EXPECT_TRUE(announced.end.exact);
-  expect_same(announced, first);
+  const Heard again = decode(bytes, std::ssize(bytes));
+  EXPECT_TRUE(again.end.exact);
+  expect_same(again, first);
+  EXPECT_FALSE(first.end.exact_packets);
+  EXPECT_FALSE(again.end.exact_packets);
+  EXPECT_TRUE(decode(bytes).end.exact_packets);  // its bytes are known with their size only
   EXPECT_EQ(decode(bytes, std::ssize(bytes) + 1).end.outcome, DecodeOutcome::truncated);
+}
+
+// What libav makes of the joint of two MP3s depends on the size that it is told: whether the first
+// one's header speaks of all of it. So what is known under another size, or none, says nothing of
+// a file that begins with all of it and goes on.
+class ExactJoined : public Exact {
+ protected:
+  void SetUp() override { start(options_for(1)); }
+  static Bytes joined(const Bytes& first, std::span<const std::byte> second) {
+    Bytes both = first;
+    both.insert(both.end(), second.begin(), second.end());
+    return both;
+  }
+  void expect_unlike(const Bytes& known, int64_t known_size, const Bytes& longer) {
+    const Heard remembered = decode(known, known_size);
+    EXPECT_EQ(remembered.end.outcome, DecodeOutcome::decoded);
+    EXPECT_EQ(pool_->status().known, 1u);
+    const Heard heard = decode(longer, std::ssize(longer));
+    EXPECT_EQ(heard.end.outcome, DecodeOutcome::decoded) << name(heard.end.outcome);
+    EXPECT_EQ(heard.ends, 1);
+    EXPECT_EQ(pool_->status().contradicted, 0u);
+    EXPECT_EQ(pool_->status().known, 2u);
+    EXPECT_FALSE(std::ranges::equal(
+        remembered.items,
+        std::span(heard.items).first(std::min(remembered.items.size(), heard.items.size()))))
+        << "these need no digests of their own";
+  }
+};
+
+TEST_F(ExactJoined, WithoutASizeItSaysNothingOfAnAnnouncedOne) {
+  const Bytes one = read_file(encode(make_music(20, 40), "-c:a libmp3lame -b:a 128k", "short.mp3"));
+  const Bytes known = joined(one, one);
+  expect_unlike(known, -1, joined(known, one));
+}
+
+// The first header is believed where it leaves out a 16th at most.
+TEST_F(ExactJoined, OfOneSizeItSaysNothingOfAnother) {
+  const char* low = "-ac 1 -c:a libmp3lame -b:a 32k";
+  const Bytes one = read_file(encode(make_music(124, 40), low, "low.mp3"));
+  const Bytes known = joined(one, read_file(encode(make_music(7.5, 41), low, "tail.mp3")));
+  ASSERT_GT(known.size(), size_t{1} << 19) << "there is a checkpoint behind the joint";
+  ASSERT_LT(one.size() + 20'000, size_t{1} << 19);
+  ASSERT_LT((known.size() - one.size()) * 16, one.size());
+  expect_unlike(known, std::ssize(known), joined(known, one));
 }
 
 TEST_F(Exact, WiderProbesAreDecoded) {

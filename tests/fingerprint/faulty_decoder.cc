@@ -26,6 +26,9 @@
 #include "fingerprint/decode/shared/handover.h"
 #include "fingerprint/decode/shared/results.h"
 #include "fingerprint/decode/worker/decode_stream.h"
+#include "fingerprint/decode/worker/demuxer.h"
+#include "fingerprint/decode/worker/packet_witness.h"
+#include "fingerprint/decode/worker/stream_io.h"
 #include "fingerprint/decode/worker/worker_process.h"
 
 namespace soundgate::decode {
@@ -94,8 +97,15 @@ struct Ring {
   }
 };
 
+ResultEntry packets(const Ring& ring, ResultKind kind, uint32_t checkpoint) {
+  ResultEntry entry = ring.entry(kind);
+  entry.packets = {};
+  entry.packets.checkpoint = checkpoint;
+  return entry;
+}
+
 // One field of an entry each: a value that no honest worker would give it.
-ResultEntry lie(const Ring& ring, char which) {
+ResultEntry lie(Ring& ring, char which) {
   constexpr double kNoTime = std::numeric_limits<double>::quiet_NaN();
   ResultEntry items = ring.entry();
   ResultEntry end = ring.entry(ResultKind::kEnded);
@@ -145,6 +155,25 @@ ResultEntry lie(const Ring& ring, char which) {
     case 'E':
       items.kind = ResultKind::kProgress;
       return items;  // of nothing
+    case 'F':
+      return packets(ring, ResultKind::kPacketsAsked, kAllPackets + 1);
+    case 'G':
+      return packets(ring, ResultKind::kPacketsAsked, kAllPackets - 1);  // 2 GiB
+    case 'H':
+      return packets(ring, ResultKind::kPacketsSaid, 1);  // and not 0
+    case 'I':
+      end = packets(ring, ResultKind::kPacketsAsked, 0);
+      end.packets.promised_seconds = kNoTime;
+      return end;
+    case 'J':
+      items.kind = ResultKind::kAgain;
+      return items;  // which nobody has asked for
+    case 'K':
+      items.read_blocks = 2;
+      ring.push(items);
+      items.first_item = 1;
+      items.read_blocks = 1;
+      return items;
   }
   std::abort();
 }
@@ -299,6 +328,56 @@ ResultEnd invent(StreamContext& stream) {
   return {};  // decoded
 }
 
+// A stream as it is behind its first bytes.
+class Behind : public StreamContext {
+ public:
+  Behind(StreamContext& stream, uint64_t bytes) : stream_(stream), bytes_(bytes) {}
+
+  ByteSource::Result read(uint64_t position, std::span<uint8_t> to) override {
+    return stream_.read(position + bytes_, to);
+  }
+  uint64_t next_kept() const override { return 0; }
+  int64_t size_bytes() const override { return -1; }
+  bool is_finished() const override { return stream_.is_finished(); }
+  uint64_t appended_bytes() const override { return stream_.appended_bytes() - bytes_; }
+  void consumed(uint64_t) override {}
+  void checkpoint() override { stream_.checkpoint(); }
+  bool has_cpu_left() const override { return true; }
+  void emit(int, uint32_t, std::span<const Item>) override {}
+  void begin_again() override {}
+  bool is_all_kept() const override { return false; }
+  ProbeSettings probes() const override { return stream_.probes(); }
+  CoverageSettings coverage() const override { return {}; }
+  Division division() const override { return {}; }
+  double audio_seconds_max() const override { return stream_.audio_seconds_max(); }
+  uint64_t spool_bytes_max() const override { return stream_.spool_bytes_max(); }
+  const exact::DigestKey* packets_key() const override { return stream_.packets_key(); }
+  void say_packets(const ResultPackets& digest) override { stream_.say_packets(digest); }
+
+ private:
+  StreamContext& stream_;
+  uint64_t bytes_;
+};
+
+// Says that the packets of what follows the word sound like something else.
+ResultEnd poison(StreamContext& stream) {
+  Behind target(stream, 8);
+  StreamIo io(target);
+  Demuxer demuxer(io);
+  PacketWitness witness(target);
+  if (!demuxer.open()) std::abort();
+  witness.begin(demuxer);
+  LibavPtr<AVPacket> packet(av_packet_alloc());
+  while (demuxer.next_packet(*packet) >= 0) {
+    witness.see(*packet);
+    av_packet_unref(packet.get());
+  }
+  witness.finish();
+  const std::vector<Item> items(3 * kItemsPerEntry, 1);
+  for (const Band band : kAllBands) stream.emit(view_of(band), 0, items);
+  return {};  // decoded
+}
+
 const std::map<std::string_view, Fault> kFaults = {
     {"SEGFAULT", segfault},
     {"STANDING", stand_still},
@@ -333,6 +412,7 @@ ResultEnd misbehave_or_decode(StreamContext& stream) {
     ring.rest();
   }
   if (fault == "INVENTOR") return invent(stream);
+  if (fault == "POISONER") return poison(stream);
   if (const auto known = kFaults.find(fault); known != kFaults.end()) known->second(stream);
   return decode_stream(stream);
 }

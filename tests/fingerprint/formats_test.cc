@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "tests/fingerprint/format_table.h"
+#include "tests/fingerprint/one_worker.h"
 
 namespace soundgate::test {
 namespace {
@@ -24,16 +25,8 @@ constexpr double kHeardLateSeconds = 7;
 constexpr double kPaddingSeconds = 0.3;  // that codecs add, or fail to take away
 constexpr size_t kItemCountTolerance = 2;
 
-class Formats : public testing::TestWithParam<FormatRow> {
+class Formats : public OneWorker, public testing::WithParamInterface<FormatRow> {
  protected:
-  static void SetUpTestSuite() {
-    DecoderPool::Options options;
-    options.worker_path = SOUNDGATE_DECODER;
-    options.worker_count = 1;
-    pool_ = DecoderPool::start(options, recorder_).value();
-  }
-  static void TearDownTestSuite() { pool_.reset(); }
-
   static void append_in_small_pieces(StreamHandle stream, std::span<const std::byte> bytes) {
     static std::mt19937 random(7);
     while (!bytes.empty()) {
@@ -73,8 +66,6 @@ class Formats : public testing::TestWithParam<FormatRow> {
   }
 
   static inline uint64_t next_tag_ = 1;
-  static inline PoolRecorder recorder_;
-  static inline std::unique_ptr<DecoderPool> pool_;
 };
 
 TEST_P(Formats, IsHeardAsTheTableSays) {

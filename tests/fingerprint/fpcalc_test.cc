@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "tests/fingerprint/one_worker.h"
 #include "tests/fingerprint/test_audio.h"
 
 namespace soundgate::test {
@@ -47,16 +48,8 @@ constexpr Format kFormats[] = {
 
 void PrintTo(const Format& format, std::ostream* out) { *out << format.name; }
 
-class Fpcalc : public testing::Test {
+class Fpcalc : public OneWorker {
  protected:
-  static void SetUpTestSuite() {
-    DecoderPool::Options options;
-    options.worker_path = SOUNDGATE_DECODER;
-    options.worker_count = 1;
-    pool_ = DecoderPool::start(options, recorder_).value();
-  }
-  static void TearDownTestSuite() { pool_.reset(); }
-
   static void expect_same_items(const std::filesystem::path& file) {
     const std::vector<Item> theirs = run_fpcalc(file);
     ASSERT_FALSE(theirs.empty()) << "fpcalc made nothing of " << file;
@@ -68,9 +61,6 @@ class Fpcalc : public testing::Test {
                 kItemCountTolerance);
     EXPECT_LE(differing_bits(ours->items, theirs), kDifferingBitsMax);
   }
-
-  static inline PoolRecorder recorder_;
-  static inline std::unique_ptr<DecoderPool> pool_;
 };
 
 class FpcalcFormats : public Fpcalc, public testing::WithParamInterface<Format> {};

@@ -46,6 +46,7 @@ struct Delivery {
   bool has_no_room() const { return flags & 32; }   // likewise
   bool runs_out_of_cpu() const { return flags & 64; }
   bool is_sparse() const { return flags & 128; }
+  bool is_looked_closer_at() const { return is_sparse() && piece & 1; }  // after some reads
 };
 
 class HandedOut : public StreamContext {
@@ -76,6 +77,7 @@ class HandedOut : public StreamContext {
   bool is_finished() const override { return after_the_end() == State::kEnd; }
   uint64_t appended_bytes() const override { return bytes_.size(); }
   void consumed(uint64_t position) override {
+    if (is_held_back_) return;
     consumed_ = std::max(consumed_, std::min<uint64_t>(position, bytes_.size()));
   }
   void checkpoint() override {}
@@ -97,12 +99,41 @@ class HandedOut : public StreamContext {
   ProbeSettings probes() const override {
     return {.step_max = delivery_.probes() ? host_.probe_step_max : 0, .cpu_share = 1};
   }
+  void begin_again() override {
+    say(make_entry(ResultKind::kAgain));
+    host_.next_item = {};
+  }
+  bool is_all_kept() const override {
+    return gap_begin_ == gap_end_ && !delivery_.forgets_what_is_consumed();
+  }
   CoverageSettings coverage() const override {
+    if (delivery_.is_looked_closer_at() && reads_ > 8) return {};
     return {.share = host_.is_sparse ? 0.1 : 1, .period_seconds = CoverageSettings::kPeriodMin};
   }
   Division division() const override { return {}; }
   double audio_seconds_max() const override { return kAudioSeconds; }
   uint64_t spool_bytes_max() const override { return kSpoolBytes; }
+  const exact::DigestKey* packets_key() const override { return &key_; }
+  void hold_back(uint64_t bytes_max) override {
+    require(bytes_max <= held_bytes_max());
+    is_held_back_ = true;
+  }
+  void let_go() override { is_held_back_ = false; }
+  uint64_t held_bytes_max() const override { return kSpoolBytes; }
+  void ask_packets(const ResultPackets& digest) override {
+    say_digest(ResultKind::kPacketsAsked, digest);
+    host_.next_packets_asked = digest.checkpoint + 1;
+  }
+  // Of some files it is known how they begin, of none how they end.
+  Answer packets_answer(uint32_t checkpoint) const override {
+    const bool known = delivery_.piece % 2 == 0 && checkpoint != kAllPackets;
+    return known ? Answer::kKnown : Answer::kUnknown;
+  }
+  Answer await_packets_answer(uint32_t checkpoint) override { return packets_answer(checkpoint); }
+  void say_packets(const ResultPackets& digest) override {
+    say_digest(ResultKind::kPacketsSaid, digest);
+    host_.next_packets_said = digest.checkpoint + 1;
+  }
 
   void end(const ResultEnd& how) {
     ResultEntry entry = make_entry(ResultKind::kEnded);
@@ -126,6 +157,11 @@ class HandedOut : public StreamContext {
     entry.consumed_bytes = consumed_;
     return entry;
   }
+  void say_digest(ResultKind kind, const ResultPackets& digest) {
+    ResultEntry entry = make_entry(kind);
+    entry.packets = digest;
+    say(entry);
+  }
   // As the host hears it.
   void say(const ResultEntry& entry) {
     require(check_result(entry, host_).has_value());
@@ -137,12 +173,17 @@ class HandedOut : public StreamContext {
   uint64_t gap_begin_, gap_end_;
   uint64_t consumed_ = 0;
   int reads_ = 0;
+  bool is_held_back_ = false;
+  exact::DigestKey key_;
   // As pool.cc allows for so much audio.
   StreamProgress host_{.generation = 1,
                        .probe_step_max = 1,
                        .is_sparse = delivery_.is_sparse(),
+                       .may_begin_again = delivery_.is_looked_closer_at(),
                        .items_max = static_cast<uint32_t>(kAudioSeconds / kItemSeconds) + 64,
-                       .appended_bytes = bytes_.size()};
+                       .appended_bytes = bytes_.size(),
+                       .is_finished = is_finished(),
+                       .remembers_packets = true};
 };
 
 }  // namespace

@@ -176,6 +176,7 @@ class Host {
       case State::kStopped:
         return;
       case State::kNotYet:
+      case State::kBroken:
         return require(false);
     }
   }

@@ -32,8 +32,21 @@ void check(const ResultEntry& entry, StreamProgress& stream) {
     require(!items->items.empty() && items->items.size() <= kItemsPerEntry);
     const auto end = items->first_item + static_cast<uint32_t>(items->items.size());
     stream.next_item[items->view] = end;
+    require(items->read_blocks >= stream.read_blocks);
+    stream.read_blocks = items->read_blocks;
     const double speed = is_probe(items->view) ? probe_speed(step_of(items->view)) : 1;
     require(end <= std::ceil(stream.items_max * speed));
+  }
+  if (const auto* packets = std::get_if<PacketsResult>(&*result)) {
+    uint32_t& next = packets->is_asked ? stream.next_packets_asked : stream.next_packets_said;
+    require(packets->checkpoint >= next && packets->checkpoint <= kAllPackets);
+    require(std::memchr(packets->format.data(), 0, packets->format.size()) != nullptr);
+    next = packets->checkpoint + 1;
+  }
+  if (std::holds_alternative<AgainResult>(*result)) {
+    require(stream.may_begin_again);
+    stream.may_begin_again = false;
+    stream.next_item = {};
   }
   if (const auto* end = std::get_if<DecodeEnd>(&*result)) {
     require(!name(end->outcome).empty());
@@ -61,9 +74,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ResultsReader reader(memory->bytes);
   StreamProgress stream{.generation = 1,
                         .probe_step_max = 2,
+                        .is_sparse = true,
+                        .may_begin_again = true,
                         .items_max = 5000,
                         .appended_bytes = 1 << 20,
-                        .consumed_bytes = 0};
+                        .consumed_bytes = 0,
+                        .is_finished = true,
+                        .remembers_packets = true};
   const auto waiting = reader.waiting();
   if (!waiting) return 0;
   require(*waiting <= kResultEntries);

@@ -47,6 +47,14 @@ void PoolRecorder::on_end(uint64_t tag, const DecodeEnd& end) {
   changed_.notify_all();
 }
 
+void PoolRecorder::on_again(uint64_t tag) {
+  const std::lock_guard lock(mutex_);
+  Heard& stream = streams_[tag];
+  const int agains = stream.agains + 1;
+  stream = {};
+  stream.agains = agains;
+}
+
 void PoolRecorder::on_trouble(const std::string& what) {
   const std::lock_guard lock(mutex_);
   troubles_.push_back(what);
@@ -73,8 +81,8 @@ Heard PoolRecorder::heard(uint64_t tag) {
   return streams_[tag];
 }
 
-bool feed_whole(StreamProducer& producer, StreamHandle stream, std::span<const std::byte> bytes,
-                size_t piece_bytes) {
+bool append_whole(StreamProducer& producer, StreamHandle stream, std::span<const std::byte> bytes,
+                  size_t piece_bytes) {
   const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!bytes.empty()) {
     const size_t count = std::min(piece_bytes, bytes.size());
@@ -89,6 +97,12 @@ bool feed_whole(StreamProducer& producer, StreamHandle stream, std::span<const s
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   }
+  return true;
+}
+
+bool feed_whole(StreamProducer& producer, StreamHandle stream, std::span<const std::byte> bytes,
+                size_t piece_bytes) {
+  if (!append_whole(producer, stream, bytes, piece_bytes)) return false;
   producer.finish(stream);
   return true;
 }

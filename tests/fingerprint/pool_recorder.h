@@ -29,6 +29,7 @@ struct HeardItems {
 struct Heard : HeardItems {
   std::map<int, HeardItems> bands, probes;  // by view
   bool has_gap = false;
+  int agains = 0;  // what was heard before is gone
   int ends = 0;
   DecodeEnd end;
 };
@@ -39,6 +40,7 @@ class PoolRecorder : public DecodeListener {
   void on_view_items(uint64_t tag, int view, uint32_t first_item,
                      std::span<const Item> items) override;
   void on_end(uint64_t tag, const DecodeEnd& end) override;
+  void on_again(uint64_t tag) override;
   void on_trouble(const std::string& what) override;
 
   // What was heard of a stream once it has ended; nothing if that takes too long.
@@ -56,7 +58,10 @@ class PoolRecorder : public DecodeListener {
   std::vector<std::string> troubles_;
 };
 
-// Appends all of it in pieces, waiting out kFull, and finishes. false: it took too long.
+// Appends all of it in pieces, waiting out kFull. false: it took too long.
+bool append_whole(StreamProducer& producer, StreamHandle stream, std::span<const std::byte> bytes,
+                  size_t piece_bytes = 65535);
+// And finishes.
 bool feed_whole(StreamProducer& producer, StreamHandle stream, std::span<const std::byte> bytes,
                 size_t piece_bytes = 65535);
 

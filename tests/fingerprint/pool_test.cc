@@ -188,6 +188,13 @@ TEST_F(Pool, HearsOneChannelUpsideDown) {
   ASSERT_TRUE(upright && inverted);
   ASSERT_EQ(inverted->items.size(), upright->items.size());
   EXPECT_LE(differing_bits(inverted->items, upright->items), 0.02);
+
+  const std::string flips = "-af 'aeval=val(0)|val(0)*(1-2*mod(floor(2*t)\\,2))' ";
+  const auto flipping =
+      decode(read_file(encode(music, flips + "-c:a libmp3lame -b:a 128k", "flipping.mp3")));
+  ASSERT_TRUE(flipping);
+  ASSERT_EQ(flipping->items.size(), upright->items.size());
+  EXPECT_LE(differing_bits(flipping->items, upright->items), 0.05);
 }
 
 // Whoever is told does not come back for a while: what is decoded meanwhile is paid for all the

@@ -156,11 +156,39 @@ TEST(Resampler, HearsOneChannelUpsideDown) {
   expect_near(resample(stereo(make_sound(44100), -1, 44100)), upright);
 }
 
+// Faster than what is usual of late could say.
+TEST(Resampler, HearsOneChannelWhoseSignChangesQuickly) {
+  const std::vector<float> sound = make_sound(44100);
+  std::vector<LibavPtr<AVFrame>> frames;
+  for (size_t at = 0, count = 0; at < sound.size(); at += count) {
+    count = std::min<size_t>(4096, sound.size() - at);
+    const float sign = frames.size() % 2 == 0 ? 1 : -1;
+    frames.push_back(stereo(std::span(sound).subspan(at, count), sign, 44100));
+  }
+  expect_near(resample(frames), resample(stereo(sound, 1, 44100)));
+}
+
 // As wide as a frame may be: what of it is upside down must be heard whatever it is made of.
 double loudness(const Samples& samples) {
   double sum = 0;
   for (const int16_t sample : samples) sum += sample * sample;
   return std::sqrt(sum / static_cast<double>(samples.size()));
+}
+
+// As music has it for a moment: others mix it, and so do we.
+TEST(Resampler, MixesWhatIsNearlyUpsideDownForAMoment) {
+  const std::vector<float> sound = make_sound(44100);
+  const auto with_moment = [&](float of_right) {
+    std::vector<LibavPtr<AVFrame>> frames;
+    for (size_t at = 0, count = 0; at < sound.size(); at += count) {
+      count = std::min<size_t>(4096, sound.size() - at);
+      const bool is_moment = frames.size() == 6;
+      frames.push_back(
+          stereo(std::span(sound).subspan(at, count), is_moment ? of_right : 1, 44100));
+    }
+    return resample(frames);
+  };
+  EXPECT_LT(loudness(with_moment(-0.9F)), loudness(with_moment(-1.0F)));
 }
 
 TEST(Resampler, HearsOneChannelUpsideDownInWhatIsUnusual) {

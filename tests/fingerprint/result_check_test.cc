@@ -170,9 +170,88 @@ TEST(ResultCheck, KnowsHowMuchThereIsToConsume) {
 }
 
 TEST(ResultCheck, KnowsKinds) {
-  for (const uint32_t kind : {0u, 4u, std::numeric_limits<uint32_t>::max()}) {
+  for (const uint32_t kind : {0u, 7u, std::numeric_limits<uint32_t>::max()}) {
     EXPECT_EQ(fault_of(entry(static_cast<ResultKind>(kind))), ResultFault::kKind);
   }
+}
+
+class PacketsCheck : public testing::Test {
+ protected:
+  static ResultEntry packets(ResultKind kind, uint32_t checkpoint) {
+    ResultEntry packets = entry(kind);
+    packets.packets = {.checkpoint = checkpoint,
+                       .reserved = 0,
+                       .digest = {1, 2},
+                       .promised_seconds = 30,
+                       .format = "mp3"};
+    return packets;
+  }
+  ResultEntry asked(uint32_t checkpoint) { return packets(ResultKind::kPacketsAsked, checkpoint); }
+  ResultEntry said(uint32_t checkpoint) { return packets(ResultKind::kPacketsSaid, checkpoint); }
+  bool passes(const ResultEntry& entry) {
+    const auto result = check_result(entry, stream_);
+    EXPECT_EQ(result ? ResultFault::kPackets : result.error(), ResultFault::kPackets);
+    return result.has_value();
+  }
+
+  StreamProgress stream_{.generation = kStream.generation,
+                         .items_max = 1000,
+                         .appended_bytes = 50'000,
+                         .remembers_packets = true};
+};
+
+TEST_F(PacketsCheck, TakesCopies) {
+  const auto result = check_result(asked(0), stream_);
+  ASSERT_TRUE(result);
+  const auto& packets = std::get<PacketsResult>(*result);
+  EXPECT_TRUE(packets.is_asked);
+  EXPECT_EQ(packets.digest, (exact::Digest{1, 2}));
+  EXPECT_STREQ(packets.format.data(), "mp3");
+  EXPECT_FALSE(std::get<PacketsResult>(*check_result(said(0), stream_)).is_asked);
+}
+
+TEST_F(PacketsCheck, WantsThemToBeWanted) {
+  stream_.remembers_packets = false;
+  EXPECT_FALSE(passes(asked(0)));
+  EXPECT_FALSE(passes(said(0)));
+}
+
+TEST_F(PacketsCheck, WantsQuestionsInOrderAndBeforeAnythingElse) {
+  EXPECT_TRUE(passes(asked(2)));
+  stream_.next_packets_asked = 2;
+  EXPECT_TRUE(passes(asked(2)));
+  EXPECT_FALSE(passes(asked(1)));
+  stream_.next_packets_said = 1;
+  EXPECT_FALSE(passes(asked(2)));
+  stream_.next_packets_said = 0;
+  stream_.next_item[view_of(Band::kBass)] = 1;
+  EXPECT_FALSE(passes(asked(2)));
+}
+
+TEST_F(PacketsCheck, WantsEachToBeSaidOnceAndInOrder) {
+  EXPECT_TRUE(passes(said(0)));
+  EXPECT_FALSE(passes(said(1)));
+  stream_.next_packets_said = 1;
+  EXPECT_FALSE(passes(said(0)));
+  EXPECT_TRUE(passes(said(1)));
+  stream_.is_finished = true;
+  EXPECT_TRUE(passes(said(kAllPackets)));
+  stream_.next_packets_said = kAllPackets + 1;
+  EXPECT_FALSE(passes(said(kAllPackets)));
+  EXPECT_FALSE(passes(said(kAllPackets + 1)));
+  EXPECT_FALSE(passes(asked(kAllPackets + 1)));
+  EXPECT_FALSE(passes(asked(std::numeric_limits<uint32_t>::max())));
+}
+
+TEST_F(PacketsCheck, WantsThemToBeThere) {
+  EXPECT_TRUE(passes(asked(3)));   // 32 KiB
+  EXPECT_FALSE(passes(asked(4)));  // 64 KiB
+  EXPECT_FALSE(passes(asked(kAllPackets)));
+  stream_.is_finished = true;
+  EXPECT_TRUE(passes(asked(kAllPackets)));
+  ResultEntry timeless = asked(0);
+  timeless.packets.promised_seconds = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(check_result(timeless, stream_).error(), ResultFault::kSeconds);
 }
 
 TEST(ResultCheck, LetsAWorkerSayOnlyWhatItCanKnow) {
@@ -206,6 +285,32 @@ TEST(ResultCheck, KnowsThatItemsComeOfSomething) {
   ResultEntry items = entry(ResultKind::kItems);
   items.read_blocks = 0;
   EXPECT_EQ(fault_of(items), ResultFault::kConsumed);
+}
+
+TEST(ResultCheck, KnowsThatWhatWasReadStaysRead) {
+  StreamProgress stream = kStream;
+  stream.read_blocks = 5;
+  ResultEntry items = entry(ResultKind::kItems);
+  for (const uint16_t read : {uint16_t{5}, uint16_t{6}, kReadAll}) {
+    items.read_blocks = read;
+    EXPECT_TRUE(check_result(items, stream)) << read;
+  }
+  for (const uint16_t read : {uint16_t{1}, uint16_t{4}}) {
+    items.read_blocks = read;
+    EXPECT_EQ(check_result(items, stream).error(), ResultFault::kConsumed) << read;
+  }
+}
+
+TEST(ResultCheck, LetsAWorkerBeginAgainOnlyWhereItWasAskedTo) {
+  const ResultEntry again = entry(ResultKind::kAgain);
+  EXPECT_EQ(fault_of(again), ResultFault::kAgain);
+  StreamProgress asked = kStream;
+  asked.may_begin_again = true;
+  EXPECT_EQ(check_result(again, asked).error(), ResultFault::kAgain);  // it is whole
+  asked.is_sparse = true;
+  EXPECT_TRUE(check_result(again, asked));
+  asked.may_begin_again = false;
+  EXPECT_EQ(check_result(again, asked).error(), ResultFault::kAgain);
 }
 
 TEST(ResultCheck, LetsAWorkerSkipOnlyWhereItMay) {

@@ -228,7 +228,7 @@ class ShareKnownTest : public ShareTest {
   void know(double duration_seconds = 10, uint64_t blocks = kKnownBlocks) {
     exact::BodyDigests digests;
     exact::BodyDigester digester;
-    digester.begin(uploads_.key(), 0);
+    digester.begin(uploads_.key(), 0, -1);
     for (uint64_t at = 0; at < blocks * kBlockBytes;) {
       const uint64_t count =
           std::min(digester.bytes_to_checkpoint(), kBlockBytes - at % kBlockBytes);
@@ -239,7 +239,7 @@ class ShareKnownTest : public ShareTest {
     digests.whole = whole_ = digester.digest();
     exact::Recording recording;
     recording.end.duration_seconds = duration_seconds;
-    uploads_.remember(digests, recording, 1, {});
+    uploads_.remember(digests, {}, recording, 1, {});
   }
   Append append_known(Share::Stream stream, uint64_t from_block, uint64_t to_block) {
     Append last = Append::kTaken;

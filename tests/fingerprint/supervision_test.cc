@@ -132,6 +132,45 @@ TEST_F(Supervision, AWorkerThatInventsItemsIsNotBelievedForLong) {
   EXPECT_EQ(outcome_of(faulty("SEGFAULT")), DecodeOutcome::decoder_crash);  // it is there yet
 }
 
+// A worker that has been taken over says that somebody else's packets sound like something else.
+// The other worker does not believe it.
+TEST_F(Supervision, AWorkerCannotSpeakForWhatAnotherDecodes) {
+  options_.known_bytes_max = size_t{16} << 20;
+  options_.burst_bytes = 0;  // what several share is not remembered
+  start(2);
+  const Bytes target = read_file(encode(make_music(20, 21), "-c:a flac", "a.flac"));
+  Bytes poison = faulty("POISONER");
+  poison.resize(8);
+  poison.insert(poison.end(), target.begin(), target.end());
+  EXPECT_EQ(outcome_of(poison), DecodeOutcome::decoded);
+  ASSERT_TRUE(eventually([&] { return pool_->status().known == 2; }));
+  const auto heard = test::decode(*pool_, recorder_, target);  // it is the other one's turn
+  ASSERT_TRUE(heard);
+  EXPECT_EQ(heard->end.outcome, DecodeOutcome::decoded);
+  EXPECT_FALSE(heard->end.exact);
+  EXPECT_GT(heard->items.size(), 100u);
+  EXPECT_NE(heard->items[0], 1u);
+  EXPECT_EQ(pool_->status().contradicted, 1u);
+  EXPECT_EQ(pool_->status().known, 1u);
+  EXPECT_FALSE(recorder_.troubles().empty());
+}
+
+// (The inventor makes no items of probes, as a worker that has no memory for them.)
+TEST_F(Supervision, ProbesThatCouldNotBeHadAreNotRememberedAsNone) {
+  options_.known_bytes_max = size_t{16} << 20;
+  start(1);
+  const uint64_t known = pool_->status().known;
+  pool_->set_probes({.step_max = 1});
+  for (int tries = 0; tries < 2; ++tries) {
+    EXPECT_EQ(outcome_of(faulty("INVENTOR")), DecodeOutcome::decoded);
+    EXPECT_EQ(pool_->status().known, known);
+  }
+  EXPECT_EQ(pool_->status().recognised, 0u);
+  pool_->set_probes({});
+  EXPECT_EQ(outcome_of(faulty("INVENTOR")), DecodeOutcome::decoded);
+  EXPECT_EQ(pool_->status().known, known + 1);
+}
+
 TEST_F(Supervision, ACrashCostsTheStreamThatCausedItAndNoOther) {
   start(1);
   begin_neighbours();
@@ -320,12 +359,14 @@ struct Hostility {
   DecodeOutcome outcome;  // of the stream it is done to
   bool costs_the_worker = true;
   milliseconds time_max{4000};
+  bool is_remembered = false;  // by the pool, what is decoded
 };
 void PrintTo(const Hostility& hostility, std::ostream* out) { *out << hostility.word; }
 
 constexpr DecodeOutcome kCrash = DecodeOutcome::decoder_crash;
 constexpr DecodeOutcome kTimeout = DecodeOutcome::decoder_timeout;
 constexpr DecodeOutcome kCpu = DecodeOutcome::decoder_cpu;
+constexpr milliseconds kQuick{4000};
 constexpr milliseconds kSlow{25'000};  // silence of 24 stalls; CPU that a busy machine has not
 
 const Hostility kHostilities[] = {
@@ -358,6 +399,12 @@ const Hostility kHostilities[] = {
     {"LIES...C", kCrash},
     {"LIES...D", kCrash},
     {"LIES...E", kCrash},
+    {"LIES...F", kCrash, true, kQuick, true},
+    {"LIES...G", kCrash, true, kQuick, true},
+    {"LIES...H", kCrash, true, kQuick, true},
+    {"LIES...I", kCrash, true, kQuick, true},
+    {"LIES...J", kCrash},
+    {"LIES...K", kCrash},
 };
 
 class HostileWorker : public Supervision, public testing::WithParamInterface<Hostility> {};
@@ -365,6 +412,7 @@ class HostileWorker : public Supervision, public testing::WithParamInterface<Hos
 TEST_P(HostileWorker, HarmsNobodyElse) {
   const Hostility& hostility = GetParam();
   options_.cpu_allowance = milliseconds(200);
+  if (hostility.is_remembered) options_.known_bytes_max = size_t{16} << 20;
   // Who burns CPU gets little of it on a busy machine, and must not be taken for one that stalls.
   start(2, milliseconds(hostility.outcome == kCpu ? 5000 : 600));
   begin_neighbours();
@@ -387,8 +435,10 @@ TEST_P(HostileWorker, HarmsNobodyElse) {
 
   finish_neighbours();
   EXPECT_EQ(count_disturbed(), 0);
-  const auto workers = pool_->status().workers;
-  EXPECT_EQ(workers[0].restarts + workers[1].restarts, hostility.costs_the_worker ? 1u : 0u);
+  EXPECT_TRUE(eventually([&] {
+    const auto workers = pool_->status().workers;
+    return workers[0].restarts + workers[1].restarts == (hostility.costs_the_worker ? 1u : 0u);
+  }));
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, HostileWorker, testing::ValuesIn(kHostilities),

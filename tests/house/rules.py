@@ -29,6 +29,7 @@ LIBRARY_HOMES = {
     "libav*/*": ["fingerprint/decode/*", "fingerprint/chroma/spectrum.cc"],
     "libsw*/*": ["fingerprint/decode/*"],
     "boost/context/*": ["fingerprint/decode/*"],
+    "zlib.h": ["fingerprint/decode/worker/inflater.cc"],
     "chromaprint.h": [],  # what the tests compare with
     "xxhash.h": ["fingerprint/exact/*", "index/catalogue/*", "index/search/checksum.cc"],
     "faiss/*": ["index/search/*"],

@@ -8,6 +8,8 @@
 namespace soundgate::sim {
 namespace {
 
+const std::string kFormType = "multipart/form-data; boundary=simBoundary";
+
 std::string in_chunks(const std::string& body, Random& random) {
   std::string out;
   for (size_t at = 0; at < body.size();) {
@@ -48,9 +50,23 @@ size_t read_chunks(const std::string& bytes, size_t at, std::string& body) {
 
 }  // namespace
 
+std::string form_body(std::vector<PlannedUpload::Part>& parts) {
+  std::string body(kDelimiter.substr(2));
+  for (PlannedUpload::Part& part : parts) {
+    body += "\r\nContent-Disposition: form-data; name=n" +
+            std::string(part.is_file ? "; filename=f" : "") + "\r\n\r\n";
+    part.begin = body.size();
+    body += part.data;
+    body += kDelimiter;
+  }
+  return body + "--\r\n";
+}
+
 std::string request_bytes(const PlannedUpload& upload, Random& random) {
   std::string head = (random.chance(0.5) ? "PUT " : "POST ") + upload.path +
-                     " HTTP/1.1\r\nHost: sim.example\r\nContent-Type: audio/mpeg\r\n";
+                     " HTTP/1.1\r\nHost: sim.example\r\nContent-Type: " +
+                     (upload.parts.empty() ? "audio/mpeg" : kFormType) + "\r\n" +
+                     (upload.gzip ? "Content-Encoding: gzip\r\n" : "");
   if (upload.chunked) {
     return head + "Transfer-Encoding: chunked\r\n\r\n" + in_chunks(upload.body, random);
   }
@@ -58,14 +74,21 @@ std::string request_bytes(const PlannedUpload& upload, Random& random) {
 }
 
 HttpClient::HttpClient(TcpPeer& tcp, std::vector<PlannedUpload> uploads, bool pipelines,
-                       Random& random)
-    : tcp_(tcp), uploads_(std::move(uploads)), pipelines_(pipelines), random_(random) {}
+                       bool half_closes, Random& random)
+    : tcp_(tcp),
+      uploads_(std::move(uploads)),
+      pipelines_(pipelines),
+      half_closes_(half_closes),
+      random_(random) {}
 
 void HttpClient::send_next() {
   const PlannedUpload& upload = uploads_[sent_count_++];
   const std::string request = request_bytes(upload, random_);
   const uint64_t body = request.find("\r\n\r\n") + 4;
-  if (!upload.chunked) body_ranges_.emplace_back(written_ + body, written_ + request.size());
+  // Changed delimiters would make another form.
+  if (!upload.chunked && upload.parts.empty()) {
+    body_ranges_.emplace_back(written_ + body, written_ + request.size());
+  }
   tcp_.write(request);
   written_ += request.size();
 }
@@ -82,6 +105,7 @@ void HttpClient::act() {
   while (sent_count_ < uploads_.size() && (pipelines_ || responses_.size() == sent_count_)) {
     send_next();
   }
+  if (half_closes_ && sent_count_ == uploads_.size()) tcp_.close();
 }
 
 void HttpClient::read_responses() {

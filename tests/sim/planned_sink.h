@@ -22,21 +22,35 @@ class PlannedSink final : public UploadSink {
     Mode mode{};
     int64_t said_bytes = 0;
     bool finished = false;
+    bool blocks = false;  // what was decided, where anything was
     int closed = 0;
     GateReport report;
   };
 
   PlannedSink(Random& random, const Tick& now) : random_(random), now_(now) {}
 
-  void plan(const PlannedUpload& upload) { plans_[upload.path] = upload; }
+  void plan(const PlannedUpload& upload) {
+    if (upload.parts.empty()) plans_[upload.path] = upload;
+    for (size_t i = 0; i < upload.parts.size(); ++i) {
+      const PlannedUpload::Part& part = upload.parts[i];
+      if (!part.is_file) continue;
+      PlannedUpload& plan = plans_[upload.path + "#" + std::to_string(i + 1)];
+      plan.path = upload.path + "#" + std::to_string(i + 1);
+      plan.fate = part.fate;
+      plan.decided_after = part.decided_after;
+    }
+  }
 
   SinkResult begin(const UploadStart& start) override {
     EXPECT_FALSE(records_.contains(start.key));
     Record& record = records_[start.key];
     record.path = start.path;
+    if (start.part > 0) record.path += "#" + std::to_string(start.part);
+    EXPECT_EQ(start.coding == ContentCoding::kGzip, plans_[record.path].gzip);
     record.mode = start.mode;
     record.said_bytes = start.body_bytes;
-    EXPECT_TRUE(plans_.contains(record.path)) << record.path;
+    // (Observing, an upload whose head found no room has no name.)
+    EXPECT_TRUE(plans_.contains(record.path) || record.path.empty()) << record.path;
     return SinkResult::kTaken;
   }
 
@@ -47,9 +61,10 @@ class PlannedSink final : public UploadSink {
     EXPECT_GT(body.size(), 0u);
     record.body.append(reinterpret_cast<const char*>(body.data()), body.size());
     const PlannedUpload& plan = plans_[record.path];
-    const bool early = plan.fate == PlannedUpload::Fate::kEarlyPass ||
-                       plan.fate == PlannedUpload::Fate::kEarlyBlock;
-    if (early && record.body.size() >= plan.decided_after) decide(key, plan);
+    using Fate = PlannedUpload::Fate;
+    const bool passes = plan.fate == Fate::kEarlyPass && record.body.size() >= plan.decided_after;
+    const bool blocks = plan.fate == Fate::kEarlyBlock && is_spam(record.body);
+    if (passes || blocks) decide(key, record);
     return SinkResult::kTaken;
   }
 
@@ -58,7 +73,7 @@ class PlannedSink final : public UploadSink {
     EXPECT_FALSE(record.finished);
     EXPECT_EQ(record.closed, 0);
     record.finished = true;
-    decide(key, plans_[record.path]);
+    decide(key, record);
   }
 
   void gate_closed(const GateReport& report) override {
@@ -79,12 +94,14 @@ class PlannedSink final : public UploadSink {
   const std::map<UploadKey, Record>& records() const { return records_; }
 
  private:
-  void decide(UploadKey key, const PlannedUpload& plan) {
+  // On what was read, and nothing else.
+  void decide(UploadKey key, Record& record) {
+    const PlannedUpload& plan = plans_[record.path];
     if (plan.fate == PlannedUpload::Fate::kSilence) return;
+    record.blocks = is_spam(record.body);
     GateDecision decision;
     decision.key = key;
-    decision.block =
-        plan.fate == PlannedUpload::Fate::kBlock || plan.fate == PlannedUpload::Fate::kEarlyBlock;
+    decision.block = record.blocks;
     plan.path.copy(decision.upload_id, GateDecision::kUploadIdBytes);
     due_.emplace(now_ + std::chrono::milliseconds(random_.below(300)), decision);
   }

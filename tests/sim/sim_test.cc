@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <set>
 
 #include "tests/sim/simulation.h"
 
@@ -83,6 +84,50 @@ TEST(Simulation, ObserveModeTouchesNothing) {
   options.client_side = kBad;
   options.origin_side = kBad;
   run_seeds(options);
+}
+
+// SIM_SCENARIOS=n is how many of them.
+TEST(Simulation, Storms) {
+#ifdef NDEBUG
+  uint64_t count = 10'000;
+#else
+  uint64_t count = 300;
+#endif
+  if (const char* wanted = std::getenv("SIM_SCENARIOS")) count = std::strtoull(wanted, nullptr, 10);
+  if (std::getenv("SIM_SEED")) count = 1;
+  size_t uploads = 0;
+  for (uint64_t seed = first_seed(); seed < first_seed() + count; ++seed) {
+    Simulation simulation(storm(seed));
+    simulation.run();
+    simulation.check();
+    uploads += simulation.records();
+    ASSERT_FALSE(testing::Test::HasFailure()) << "SIM_SEED=" << seed;
+  }
+  std::printf("%zu uploads in %zu scenarios\n", uploads, static_cast<size_t>(count));
+}
+
+TEST(Simulation, StormsWithHardlyAnyRoom) {
+  for (uint64_t seed = first_seed(); seed < first_seed() + 2 * seed_count(); ++seed) {
+    SimulationOptions options = storm(seed);
+    options.scarce = true;
+    options.connections = 6;
+    Simulation simulation(options);
+    simulation.run();
+    simulation.check();
+    ASSERT_FALSE(testing::Test::HasFailure()) << "SIM_SEED=" << seed;
+  }
+}
+
+TEST(Simulation, TheSameSeedGivesTheSameRun) {
+  std::set<uint64_t> digests;
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    Simulation first(storm(seed)), second(storm(seed));
+    first.run();
+    second.run();
+    EXPECT_EQ(first.digest(), second.digest()) << seed;
+    digests.insert(first.digest());
+  }
+  EXPECT_EQ(digests.size(), 100u);
 }
 
 TEST(Simulation, ClientsThatAbort) {

@@ -11,14 +11,23 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 CoreSizes sizes(const SimulationOptions& options) {
-  return {.flows = 64,
-          .buffers = 4'096,
-          .heads = options.heads,
-          .uploads = 32,
-          .exchanges = 16,
-          .resources = 16,
-          .seen_blocks = 64,
-          .shared = {.created = 256, .refused = 256, .endpoints = 64}};
+  CoreSizes sizes{.flows = 64,
+                  .buffers = 4'096,
+                  .heads = options.heads,
+                  .forms = 16,
+                  .uploads = 32,
+                  .exchanges = 16,
+                  .resources = 16,
+                  .seen_blocks = 64,
+                  .shared = {.created = 256, .refused = 256, .endpoints = 64}};
+  if (options.scarce) {
+    sizes.flows = 4;
+    sizes.buffers = 32;
+    sizes.heads = 1;
+    sizes.forms = 2;
+    sizes.uploads = 2;
+  }
+  return sizes;
 }
 
 constexpr Tick kEnd = seconds(400);  // beyond kUploadIdleMax
@@ -30,6 +39,11 @@ DataplaneConfig configuration(const SimulationOptions& options) {
   config.tail_bytes = options.tail_bytes;
   config.hold_max = milliseconds(1500);
   return config;
+}
+
+bool was_refused(const PlannedSink::Record& record) {
+  return record.report.outcome == GateOutcome::kBlocked ||
+         record.report.outcome == GateOutcome::kBlockedUnasked;
 }
 
 MutableBytes bytes_of(std::string& text) { return std::as_writable_bytes(std::span(text)); }
@@ -50,17 +64,56 @@ void Simulation::at(Tick when, std::function<void()> action) {
 }
 
 PlannedUpload Simulation::make_upload(size_t connection, size_t number) {
-  using Fate = PlannedUpload::Fate;
   PlannedUpload upload;
   upload.path = "/" + std::to_string(connection) + "-" + std::to_string(number);
-  const size_t bytes = random_.chance(0.3) ? random_.between(1, 30) : random_.between(1, 25'000);
-  for (size_t i = 0; i < bytes; ++i) upload.body += static_cast<char>(random_.below(256));
   upload.chunked = random_.chance(0.3);
-  upload.decided_after = random_.between(1, bytes);
+  // (Decoys that are read may make another form of it.)
+  const bool may_be_altered = options_.client_side.tampering && options_.client_habits.decoys > 0;
+  if (!may_be_altered && random_.chance(0.3)) {
+    make_form(upload);
+    return upload;
+  }
+  upload.fate = make_fate();
+  upload.body = some_bytes(upload.fate);
+  upload.gzip = random_.chance(0.2);
+  upload.decided_after = random_.between(1, upload.body.size());
+  return upload;
+}
+
+PlannedUpload::Fate Simulation::make_fate() {
+  using Fate = PlannedUpload::Fate;
   const Fate fates[] = {Fate::kPass, Fate::kEarlyPass, Fate::kSilence, Fate::kBlock,
                         Fate::kEarlyBlock};
-  upload.fate = fates[random_.below(options_.allow_blocks ? 5 : 3)];
-  return upload;
+  return fates[random_.below(options_.allow_blocks ? 5 : 3)];
+}
+
+std::string Simulation::some_bytes(PlannedUpload::Fate fate) {
+  using Fate = PlannedUpload::Fate;
+  const size_t count = random_.chance(0.3) ? random_.between(1, 30) : random_.between(1, 25'000);
+  return random_body(count, fate == Fate::kBlock || fate == Fate::kEarlyBlock);
+}
+
+void Simulation::make_form(PlannedUpload& upload) {
+  for (size_t count = random_.between(1, 4); count > 0; --count) {
+    PlannedUpload::Part part;
+    part.is_file = random_.chance(0.7);
+    part.fate = make_fate();
+    part.data = part.is_file ? some_bytes(part.fate) : std::string(random_.below(2'000), 't');
+    if (part.is_file && random_.chance(0.3)) {  // nearly a delimiter
+      part.data += kDelimiter.substr(0, random_.between(1, kDelimiter.size() - 1));
+    }
+    part.decided_after = random_.between(1, std::max<size_t>(part.data.size(), 1));
+    upload.parts.push_back(part);
+  }
+  upload.body = form_body(upload.parts);
+}
+
+std::string Simulation::random_body(size_t bytes, bool spam) {
+  std::string body;
+  for (size_t i = 0; i < bytes; ++i) body += static_cast<char>(random_.below(256));
+  std::ranges::replace(body, '!', '?');
+  if (spam) body[random_.below(bytes)] = '!';
+  return body;
 }
 
 void Simulation::add_connection(size_t number) {
@@ -72,24 +125,34 @@ void Simulation::add_connection(size_t number) {
   key.client_port = static_cast<uint16_t>(40'000 + number);
   key.origin_port = 80;
 
-  const bool timestamps = random_.chance(0.5);
-  connection.client_tcp =
-      std::make_unique<TcpPeer>(Side::kClient, key, timestamps, random_, [this](Bytes frame) {
+  TcpHabits client_habits = options_.client_habits;
+  if (options_.random_timestamps) client_habits.timestamps = random_.chance(0.5);
+  TcpHabits origin_habits = options_.origin_habits;
+  origin_habits.timestamps = client_habits.timestamps;
+  origin_habits.vlan_tags = client_habits.vlan_tags;
+  for (const uint16_t tag : client_habits.vlan_tags) key.vlan = key.vlan << 12 | tag;
+  connection.client_tcp = std::make_unique<TcpPeer>(
+      Side::kClient, key, std::move(client_habits), random_, [this](Bytes frame) {
         carry(options_.client_side, frame,
               [this](std::string& bytes) { reach_engine(Side::kClient, bytes); });
       });
-  connection.origin_tcp =
-      std::make_unique<TcpPeer>(Side::kOrigin, key, timestamps, random_, [this](Bytes frame) {
+  connection.origin_tcp = std::make_unique<TcpPeer>(
+      Side::kOrigin, key, std::move(origin_habits), random_, [this](Bytes frame) {
         carry(options_.origin_side, frame,
               [this](std::string& bytes) { reach_engine(Side::kOrigin, bytes); });
       });
   std::vector<PlannedUpload> uploads;
-  for (size_t i = 0; i < random_.between(1, 4); ++i) {
-    uploads.push_back(make_upload(number, i));
+  const size_t planned = options_.uploads.size();
+  const size_t count = planned > 0 ? planned : random_.between(1, 4);
+  for (size_t i = 0; i < count; ++i) {
+    uploads.push_back(planned > 0 ? options_.uploads[i] : make_upload(number, i));
     sink_.plan(uploads.back());
   }
+  // Of requests that come at once on a connection from before, the second may be the first one
+  // seen.
+  const bool pipelines = random_.chance(0.3) && !options_.from_before;
   connection.client = std::make_unique<HttpClient>(*connection.client_tcp, std::move(uploads),
-                                                   random_.chance(0.3), random_);
+                                                   pipelines, options_.half_closes, random_);
   connection.origin = std::make_unique<HttpOrigin>(*connection.origin_tcp);
   if (options_.client_side.tampering) {
     connection.client_tcp->set_tamper([this, &connection](uint64_t offset, std::string& payload) {
@@ -132,7 +195,11 @@ void Simulation::carry(const Weather& weather, Bytes frame,
 }
 
 // SIM_TRACE=1 prints every segment: debugging starts with one seed and this.
-void Simulation::trace(const char* where, Bytes bytes) const {
+void Simulation::trace(const char* where, Bytes bytes) {
+  const auto add = [this](uint64_t value) { digest_ = (digest_ ^ value) * 0x100'0000'01B3; };
+  add(static_cast<uint64_t>(now_.count()));
+  for (const char* letter = where; *letter != '\0'; ++letter) add(static_cast<uint64_t>(*letter));
+  for (const std::byte byte : bytes) add(std::to_integer<uint64_t>(byte));
   static const bool wanted = std::getenv("SIM_TRACE") != nullptr;
   if (!wanted) return;
   std::string copy(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -145,6 +212,10 @@ void Simulation::trace(const char* where, Bytes bytes) const {
 
 void Simulation::reach_engine(Side from, std::string& frame) {
   trace(from == Side::kClient ? "C>" : "O>", bytes_of(frame));
+  if (options_.from_before && parse_frame(bytes_of(frame)).has(kSyn)) {
+    send(other(from), bytes_of(frame));
+    return;
+  }
   engine_->set_now({now_, WallTime(std::chrono::duration_cast<WallTime::duration>(now_))});
   current_ = &frame;
   engine_->on_frame(from, bytes_of(frame));
@@ -169,6 +240,7 @@ void Simulation::send(Side to, std::span<const std::byte> frame) {
 void Simulation::reach_peer(Side to, std::string& bytes) {
   const Frame frame = parse_frame(bytes_of(bytes));
   ASSERT_EQ(frame.kind, FrameKind::kTcp);
+  if (load8(frame.bytes, frame.ip_offset + (frame.ipv6 ? 7u : 8u)) <= 1) return;
   ASSERT_TRUE(tcp_checksum_is_right(frame));
   const FlowKey key = flow_key(frame, other(to));
   for (Connection& connection : connections_) {
@@ -216,6 +288,9 @@ void Simulation::check() const {
   SCOPED_TRACE("seed " + std::to_string(options_.seed));
   EXPECT_TRUE(all_done()) << "somebody still waits";
   for (const Connection& connection : connections_) check_connection(connection);
+  for (const auto& [key, record] : sink_.records()) {
+    EXPECT_TRUE(!record.path.empty() || (options_.scarce && options_.mode == Mode::kObserve));
+  }
   check_nothing_leaks();
 }
 
@@ -230,6 +305,7 @@ void Simulation::check_nothing_leaks() const {
   EXPECT_EQ(engine_->buffers_in_use(), 0u);
   EXPECT_EQ(engine_->uploads_in_use(), 0u);
   EXPECT_EQ(engine_->heads_in_use(), 0u);
+  EXPECT_EQ(engine_->forms_in_use(), 0u);
   EXPECT_EQ(engine_->counters().flows_open.get(), 0u);
 }
 
@@ -237,20 +313,44 @@ void Simulation::check_connection(const Connection& connection) const {
   SCOPED_TRACE("connection " + std::to_string(connection.key.client_port - 40'000));
   for (const auto& [key, record] : sink_.records()) check_record(connection, record);
   if (options_.clients_abort) return;
+  // Each upload that arrived was seen, also the first one of a connection from before.
+  if (options_.mode == Mode::kEnforce && !options_.scarce) {
+    for (const HttpOrigin::Upload& upload : connection.origin->uploads()) {
+      EXPECT_TRUE(!upload.whole || was_seen(connection, upload.path)) << upload.path;
+    }
+  }
   // Without blocks, everything arrives and is answered.
   const auto& responses = connection.client->responses();
   const bool refused = !responses.empty() && responses.back().status == 403;
   if (!refused && !connection.client_tcp->was_reset()) {
     EXPECT_EQ(responses.size(), connection.client->uploads().size());
   }
-  if (!options_.allow_blocks) {
+  if (!options_.allow_blocks && !options_.scarce) {
     EXPECT_FALSE(refused);
     EXPECT_FALSE(connection.client_tcp->was_reset());
   }
 }
 
+// All of it: of a form, each of its files.
+bool Simulation::was_seen(const Connection& connection, const std::string& path) const {
+  const auto is_recorded = [&](const std::string& name) {
+    return std::ranges::any_of(sink_.records(),
+                               [&](const auto& entry) { return entry.second.path == name; });
+  };
+  const auto plan = std::ranges::find(connection.client->uploads(), path, &PlannedUpload::path);
+  if (plan == connection.client->uploads().end() || plan->parts.empty()) return is_recorded(path);
+  for (size_t i = 0; i < plan->parts.size(); ++i) {
+    if (plan->parts[i].is_file && !is_recorded(path + "#" + std::to_string(i + 1))) return false;
+  }
+  return true;
+}
+
 void Simulation::check_record(const Connection& connection,
                               const PlannedSink::Record& record) const {
+  if (record.path.find('#') != std::string::npos) {
+    check_part(connection, record);
+    return;
+  }
   const auto& plans = connection.client->uploads();
   const auto plan = std::ranges::find(plans, record.path, &PlannedUpload::path);
   if (plan == plans.end()) return;  // of another connection
@@ -268,19 +368,61 @@ void Simulation::check_record(const Connection& connection,
 
   // What was inspected is what arrives, and without tampering it is what was sent.
   const size_t common = std::min(at_origin.size(), record.body.size());
-  EXPECT_TRUE(at_origin.compare(0, common, record.body, 0, common) == 0);
+  const bool given_up = options_.scarce && record.report.reason != DataplaneReason::kNone;
+  EXPECT_TRUE(given_up || at_origin.compare(0, common, record.body, 0, common) == 0);
   if (!options_.client_side.tampering) {
     EXPECT_TRUE(plan->body.starts_with(record.body));
   }
   EXPECT_TRUE(!record.finished || record.body.size() == plan->body.size());
+  // The verdict is that on the file: on the client's, and where it sent two, on the one that
+  // arrives.
+  const bool decided = record.finished && plan->fate != PlannedUpload::Fate::kSilence;
+  if (decided) {
+    const std::string& file = options_.client_side.tampering ? record.body : plan->body;
+    EXPECT_EQ(record.blocks, is_spam(file));
+  }
 
+  EXPECT_TRUE(!was_refused(record) || plan->chunked || at_origin.size() < plan->body.size());
+  check_outcome(connection, record, plan->fate, whole);
+  const std::string& file = options_.client_side.tampering ? record.body : plan->body;
+  const bool known = record.finished || !options_.client_side.tampering;
+  EXPECT_TRUE(was_refused(record) || record.report.outcome == GateOutcome::kAborted || !whole ||
+              !known || at_origin == file);
+}
+
+// A part of a form.
+void Simulation::check_part(const Connection& connection, const PlannedSink::Record& record) const {
+  const size_t mark = record.path.find('#');
+  const std::string path = record.path.substr(0, mark);
+  const auto& plans = connection.client->uploads();
+  const auto form = std::ranges::find(plans, path, &PlannedUpload::path);
+  if (form == plans.end()) return;  // of another connection
+  SCOPED_TRACE("part " + record.path);
+  const auto& part = form->parts.at(std::strtoul(record.path.c_str() + mark + 1, nullptr, 10) - 1);
+  EXPECT_EQ(record.closed, 1);
+  EXPECT_EQ(record.mode, options_.mode);
+  EXPECT_EQ(record.said_bytes, -1);
+  EXPECT_TRUE(part.is_file && part.data.starts_with(record.body));
+  EXPECT_TRUE(!record.finished || record.body == part.data);
+
+  const auto& arrived = connection.origin->uploads();
+  const auto found = std::ranges::find(arrived, path, &HttpOrigin::Upload::path);
+  const std::string at_origin = found == arrived.end() ? "" : found->body;
+  EXPECT_TRUE(form->body.starts_with(at_origin));
+  if (was_refused(record)) {
+    EXPECT_LT(at_origin.size(), part.begin + part.data.size() + kDelimiter.size());
+  }
+  check_outcome(connection, record, part.fate, found != arrived.end() && found->whole);
+}
+
+void Simulation::check_outcome(const Connection& connection, const PlannedSink::Record& record,
+                               PlannedUpload::Fate fate, bool whole) const {
   const GateOutcome outcome = record.report.outcome;
-  const bool refused = outcome == GateOutcome::kBlocked || outcome == GateOutcome::kBlockedUnasked;
+  const bool refused = was_refused(record);
+  const bool decided = record.finished && fate != PlannedUpload::Fate::kSilence;
   if (refused) {
     EXPECT_FALSE(whole);
-    EXPECT_TRUE(plan->chunked || at_origin.size() < plan->body.size());
-    EXPECT_TRUE(plan->fate == PlannedUpload::Fate::kBlock ||
-                plan->fate == PlannedUpload::Fate::kEarlyBlock);
+    EXPECT_TRUE(record.blocks);
   } else if (outcome != GateOutcome::kAborted && !options_.clients_abort) {
     // A later block on the connection may have kept the rest back.
     const auto& responses = connection.client->responses();
@@ -291,7 +433,7 @@ void Simulation::check_record(const Connection& connection,
     const bool long_tail = options_.tail_bytes > 500;
     const bool late = record.report.reason == DataplaneReason::hold_deadline;
     if (options_.mode == Mode::kEnforce && !(long_tail && late)) {
-      EXPECT_NE(plan->fate, PlannedUpload::Fate::kBlock);
+      EXPECT_FALSE(decided && record.blocks);
     }
   }
   if (refused && !connection.client_tcp->was_reset()) {

@@ -1,7 +1,9 @@
 // soundgate-relay: a bad link between two Ethernet interfaces, for tests on kernels without netem.
 //   soundgate-relay --seed 7 --loss 0.02 --reorder 0.02 --duplicate 0.01 IF_A IF_B
+//   soundgate-relay --vlan 7 --vlan 8 IF_A IF_B
 // Frames of either interface go out of the other one, each direction with its own random numbers
-// from the seed. Runs until SIGTERM or SIGINT, then prints what it did to stdout.
+// from the seed. With VLAN identifiers, frames from A get these tags, the first one outermost, and
+// frames from B lose as many. Runs until SIGTERM or SIGINT, then prints what it did to stdout.
 // The interfaces' offloads must be off: frames are relayed as they are read, checksums included.
 #include <fcntl.h>
 #include <linux/if_packet.h>
@@ -19,6 +21,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <iostream>
 #include <stdexcept>
 #include <string>
@@ -36,6 +39,24 @@ constexpr int kFramesPerTurn = 64;  // read from one interface before the other 
 
 [[noreturn]] void fail(const std::string& what) {
   throw std::system_error(errno, std::generic_category(), what);
+}
+
+constexpr size_t kTagBytes = 4;
+constexpr size_t kMacBytes = 12;  // both addresses
+
+// frame has room behind its first `bytes`.
+void push_tag(std::span<std::byte> frame, size_t bytes, uint16_t type, uint16_t tag) {
+  std::memmove(frame.data() + kMacBytes + kTagBytes, frame.data() + kMacBytes, bytes - kMacBytes);
+  const uint16_t field[] = {htons(type), htons(tag)};
+  std::memcpy(frame.data() + kMacBytes, field, sizeof field);
+}
+
+// Returns how long the frame is then.
+size_t pop_tags(std::span<std::byte> frame, size_t bytes, size_t count) {
+  const size_t gone = count * kTagBytes;
+  if (gone == 0 || bytes < kMacBytes + gone + 2) return bytes;
+  std::memmove(frame.data() + kMacBytes, frame.data() + kMacBytes + gone, bytes - kMacBytes - gone);
+  return bytes - gone;
 }
 
 // One interface: a packet socket that sees what arrives, and not what it sends itself.
@@ -59,6 +80,7 @@ class Interface {
     promiscuous.mr_type = PACKET_MR_PROMISC;
     set(SOL_PACKET, PACKET_ADD_MEMBERSHIP, promiscuous);
     set(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
+    set(SOL_PACKET, PACKET_AUXDATA, 1);
     set(SOL_SOCKET, SO_RCVBUFFORCE, kSocketBufferBytes);
     set(SOL_SOCKET, SO_SNDBUFFORCE, kSocketBufferBytes);
   }
@@ -70,10 +92,19 @@ class Interface {
   int socket_descriptor() const { return socket_; }
   uint64_t send_errors() const { return send_errors_; }
 
-  // 0 when there is nothing to read now.
+  // 0 when there is nothing to read now. There is room for a tag more than is read.
   size_t receive(std::span<std::byte> frame) {
-    const ssize_t bytes = recv(socket_, frame.data(), frame.size(), MSG_DONTWAIT);
-    return bytes > 0 ? static_cast<size_t>(bytes) : 0;
+    iovec part{frame.data(), frame.size() - kTagBytes};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(tpacket_auxdata))> control{};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const ssize_t received = recvmsg(socket_, &message, MSG_DONTWAIT);
+    if (received <= 0) return 0;
+    const auto bytes = static_cast<size_t>(received);
+    return restore_tag(message, frame, bytes) ? bytes + kTagBytes : bytes;
   }
 
   void send_frame(Impairment::Frame frame) {
@@ -81,6 +112,21 @@ class Interface {
   }
 
  private:
+  // The kernel takes the outer tag off, and says what it was.
+  static bool restore_tag(msghdr& message, std::span<std::byte> frame, size_t bytes) {
+    for (cmsghdr* one = CMSG_FIRSTHDR(&message); one; one = CMSG_NXTHDR(&message, one)) {
+      if (one->cmsg_level != SOL_PACKET || one->cmsg_type != PACKET_AUXDATA) continue;
+      tpacket_auxdata data;
+      std::memcpy(&data, CMSG_DATA(one), sizeof data);
+      if ((data.tp_status & TP_STATUS_VLAN_VALID) == 0) continue;
+      const bool says_type = (data.tp_status & TP_STATUS_VLAN_TPID_VALID) != 0;
+      push_tag(frame, bytes, says_type ? data.tp_vlan_tpid : uint16_t{ETH_P_8021Q},
+               data.tp_vlan_tci);
+      return true;
+    }
+    return false;
+  }
+
   template <class Value>
   void set(int level, int option, const Value& value) {
     if (setsockopt(socket_, level, option, &value, sizeof value) != 0) fail("option of " + name_);
@@ -94,6 +140,7 @@ class Interface {
 struct Arguments {
   ImpairmentRates rates;
   uint64_t seed = 1;
+  std::vector<uint16_t> vlans;  // outermost first
   std::vector<std::string> interfaces;
 };
 
@@ -120,6 +167,8 @@ Arguments parse(std::span<char*> words) {
       arguments.seed = std::stoull(value);
     } else if (word == "--loss") {
       arguments.rates.loss = parse_rate(value);
+    } else if (word == "--vlan") {
+      arguments.vlans.push_back(static_cast<uint16_t>(std::stoul(value)));
     } else if (word == "--duplicate") {
       arguments.rates.duplicate = parse_rate(value);
     } else if (word == "--reorder") {
@@ -149,6 +198,7 @@ class Relay {
   explicit Relay(const Arguments& arguments)
       : a_(arguments.interfaces[0]),
         b_(arguments.interfaces[1]),
+        vlans_(arguments.vlans),
         a_to_b_(arguments.rates, 2 * arguments.seed,
                 [this](Impairment::Frame frame) { b_.send_frame(frame); }),
         b_to_a_(arguments.rates, 2 * arguments.seed + 1,
@@ -174,9 +224,14 @@ class Relay {
 
  private:
   void take_turn(Interface& from, Impairment& direction) {
+    const std::span<std::byte> space(frame_);
     for (int i = 0; i < kFramesPerTurn; ++i) {
-      const size_t bytes = from.receive(frame_);
+      size_t bytes = from.receive(space.first(space.size() - vlans_.size() * kTagBytes));
       if (bytes == 0) break;
+      if (&from == &b_) bytes = pop_tags(space, bytes, vlans_.size());
+      for (size_t tag = vlans_.size(); tag > 0 && &from == &a_; --tag, bytes += kTagBytes) {
+        push_tag(space, bytes, ETH_P_8021Q, vlans_[tag - 1]);
+      }
       direction.receive(std::span(frame_).first(bytes), Impairment::Clock::now());
     }
     direction.expire(Impairment::Clock::now());
@@ -200,6 +255,7 @@ class Relay {
   }
 
   Interface a_, b_;
+  std::vector<uint16_t> vlans_;
   Impairment a_to_b_, b_to_a_;
   std::vector<std::byte> frame_ = std::vector<std::byte>(kFrameBytesMax);
 };
@@ -217,7 +273,7 @@ int main(int argument_count, char** arguments) {
   } catch (const std::invalid_argument& error) {
     std::cerr << "soundgate-relay: " << error.what()
               << "\nusage: soundgate-relay [--seed N] [--loss RATE] [--reorder RATE]"
-                 " [--duplicate RATE] IF_A IF_B\n";
+                 " [--duplicate RATE] [--vlan ID]… IF_A IF_B\n";
     return 2;
   } catch (const std::exception& error) {
     std::cerr << "soundgate-relay: " << error.what() << "\n";

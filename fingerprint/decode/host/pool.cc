@@ -143,6 +143,9 @@ class Pool : public DecoderPool {
     status.recognised = counters_.recognised;
     status.put_off = counters_.put_off;
     status.caught_up = counters_.caught_up;
+    status.recognised_by_packets = counters_.recognised_by_packets;
+    status.packets_put_off = counters_.packets_put_off;
+    status.packets_caught_up = counters_.packets_caught_up;
     status.confirmed = counters_.confirmed;
     status.contradicted = counters_.contradicted;
     status.divided = counters_.divided;

@@ -17,6 +17,9 @@ struct PoolCounters {
   std::atomic<uint64_t> recognised{0};
   std::atomic<uint64_t> put_off{0};
   std::atomic<uint64_t> caught_up{0};
+  std::atomic<uint64_t> recognised_by_packets{0};
+  std::atomic<uint64_t> packets_put_off{0};
+  std::atomic<uint64_t> packets_caught_up{0};
   std::atomic<uint64_t> confirmed{0};
   std::atomic<uint64_t> contradicted{0};
   std::atomic<uint64_t> divided{0};

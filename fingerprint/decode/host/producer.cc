@@ -35,6 +35,13 @@ tl::expected<StreamHandle, DecodeOutcome> Producer::begin_unprobed(uint64_t tag,
   return begin_stream(tag, size_bytes, {});
 }
 
+tl::expected<StreamHandle, DecodeOutcome> Producer::begin_coded(uint64_t tag, int64_t size_bytes,
+                                                                StreamCoding coding) {
+  StreamSettings settings = settings_.current();
+  settings.coding = coding;
+  return begin_stream(tag, size_bytes, settings);
+}
+
 tl::expected<StreamHandle, DecodeOutcome> Producer::begin_stream(uint64_t tag, int64_t size_bytes,
                                                                  const StreamSettings& settings) {
   const size_t first = least_loaded();

@@ -34,6 +34,8 @@ class Producer : public StreamProducer {
   tl::expected<StreamHandle, DecodeOutcome> begin(uint64_t tag, int64_t size_bytes) override;
   tl::expected<StreamHandle, DecodeOutcome> begin_unprobed(uint64_t tag,
                                                            int64_t size_bytes) override;
+  tl::expected<StreamHandle, DecodeOutcome> begin_coded(uint64_t tag, int64_t size_bytes,
+                                                        StreamCoding coding) override;
   Append append(StreamHandle stream, std::span<const std::byte> bytes) override;
   void finish(StreamHandle stream) override;
   void cancel(StreamHandle stream) override;

@@ -18,7 +18,7 @@ bool is_workers_to_say(DecodeOutcome outcome) {
 }
 
 // Lower-case words and digits; anything else is cut off.
-void copy_name(const char (&from)[16], char (&to)[16]) {
+void copy_name(const char (&from)[16], std::span<char, 16> to) {
   for (size_t i = 0; i + 1 < sizeof from; ++i) {
     const char c = from[i];
     if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_')) return;
@@ -44,7 +44,9 @@ tl::expected<CheckedResult, ResultFault> check_items(const ResultEntry& entry,
   if (entry.first_item < stream.next_item[view] || end > items_max(stream, view)) {
     return tl::unexpected(ResultFault::kOrder);
   }
-  if (entry.read_blocks == 0) return tl::unexpected(ResultFault::kConsumed);
+  if (entry.read_blocks == 0 || entry.read_blocks < stream.read_blocks) {
+    return tl::unexpected(ResultFault::kConsumed);
+  }
   return ItemsResult{view, entry.first_item, {entry.items, entry.item_count}, entry.read_blocks};
 }
 
@@ -68,6 +70,38 @@ tl::expected<CheckedResult, ResultFault> check_end(const ResultEnd& said,
   return end;
 }
 
+// Asked before anything is decoded, at checkpoints in order; said at each of them while it is.
+bool is_in_order(const ResultEntry& entry, const StreamProgress& stream) {
+  const uint32_t checkpoint = entry.packets.checkpoint;
+  if (checkpoint > kAllPackets) return false;
+  if (entry.kind == ResultKind::kPacketsAsked) {
+    return checkpoint >= stream.next_packets_asked && stream.next_packets_said == 0 &&
+           stream.next_item == PerView<uint32_t>();
+  }
+  return checkpoint == stream.next_packets_said ||
+         (checkpoint == kAllPackets && stream.next_packets_said < kAllPackets);
+}
+
+tl::expected<CheckedResult, ResultFault> check_packets(const ResultEntry& entry,
+                                                       const StreamProgress& stream) {
+  const ResultPackets& said = entry.packets;
+  if (!stream.remembers_packets || !is_in_order(entry, stream)) {
+    return tl::unexpected(ResultFault::kPackets);
+  }
+  const bool is_there = said.checkpoint == kAllPackets
+                            ? stream.is_finished
+                            : exact::checkpoint_bytes(said.checkpoint) <= stream.appended_bytes;
+  if (!is_there) return tl::unexpected(ResultFault::kPackets);
+  if (!is_time(said.promised_seconds)) return tl::unexpected(ResultFault::kSeconds);
+  PacketsResult result{.is_asked = entry.kind == ResultKind::kPacketsAsked,
+                       .checkpoint = said.checkpoint,
+                       .digest = said.digest,
+                       .promised_seconds = said.promised_seconds,
+                       .format = {}};
+  copy_name(said.format, result.format);
+  return result;
+}
+
 }  // namespace
 
 tl::expected<CheckedResult, ResultFault> check_result(const ResultEntry& entry,
@@ -87,6 +121,12 @@ tl::expected<CheckedResult, ResultFault> check_result(const ResultEntry& entry,
       return tl::unexpected(ResultFault::kConsumed);
     case ResultKind::kEnded:
       return check_end(entry.end, stream);
+    case ResultKind::kPacketsAsked:
+    case ResultKind::kPacketsSaid:
+      return check_packets(entry, stream);
+    case ResultKind::kAgain:
+      if (stream.is_sparse && stream.may_begin_again) return AgainResult{};
+      return tl::unexpected(ResultFault::kAgain);
   }
   return tl::unexpected(ResultFault::kKind);
 }

@@ -9,6 +9,15 @@ namespace soundgate::decode {
 
 using Append = StreamProducer::Append;
 
+namespace {
+
+// What the items of the same bytes depend on: probes, and whether the bytes are inflated first.
+uint64_t digested_settings(const StreamSettings& settings) {
+  return settings.probes ^ uint64_t { static_cast<uint8_t>(settings.coding) } << 60;
+}
+
+}  // namespace
+
 Share::Share(WorkerMemory& worker, uint32_t producer, std::optional<Known> known)
     : worker_(worker),
       payload_(worker.payload()),
@@ -40,7 +49,10 @@ std::optional<Share::Stream> Share::begin(uint64_t tag, int64_t size_bytes,
   ours.plain = settings.are_plain();
   ours.is_part = settings.division_id != 0;
   ours.is_hashed = known_ && !ours.is_part;
-  if (ours.is_hashed) digesters_[slot - first_slot_].begin(known_->uploads.key(), settings.probes);
+  if (ours.is_hashed) {
+    digesters_[slot - first_slot_].begin(known_->uploads.key(), digested_settings(settings),
+                                         size_bytes);
+  }
   SlotControl& control = worker_.control(slot);
   control.digests.prefix_count = 0;
   control.tag.store(tag, std::memory_order_relaxed);
@@ -53,7 +65,7 @@ std::optional<Share::Stream> Share::begin(uint64_t tag, int64_t size_bytes,
   shared.flags.store(0, std::memory_order_relaxed);
   shared.appended_bytes.store(0, std::memory_order_relaxed);
   shared.evicted_end.store(kHeaderBlocks, std::memory_order_relaxed);
-  shared.size_bytes.store(size_bytes, std::memory_order_relaxed);
+  shared.size_bytes.store(pack_size(size_bytes, settings.coding), std::memory_order_relaxed);
   shared.probes.store(settings.probes, std::memory_order_relaxed);
   shared.coverage.store(settings.coverage, std::memory_order_relaxed);
   shared.division.store(pack_division(settings.part), std::memory_order_relaxed);
@@ -129,6 +141,7 @@ void Share::digest(uint32_t slot, std::span<const std::byte> bytes) {
     if (!can_wait_) ask(slot, *prefix, digests.prefix_count - 1);
   } else {
     catch_up(slot);
+    make_others_let_go(slot);
   }
 }
 
@@ -141,7 +154,25 @@ bool Share::may_put_off(uint32_t slot, exact::PrefixTable::Known prefix) const {
     return false;
   if (ours.size_bytes > static_cast<int64_t>(kPutOffBytesMax) || backlog_is_full(slot))
     return false;
-  return available_blocks() * 2 >= block_count_;
+  return is_roomy();
+}
+
+bool Share::is_roomy() const {
+  const uint64_t unused = free_blocks_.size() + (fresh_end_ - fresh_block_);
+  return unused * 2 >= block_count_ || available_blocks() * 2 >= block_count_;
+}
+
+// Before nothing is left: what is held back is neither free nor consumed, and may be most of all.
+void Share::make_others_let_go(uint32_t slot) {
+  if (is_roomy()) return;
+  let_go(slot);
+  if (available_blocks() * 4 < block_count_) catch_up_all();
+}
+
+// The worker may not hold back any more what it has not decoded, while it looks at the packets.
+void Share::let_go(uint32_t slot) {
+  const uint32_t flags = local(slot).flags;
+  if (!(flags & (Slot::kFinished | Slot::kLetGo))) set_flags(slot, flags | Slot::kLetGo);
 }
 
 bool Share::backlog_is_full(uint32_t slot) const {
@@ -152,7 +183,6 @@ bool Share::backlog_is_full(uint32_t slot) const {
 
 void Share::put_off(uint32_t slot) {
   if (local(slot).flags & Slot::kPutOff) return;
-  ++put_off_count_;
   local(slot).was_put_off = true;
   known_->counters.put_off.fetch_add(1, std::memory_order_relaxed);
   set_flags(slot, local(slot).flags | Slot::kPutOff);
@@ -160,16 +190,17 @@ void Share::put_off(uint32_t slot) {
 
 void Share::catch_up(uint32_t slot) {
   if (!(local(slot).flags & Slot::kPutOff)) return;
-  --put_off_count_;
   known_->counters.caught_up.fetch_add(1, std::memory_order_relaxed);
   set_flags(slot, local(slot).flags & ~uint32_t{Slot::kPutOff});
 }
 
 // Others need the room of what waits.
 void Share::catch_up_all() {
-  if (put_off_count_ == 0) return;
+  if (!known_) return;
   for (uint32_t slot = first_slot_; slot < slots_end(); ++slot) {
-    if (!(local(slot).flags & Slot::kFinished)) catch_up(slot);  // those have asked, and are told
+    if (!local(slot).live || (local(slot).flags & Slot::kFinished)) continue;
+    catch_up(slot);  // (those that are finished have asked, and are told)
+    let_go(slot);
   }
   worker_.wake();
 }
@@ -230,7 +261,6 @@ bool Share::is_closed(const LocalSlot& ours) const {
 void Share::collect_ended() {
   while (const std::optional<uint32_t> slot = ended_.pop()) {
     release_blocks(*slot);
-    put_off_count_ -= local(*slot).flags & Slot::kPutOff ? 1 : 0;
     local(*slot).flags = 0;
     local(*slot).live = false;
     free_slots_.push_back(*slot);
@@ -358,7 +388,12 @@ bool Share::may_be_divided(Stream stream, uint64_t burst_bytes) {
   ours->divisible_from = ours->appended_bytes + kBlockBytes;
   const SlotControl& control = worker_.control(stream.slot);
   const uint64_t consumed = control.consumed_bytes.load(std::memory_order_acquire);
-  if (ours->appended_bytes - consumed < burst_bytes || ours->evicted_end > kHeaderBlocks) {
+  const uint64_t waiting = ours->appended_bytes - consumed;
+  // What has consumed nothing may have packets that are looked at yet.
+  const bool is_burst =
+      waiting >= (ours->is_hashed && consumed == 0 ? 4 * burst_bytes : burst_bytes);
+  if (!is_burst || ours->evicted_end > kHeaderBlocks ||
+      control.held_generation.load(std::memory_order_acquire) == ours->generation) {
     return false;
   }
   const auto prefixes = control.digests.all_prefixes();

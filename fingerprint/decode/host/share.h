@@ -17,6 +17,7 @@
 #include "fingerprint/decode/shared/coverage_word.h"
 #include "fingerprint/decode/shared/division.h"
 #include "fingerprint/decode/shared/probe_word.h"
+#include "fingerprint/decode/shared/size_word.h"
 #include "fingerprint/exact/body_digests.h"
 #include "fingerprint/exact/known_uploads.h"
 
@@ -28,9 +29,11 @@ struct StreamSettings {
   uint64_t coverage = pack_coverage({});
   uint64_t division_id = 0;  // SlotControl::division
   Division part{};
+  StreamCoding coding = StreamCoding::kNone;
 
   bool are_plain() const {
-    return probes == pack_probes({}) && coverage == pack_coverage({}) && division_id == 0;
+    return coding == StreamCoding::kNone && probes == pack_probes({}) &&
+           coverage == pack_coverage({}) && division_id == 0;
   }
 };
 
@@ -106,6 +109,9 @@ class Share {
   void copy(uint32_t slot, std::span<const std::byte> bytes);
   void digest(uint32_t slot, std::span<const std::byte> bytes);
   bool may_put_off(uint32_t slot, exact::PrefixTable::Known prefix) const;
+  bool is_roomy() const;
+  void make_others_let_go(uint32_t slot);
+  void let_go(uint32_t slot);
   bool backlog_is_full(uint32_t slot) const;
   bool ask_whether_known(uint32_t slot);
   bool ask(uint32_t slot, const exact::Digest& digest, std::optional<uint32_t> checkpoint);
@@ -143,7 +149,6 @@ class Share {
   bool can_wait_;
   std::optional<Known> known_;
   std::vector<exact::BodyDigester> digesters_;  // one per slot, where something is known
-  uint32_t put_off_count_ = 0;                  // streams
 };
 
 }  // namespace soundgate::decode

@@ -17,7 +17,12 @@ WorkerHost::WorkerHost(WorkerMemory& memory, DecodeListener& listener, Merger& m
       counters_(counters),
       items_max_(items_max),
       known_(known),
-      streams_(memory.payload().geometry().slot_count) {}
+      streams_(memory.payload().geometry().slot_count) {
+  if (!known) return;
+  PayloadHeader& header = memory.payload().header();
+  header.packets_key = known->packets_key();
+  header.remembers_packets = true;
+}
 
 tl::expected<void, std::string> WorkerHost::prepare() {
   try {
@@ -85,6 +90,10 @@ bool WorkerHost::take(const ResultEntry& entry) {
   stream.progress.consumed_bytes = entry.consumed_bytes;
   memory_.control(entry.slot).consumed_bytes.store(entry.consumed_bytes, std::memory_order_release);
   if (items) deliver(entry.slot, stream, *items);
+  if (const auto* packets = std::get_if<PacketsResult>(&*result)) {
+    take_packets(entry.slot, stream, *packets);
+  }
+  if (std::holds_alternative<AgainResult>(*result)) begin_again(entry.slot, stream);
   if (const auto* ended = std::get_if<DecodeEnd>(&*result)) end_as_said(entry.slot, stream, *ended);
   return true;
 }
@@ -104,12 +113,17 @@ WorkerHost::Stream& WorkerHost::look_up(uint32_t slot) {
     stream = Stream{.progress = {.generation = generation,
                                  .probe_step_max = probes.step_max,
                                  .is_sparse = coverage.share < 1,
-                                 .items_max = items_max_}};
+                                 .items_max = items_max_,
+                                 .remembers_packets = known_ != nullptr}};
     ++live_streams_;
     cpu_.add_stream(cpu_allowance());
   }
   if (stream.progress.generation != 0) note_division(slot, stream);
+  stream.progress.is_finished = shared.flags.load(std::memory_order_acquire) & Slot::kFinished;
   stream.progress.appended_bytes = shared.appended_bytes.load(std::memory_order_acquire);
+  stream.progress.may_begin_again =
+      !stream.begun_again && stream.division == 0 &&
+      shared.closer_generation.load(std::memory_order_relaxed) == generation;
   return stream;
 }
 
@@ -134,10 +148,25 @@ void WorkerHost::note_division(uint32_t slot, Stream& stream) {
 void WorkerHost::deliver(uint32_t slot, Stream& stream, const ItemsResult& result) {
   stream.progress.next_item[result.view] =
       result.first_item + static_cast<uint32_t>(result.items.size());
+  stream.progress.read_blocks = result.read_blocks;
   if (contradicts(stream, result)) return drop_contradicted(slot, stream);
   if (known_) record(stream, result);
   const size_t told = tell(slot, stream, result.view, result.first_item, result.items);
   if (is_probe(result.view)) counters_.probe_items.fetch_add(told, std::memory_order_relaxed);
+}
+
+// Its listener hears all of it once more, so what it has heard until now is as if it had not been.
+void WorkerHost::begin_again(uint32_t slot, Stream& stream) {
+  stream.begun_again = true;
+  stream.progress.next_item = {};
+  stream.delivered_items = {};
+  stream.gap_items = 0;
+  stream.partial = {};
+  forget_recording(stream);
+  stream.unrecorded = false;
+  if (!is_unwanted(slot)) {
+    listener_.on_again(memory_.control(slot).tag.load(std::memory_order_relaxed));
+  }
 }
 
 // What of it is new: a worker that starts a stream again makes the same items again.
@@ -186,12 +215,14 @@ void WorkerHost::answer(const Question& question, Clock::time_point now) {
   if (question.checkpoint) {
     const auto* recording = known_->find_prefix(question.digest, now);
     const uint64_t blocks = exact::checkpoint_bytes(*question.checkpoint) / kBlockBytes;
-    if (recording) tell_known(slot, stream, *recording, blocks);
+    if (recording && !tell_known(slot, stream, *recording, {.blocks = blocks})) {
+      drop_contradicted(slot, stream);
+    }
     return;
   }
   Slot& shared = memory_.payload().slot(slot);
   if (const auto* recording = known_->find(question.digest, now)) {
-    settle(slot, stream, *recording);
+    settle(slot, stream, *recording, recording->end);
     shared.settled_generation.store(question.generation, std::memory_order_release);
   } else {
     counters_.caught_up.fetch_add(1, std::memory_order_relaxed);
@@ -202,16 +233,20 @@ void WorkerHost::answer(const Question& question, Clock::time_point now) {
 }
 
 // What its listener would have heard by now, if it had been decoded.
-void WorkerHost::tell_known(uint32_t slot, Stream& stream, const exact::Recording& recording,
-                            uint64_t blocks_max) {
+bool WorkerHost::tell_known(uint32_t slot, Stream& stream, const exact::Recording& recording,
+                            const Extent& extent) {
+  bool agrees = true;
   recording.replay([&](const exact::Recording::Run& run, std::span<const Item> items) {
-    if (run.read_blocks > blocks_max) return;
+    if (!agrees || run.read_blocks > extent.blocks || run.checkpoint > extent.checkpoint) return;
     if (!is_probe(run.view)) {
       std::vector<Item>& told = stream.told[static_cast<size_t>(band_of(run.view))];
       if (run.first_item == told.size()) told.insert(told.end(), items.begin(), items.end());
+      agrees = run.first_item + items.size() <= told.size() &&
+               std::ranges::equal(items, std::span(told).subspan(run.first_item, items.size()));
     }
-    tell(slot, stream, run.view, run.first_item, items);
+    if (agrees) tell(slot, stream, run.view, run.first_item, items);
   });
+  return agrees;
 }
 
 // What was told of a body by its beginning, and is decoded after all, must be the same.
@@ -243,13 +278,19 @@ void WorkerHost::drop_contradicted(uint32_t slot, Stream& stream) {
 }
 
 // The worker has only to drop it.
-void WorkerHost::settle(uint32_t slot, Stream& stream, const exact::Recording& recording) {
-  tell_known(slot, stream, recording, kReadAll);
+bool WorkerHost::settle(uint32_t slot, Stream& stream, const exact::Recording& recording,
+                        const DecodeEnd& how) {
+  if (!tell_known(slot, stream, recording, {})) {
+    drop_contradicted(slot, stream);
+    return false;
+  }
   stream.settled = true;
   counters_.recognised.fetch_add(1, std::memory_order_relaxed);
-  DecodeEnd end = recording.end;
+  if (how.exact_packets) counters_.recognised_by_packets.fetch_add(1, std::memory_order_relaxed);
+  DecodeEnd end = how;
   end.exact = true;
   listener_.on_end(memory_.control(slot).tag.load(std::memory_order_relaxed), end);
+  return true;
 }
 
 void WorkerHost::record(Stream& stream, const ItemsResult& result) {
@@ -259,7 +300,8 @@ void WorkerHost::record(Stream& stream, const ItemsResult& result) {
   stream.unrecorded =
       recording.bytes() + bytes > known_->recording_bytes_max() || !known_->reserve(bytes);
   if (stream.unrecorded) return forget_recording(stream);
-  recording.append(result.view, result.first_item, result.items, result.read_blocks);
+  recording.append(result.view, result.first_item, result.items, result.read_blocks,
+                   std::min(stream.progress.next_packets_said, kAllPackets));
 }
 
 void WorkerHost::forget_recording(Stream& stream) {
@@ -269,18 +311,15 @@ void WorkerHost::forget_recording(Stream& stream) {
 
 // Only what one worker decoded whole, from its first byte to its last.
 void WorkerHost::remember(uint32_t slot, Stream& stream, const DecodeEnd& end) {
-  const Slot& shared = memory_.payload().slot(slot);
-  const bool finished = shared.flags.load(std::memory_order_acquire) & Slot::kFinished;
-  const int64_t announced = shared.size_bytes.load(std::memory_order_relaxed);
-  const uint64_t appended = shared.appended_bytes.load(std::memory_order_relaxed);
-  if (announced >= 0 && static_cast<uint64_t>(announced) != appended) return;
-  if (!finished || is_unwanted(slot) || stream.resumes > 0 || stream.unrecorded) return;
+  if (!is_whole(slot) || is_unwanted(slot) || stream.resumes > 0 || stream.unrecorded) return;
   if (!has_its_probes(stream)) return;
   if (end.outcome != DecodeOutcome::decoded || end.gap_seconds > 0) return;
   stream.recording.end = end;
   known_->release(stream.recording.bytes());
   using Remembered = exact::KnownUploads::Remembered;
-  const Remembered remembered = known_->remember(memory_.control(slot).digests,
+  std::optional<exact::PacketDigests> packets;
+  if (stream.packets_are_all_said) packets = stream.packets;
+  const Remembered remembered = known_->remember(memory_.control(slot).digests, packets,
                                                  std::move(stream.recording), maker_, Clock::now());
   if (remembered == Remembered::kConfirmed) {
     counters_.confirmed.fetch_add(1, std::memory_order_relaxed);
@@ -297,12 +336,26 @@ void WorkerHost::remember_division(uint32_t slot, const Stream& stream) {
   if (finished && stream.part.index == 0) known_->note_divided(memory_.control(slot).digests);
 }
 
+// All bytes are there, as many as were announced.
+bool WorkerHost::is_whole(uint32_t slot) const {
+  const Slot& shared = memory_.payload().slot(slot);
+  const bool finished = shared.flags.load(std::memory_order_acquire) & Slot::kFinished;
+  const int64_t announced = shared.size_bytes.load(std::memory_order_relaxed);
+  const uint64_t appended = shared.appended_bytes.load(std::memory_order_relaxed);
+  return finished && (announced < 0 || static_cast<uint64_t>(announced) == appended);
+}
+
 // A worker without memory for them does without, and says nothing. (The first stretch is whole.)
 bool WorkerHost::has_its_probes(const Stream& stream) {
   for (int step = 1; step <= stream.progress.probe_step_max; ++step) {
     if (stream.progress.next_item[step] == 0 || stream.progress.next_item[-step] == 0) return false;
   }
   return true;
+}
+
+bool WorkerHost::is_all_kept(uint32_t slot) const {
+  const Slot& shared = memory_.payload().slot(slot);
+  return shared.evicted_end.load(std::memory_order_acquire) <= kHeaderBlocks;
 }
 
 void WorkerHost::count(Stream& stream, uint32_t first_new, uint32_t end) {
@@ -347,6 +400,7 @@ void WorkerHost::end(uint32_t slot, const DecodeEnd& how) {
   --live_streams_;
   cpu_.remove_stream(cpu_allowance());
   forget_recording(stream);
+  count_caught_up(stream);
   memory_.streams.fetch_sub(1, std::memory_order_relaxed);
   memory_.ended_of_slot(slot).push(slot);
   if (stream.part.index == 0) counters_.ended.fetch_add(1, std::memory_order_relaxed);
@@ -447,6 +501,11 @@ void WorkerHost::restart_streams() {
     if (stream.progress.generation == 0) continue;
     stream.progress.next_item = {};
     stream.progress.consumed_bytes = 0;
+    stream.progress.next_packets_asked = stream.progress.next_packets_said = 0;
+    stream.packets = {};
+    stream.packets_are_all_said = false;
+    memory_.payload().slot(slot).packets_answer.store(0, std::memory_order_release);
+    stream.progress.read_blocks = 0;
     stream.heard = true;
     forget_recording(stream);
     memory_.control(slot).consumed_bytes.store(0, std::memory_order_release);
@@ -456,6 +515,10 @@ void WorkerHost::restart_streams() {
       end(slot, how);
     } else {
       counters_.resumed.fetch_add(1, std::memory_order_relaxed);
+      // The next worker skips nothing of it, so it cannot know that it begins again.
+      if (stream.progress.is_sparse && stream.progress.may_begin_again && is_all_kept(slot)) {
+        begin_again(slot, stream);
+      }
     }
   }
 }

@@ -64,21 +64,31 @@ class WorkerHost {
     PerView<uint32_t> delivered_items{};  // up to there, to the listener, by all processes
     uint32_t gap_items = 0;               // between plain ones
     uint32_t resumes = 0;
-    bool heard = true;  // of it, since the last look
+    bool begun_again = false;  // for a closer look
+    bool heard = true;         // of it, since the last look
     Clock::time_point last_heard{};
     DecodeEnd partial{};   // what is known if it has to end early
     bool settled = false;  // its bytes were known: its listener has heard all
     std::array<std::vector<Item>, kBandCount>
-        told{};                    // from memory, of each band from its first on
-    exact::Recording recording{};  // to be remembered,
-    bool unrecorded = false;       // unless there was no room for it, or it is a part
-    uint64_t division = 0;         // SlotControl
+        told{};                         // from memory, of each band from its first on
+    exact::Recording recording{};       // to be remembered,
+    bool unrecorded = false;            // unless there was no room for it, or it is a part
+    exact::PacketDigests packets{};     // of the process at work,
+    bool packets_are_all_said = false;  // all of them
+    bool packets_put_off = false;       // while it asked, they were known
+    uint64_t division = 0;              // SlotControl
     Division part{};
+  };
+  // How far a stream with a known beginning has come.
+  struct Extent {
+    uint64_t blocks = kReadAll;
+    uint32_t checkpoint = kAllPackets;  // of packets
   };
 
   void condemn(Trust why);
   bool take_waiting();                  // false: nonsense
   bool take(const ResultEntry& entry);  // false: nonsense
+  void begin_again(uint32_t slot, Stream& stream);
   void deliver(uint32_t slot, Stream& stream, const ItemsResult& result);
   size_t tell(uint32_t slot, Stream& stream, int view, uint32_t first_item,
               std::span<const Item> items);  // how many
@@ -86,9 +96,15 @@ class WorkerHost {
                  std::span<const Item> items);
   void note_division(uint32_t slot, Stream& stream);
   void answer(const Question& question, Clock::time_point now);
-  void tell_known(uint32_t slot, Stream& stream, const exact::Recording& recording,
-                  uint64_t blocks_max);
-  void settle(uint32_t slot, Stream& stream, const exact::Recording& recording);
+  bool tell_known(uint32_t slot, Stream& stream, const exact::Recording& recording,
+                  const Extent& extent);  // false: it was told something else before
+  bool settle(uint32_t slot, Stream& stream, const exact::Recording& recording,
+              const DecodeEnd& end);  // likewise
+  bool is_whole(uint32_t slot) const;
+  void take_packets(uint32_t slot, Stream& stream, const PacketsResult& packets);
+  bool answer_packets(uint32_t slot, Stream& stream, const PacketsResult& asked);
+  bool may_put_off(uint32_t slot, const PacketsResult& asked, const DecodeEnd& known) const;
+  void count_caught_up(const Stream& stream);
   void record(Stream& stream, const ItemsResult& result);
   void forget_recording(Stream& stream);
   void remember(uint32_t slot, Stream& stream, const DecodeEnd& end);
@@ -100,7 +116,8 @@ class WorkerHost {
   void end_suspect(uint64_t mark);
   DecodeOutcome outcome_of_suspect() const;
   void restart_streams();
-  CpuTime cpu_allowance() const;  // of each stream
+  bool is_all_kept(uint32_t slot) const;  // of its bytes
+  CpuTime cpu_allowance() const;          // of each stream
   void charge_cpu();
   static bool contradicts(const Stream& stream, const ItemsResult& result);
   void drop_contradicted(uint32_t slot, Stream& stream);

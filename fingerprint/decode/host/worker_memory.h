@@ -26,6 +26,7 @@ struct SlotControl {
   std::atomic<uint32_t> cancelled_generation;  // producer
   std::atomic<uint64_t> consumed_bytes;        // collector: these may be evicted
   std::atomic<uint32_t> delivered_items;       // collector: plain ones
+  std::atomic<uint32_t> held_generation;  // collector: its packets were known as far as they came
   // Producer. Of all streams that are parts of one upload the same number; 0: this one is all of
   // it.
   std::atomic<uint64_t> division;
@@ -112,6 +113,7 @@ class WorkerMemory {
   EndedRing& ended(uint32_t producer) const { return ended_[producer]; }
   EndedRing& ended_of_slot(uint32_t slot) const { return ended_[owners_[slot]]; }
   const Partition& partition(uint32_t producer) const { return partitions_[producer]; }
+  const Partition& partition_of_slot(uint32_t slot) const { return partitions_[owners_[slot]]; }
   uint32_t producer_count() const { return static_cast<uint32_t>(partitions_.size()); }
 
   // From a producer to the collector. Where there is no room, nothing is known.

@@ -8,7 +8,8 @@
 // the rest, of which the blocks before evicted_end are gone.
 //
 // Thread: each slot is written by the producer that owns it (closed_, catch_up_ and
-//   settled_generation: by the collector, closer_generation: by the pool); the worker reads.
+//   settled_generation and packets_answer: by the collector, closer_generation: by the pool); the
+//   worker reads.
 //   appended_bytes and generation are stored with release, last.
 #pragma once
 
@@ -18,6 +19,7 @@
 #include <span>
 
 #include "fingerprint/decode/limits.h"
+#include "fingerprint/exact/digest.h"
 
 namespace soundgate::decode {
 
@@ -40,6 +42,8 @@ struct PayloadHeader {
   uint64_t spool_bytes_max;
   double audio_seconds_max;
   int64_t cpu_allowance_nanoseconds;
+  bool remembers_packets;                           // or else nobody wants to hear their digests
+  exact::DigestKey packets_key;                     // for them
   alignas(64) std::atomic<uint32_t> wake_sequence;  // futex: changes when there is something new
   std::atomic<uint32_t> finish_sequence;            // changes when there is one more to end
   alignas(
@@ -52,6 +56,7 @@ struct alignas(64) Slot {
     kCancelled = 2,  // nobody wants the result
     kNoRoom = 4,     // the producer has no block for the next byte
     kPutOff = 8,     // the bytes so far are those of a known upload: not to be decoded yet
+    kLetGo = 16,     // others need room: what is held back (StreamContext) must be decoded now
   };
   std::atomic<uint32_t> generation;         // one more for each stream; 0: none yet
   std::atomic<uint32_t> closed_generation;  // the last stream of this slot that has ended
@@ -59,12 +64,13 @@ struct alignas(64) Slot {
   std::atomic<uint32_t> closer_generation;  // of the stream that all that follows is wanted of
   std::atomic<uint64_t> appended_bytes;
   std::atomic<uint64_t> evicted_end;          // stream blocks kHeaderBlocks..evicted_end are gone
-  std::atomic<int64_t> size_bytes;            // as announced; -1 unknown
+  std::atomic<int64_t> size_bytes;            // pack_size()
   std::atomic<uint64_t> probes;               // pack_probes()
   std::atomic<uint64_t> coverage;             // pack_coverage()
   std::atomic<uint32_t> catch_up_generation;  // this stream is not put off any more
   std::atomic<uint32_t> settled_generation;  // its end is known without decoding: it may be dropped
   std::atomic<uint32_t> division;            // pack_division(); what is divided stays so
+  std::atomic<uint64_t> packets_answer;      // to what was asked last (packets_answer.h)
 };
 static_assert(sizeof(Slot) == 128);
 static_assert(std::atomic<uint64_t>::is_always_lock_free);

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "fingerprint/decode/limits.h"
+#include "fingerprint/exact/body_digests.h"
 #include "fingerprint/fingerprint.h"
 
 namespace soundgate::decode {
@@ -26,7 +27,14 @@ inline constexpr uint64_t running_mark(uint32_t slot, uint32_t generation) {
   return (uint64_t{generation} << 32) | (slot + 1);
 }
 
-enum class ResultKind : uint16_t { kItems = 1, kProgress = 2, kEnded = 3 };
+enum class ResultKind : uint16_t {
+  kItems = 1,
+  kProgress = 2,
+  kEnded = 3,
+  kPacketsAsked = 4,  // whether packets that begin so are known; nothing was decoded yet
+  kPacketsSaid = 5,   // what digests those have whose items this is
+  kAgain = 6,  // a sparse stream is decoded once more, whole: its items come from the first one
+};
 
 // How a stream ended, as the worker says it. Strings end with NUL.
 struct ResultEnd {
@@ -38,6 +46,16 @@ struct ResultEnd {
   double duration_seconds;
   char format[16];
   char codec[16];
+};
+
+// The digest of a track's packets up to a checkpoint (exact/body_digests.h), or of all of them.
+inline constexpr uint32_t kAllPackets = exact::kCheckpointsMax;
+struct ResultPackets {
+  uint32_t checkpoint;  // or kAllPackets
+  uint32_t reserved;
+  exact::Digest digest;
+  double promised_seconds;  // by the headers; 0: they do not say
+  char format[16];
 };
 
 struct ResultEntry {
@@ -52,6 +70,7 @@ struct ResultEntry {
   union {
     Item items[kItemsPerEntry];
     ResultEnd end;
+    ResultPackets packets;
   };
 };
 static_assert(sizeof(ResultEntry) == 128);

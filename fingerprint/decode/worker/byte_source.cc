@@ -21,7 +21,7 @@ uint64_t ByteSource::next_kept() const {
 
 ByteSource::State ByteSource::state_at(uint64_t position) const {
   const uint32_t flags = slot_.flags.load(std::memory_order_acquire);
-  if (is_dropped(slot_, generation_)) return State::kStopped;
+  if (is_dropped()) return State::kStopped;
   // The flags came first: a finished stream's appended_bytes is the final one.
   if (position < appended_bytes()) {
     return evicted(position / kBlockBytes) ? State::kEvicted : State::kBytes;

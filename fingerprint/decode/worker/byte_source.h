@@ -10,6 +10,7 @@
 #include "fingerprint/decode/shared/division.h"
 #include "fingerprint/decode/shared/payload.h"
 #include "fingerprint/decode/shared/probe_word.h"
+#include "fingerprint/decode/shared/size_word.h"
 
 namespace soundgate::decode {
 
@@ -25,6 +26,7 @@ class ByteSource {
     kEvicted,  // they are gone; see next_kept()
     kStopped,  // nobody wants the result any more
     kNoRoom,   // not there yet, and the producer has no room for them
+    kBroken,   // what they are coded in cannot be decoded (InflatedStream)
   };
   struct Result {
     State state;
@@ -42,7 +44,19 @@ class ByteSource {
     return slot_.flags.load(std::memory_order_acquire) & Slot::kFinished;
   }
   bool is_put_off() const { return decode::is_put_off(slot_, generation_); }
-  int64_t size_bytes() const { return slot_.size_bytes.load(std::memory_order_relaxed); }
+  bool is_dropped() const { return decode::is_dropped(slot_, generation_); }
+  // What is all there needs no more room, and will soon give back what it has.
+  bool must_let_go() const {
+    const uint32_t flags = slot_.flags.load(std::memory_order_acquire);
+    return (flags & Slot::kLetGo) && !(flags & Slot::kFinished);
+  }
+  uint64_t packets_answer() const { return slot_.packets_answer.load(std::memory_order_acquire); }
+  int64_t size_bytes() const {
+    return unpack_size(slot_.size_bytes.load(std::memory_order_relaxed));
+  }
+  StreamCoding coding() const {
+    return unpack_coding(slot_.size_bytes.load(std::memory_order_relaxed));
+  }
   CoverageSettings coverage() const {
     if (slot_.closer_generation.load(std::memory_order_relaxed) == generation_) return {};
     return unpack_coverage(slot_.coverage.load(std::memory_order_relaxed));

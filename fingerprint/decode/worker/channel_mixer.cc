@@ -12,6 +12,11 @@ namespace {
 constexpr double kSideEnters = 16;
 constexpr double kSideLeaves = 8;
 constexpr double kPowerSeconds = 1;  // over which power is looked at
+// The difference alone, and the mean alone, are told from each other in so short a piece, where one
+// has so much more power, and the piece is not much softer than usual: there it may be noise.
+constexpr size_t kPieceSamples = 512;  // 12 ms at 44.1 kHz
+constexpr double kAlone = 1000;
+constexpr double kHeardShare = 1e-3;
 
 // What a sample of full scale is multiplied with, to be one that has headroom.
 template <class Sample>
@@ -138,15 +143,18 @@ bool ChannelMixer::can_mix(const AVFrame& frame) {
 }
 
 void ChannelMixer::mix(const AVFrame& frame, size_t first, std::span<int16_t> mono) {
-  if (frame.ch_layout.nb_channels == 2) {
-    look_at(frame, first, mono.size());
-  } else {
-    takes_side_ = false;
+  while (!mono.empty()) {
+    const std::span<int16_t> piece = mono.first(std::min(mono.size(), kPieceSamples));
+    const bool takes_side =
+        frame.ch_layout.nb_channels == 2 && looks_at(frame, first, piece.size());
+    mix_frame(frame, first, takes_side ? -1.0F : 1.0F, piece);
+    first += piece.size();
+    mono = mono.subspan(piece.size());
   }
-  mix_frame(frame, first, takes_side_ ? -1.0F : 1.0F, mono);
 }
 
-void ChannelMixer::look_at(const AVFrame& frame, size_t first, size_t count) {
+// Returns whether the difference stands for this piece.
+bool ChannelMixer::looks_at(const AVFrame& frame, size_t first, size_t count) {
   const Powers powers = powers_of_frame(frame, first, count);
   const double seconds = static_cast<double>(count) / frame.sample_rate;
   const double kept = std::exp(-seconds / kPowerSeconds);
@@ -154,6 +162,11 @@ void ChannelMixer::look_at(const AVFrame& frame, size_t first, size_t count) {
   side_power_ = kept * side_power_ + powers.side;
   if (!std::isfinite(mono_power_ + side_power_)) mono_power_ = side_power_ = 0;  // floats may lie
   takes_side_ = side_power_ > (takes_side_ ? kSideLeaves : kSideEnters) * mono_power_;
+  const double usual = (mono_power_ + side_power_) * (1 - kept);
+  if (powers.mono + powers.side < kHeardShare * usual) return takes_side_;
+  if (powers.side > kAlone * powers.mono) return true;
+  if (powers.mono > kAlone * powers.side) return false;
+  return takes_side_;
 }
 
 }  // namespace soundgate::decode

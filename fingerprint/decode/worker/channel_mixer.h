@@ -22,7 +22,7 @@ class ChannelMixer {
   void mix(const AVFrame& frame, size_t first, std::span<int16_t> mono);
 
  private:
-  void look_at(const AVFrame& frame, size_t first, size_t count);
+  bool looks_at(const AVFrame& frame, size_t first, size_t count);
 
   double mono_power_ = 0, side_power_ = 0;  // of late
   bool takes_side_ = false;

@@ -11,11 +11,15 @@ extern "C" {
 #include <optional>
 #include <string_view>
 
+#include "fingerprint/decode/shared/truncation.h"
 #include "fingerprint/decode/worker/audio_decoder.h"
 #include "fingerprint/decode/worker/coverage_schedule.h"
 #include "fingerprint/decode/worker/demuxer.h"
 #include "fingerprint/decode/worker/frame_clock.h"
+#include "fingerprint/decode/worker/inflated_stream.h"
 #include "fingerprint/decode/worker/item_stream.h"
+#include "fingerprint/decode/worker/packet_scout.h"
+#include "fingerprint/decode/worker/packet_witness.h"
 #include "fingerprint/decode/worker/prober.h"
 #include "fingerprint/decode/worker/resampler.h"
 #include "fingerprint/decode/worker/stream_io.h"
@@ -23,11 +27,6 @@ extern "C" {
 
 namespace soundgate::decode {
 namespace {
-
-// A stream that ends this much before what its headers promise is not called truncated: encoders
-// round, and leave out padding.
-constexpr double kTruncatedSecondsMin = 0.5;
-constexpr double kTruncatedShareMin = 0.01;
 
 constexpr uint64_t kPacketsToGetGoing = 8;  // that may fail behind a gap
 
@@ -59,15 +58,22 @@ class StreamDecoder {
     }
     return describe(outcome);
   }
+  // What run() says is void: something was found in what is decoded, and what was skipped is there.
+  bool begins_again() {
+    begins_again_ |= has_skipped_ && stream_.coverage().share >= 1 && stream_.is_all_kept();
+    return begins_again_;
+  }
 
  private:
   DecodeOutcome decode_all() {
     if (auto opened = demuxer_.open(); !opened) return opened.error();
     if (!decoder_.open(demuxer_.track())) return DecodeOutcome::undecodable;
     clock_.emplace(demuxer_.track().time_base);
+    witness_.begin(demuxer_);
     packet_.reset(av_packet_alloc());
     if (!packet_) throw std::bad_alloc();
     read_to_end();
+    if (read_error_ == AVERROR_EOF && !io_.stop()) witness_.finish();
     end_stretch();
     if (awaited_ == Awaited::kBehindSkipped) {
       items_.jump_to(samples_at(within_reason(skipped_to_)), ItemStream::Jump::kSkipped);
@@ -83,6 +89,7 @@ class StreamDecoder {
       read_error_ = demuxer_.next_packet(*packet_);
       if (stumbles()) continue;
       if (read_error_ < 0 || too_long_ || decoder_.out_of_memory()) return;
+      witness_.see(*packet_);
       if (first_packet_at_ < 0) first_packet_at_ = packet_->pos;
       date(*packet_);
       if (is_whole(*packet_) && is_wanted(*packet_)) {
@@ -91,6 +98,7 @@ class StreamDecoder {
       }
       av_packet_unref(packet_.get());
       stream_.checkpoint();
+      if (begins_again()) return;
       // (What stopped the reading only leaves packets that have been read.)
       if (!stream_.has_cpu_left() && !io_.may_go_on()) return;
     }
@@ -143,6 +151,7 @@ class StreamDecoder {
     const double end = *begin + clock_->seconds_of(packet.duration);
     if (end + kWarmUpSeconds < wanted) {
       if (awaited_ == Awaited::kNothing) pause(Awaited::kBehindSkipped);
+      has_skipped_ |= stream_.coverage().share < 1;
       skipped_to_ = end;
       stretch_begin_.reset();
       return false;
@@ -279,10 +288,8 @@ class StreamDecoder {
   }
 
   bool is_truncated() const {
-    const double promised = demuxer_.promised_seconds();
-    const double missing = promised - audio_seconds();
     const int64_t promised_bytes = stream_.size_bytes();
-    return missing > std::max(kTruncatedSecondsMin, kTruncatedShareMin * promised) ||
+    return falls_short(audio_seconds(), demuxer_.promised_seconds()) ||
            (stream_.is_finished() && promised_bytes >= 0 &&
             stream_.appended_bytes() < static_cast<uint64_t>(promised_bytes));
   }
@@ -315,6 +322,7 @@ class StreamDecoder {
   StreamContext& stream_;
   StreamIo io_;
   Demuxer demuxer_;
+  PacketWitness witness_{stream_};
   AudioDecoder decoder_;
   Resampler resampler_;
   uint64_t samples_max_;
@@ -326,9 +334,11 @@ class StreamDecoder {
   int64_t first_packet_at_ = -1;  // byte position
   bool behind_gap_ = false;
   Awaited awaited_ = Awaited::kNothing;
-  double frame_seconds_ = 0;             // of the last one
-  int64_t dated_pts_ = 0;                // of the last packet that says where it lies
-  double undated_seconds_ = 0;           // since then
+  double frame_seconds_ = 0;    // of the last one
+  int64_t dated_pts_ = 0;       // of the last packet that says where it lies
+  double undated_seconds_ = 0;  // since then
+  bool has_skipped_ = false;    // as the coverage asks for
+  bool begins_again_ = false;
   double skipped_to_ = 0;                // in seconds of audio
   std::optional<double> stretch_begin_;  // likewise; frames before it warm up
   uint64_t packets_before_gap_ = 0;
@@ -347,7 +357,22 @@ class StreamDecoder {
 ResultEnd decode_stream(StreamContext& stream) {
   av_log_set_level(AV_LOG_QUIET);
   av_max_alloc(kAllocationBytesMax);
-  return StreamDecoder(stream).run();
+  if (stream.coding() != StreamCoding::kNone) {
+    InflatedStream inflated(stream, stream.coding());
+    return StreamDecoder(inflated).run();
+  }
+  if (scout_packets(stream) != Scouted::kUnknown) {
+    ResultEnd end{};  // which nobody wants to know: its listener has heard all
+    end.outcome = static_cast<uint32_t>(DecodeOutcome::not_audio);
+    return end;
+  }
+  {
+    StreamDecoder decoder(stream);
+    const ResultEnd end = decoder.run();
+    if (!decoder.begins_again()) return end;
+  }
+  stream.begin_again();
+  return StreamDecoder(stream).run();  // which skips nothing
 }
 
 }  // namespace soundgate::decode

@@ -32,7 +32,8 @@ std::vector<uint8_t> StreamIo::peek(size_t bytes_min) {
     const auto result = stream_.read(position_ + filled, std::span(bytes).subspan(filled));
     if (result.state == ByteSource::State::kEnd) break;
     if (result.state != ByteSource::State::kBytes) {
-      stop_ = DecodeOutcome::decoder_lost;
+      const bool is_broken = result.state == ByteSource::State::kBroken;
+      stop_ = is_broken ? DecodeOutcome::decoder_inflate : DecodeOutcome::decoder_lost;
       break;
     }
     filled += result.bytes;
@@ -67,6 +68,9 @@ int StreamIo::read(std::span<uint8_t> to) {
       return AVERROR_EOF;
     case ByteSource::State::kNoRoom:
       stop_ = DecodeOutcome::spool_limit;
+      return AVERROR_EXIT;
+    case ByteSource::State::kBroken:
+      stop_ = DecodeOutcome::decoder_inflate;
       return AVERROR_EXIT;
     case ByteSource::State::kEvicted:
       if (forward_only_) return bridge_gap(to);

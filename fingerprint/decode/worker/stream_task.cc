@@ -28,7 +28,8 @@ StreamTask::StreamTask(const PayloadView& payload, ResultsWriter& results, uint3
 bool StreamTask::can_run() {
   if (source_.is_put_off()) return false;
   if (wants_room_) return results_.has_room(kProbeEntriesMax);
-  if (!waiting_) return true;
+  if (asks_) return packets_answer(*asks_) != Answer::kNone;
+  if (!waiting_ || must_let_go()) return true;
   report_consumed();
   return !must_wait(source_.state_at(wanted_));
 }
@@ -76,6 +77,7 @@ void StreamTask::wait_for_room() {
 ByteSource::Result StreamTask::read(uint64_t position, std::span<uint8_t> to) {
   checkpoint();
   for (;;) {
+    if (must_let_go()) return {ByteSource::State::kStopped, 0};
     const ByteSource::Result result = source_.read(position, to);
     const bool ends = result.state == ByteSource::State::kEnd;
     read_to_ = position + result.bytes;
@@ -95,8 +97,61 @@ void StreamTask::checkpoint() {
 }
 
 void StreamTask::consumed(uint64_t position) {
+  if (held_bytes_max_) {
+    held_to_ = std::max(held_to_, position);
+    return;
+  }
   needed_from_ = std::max(needed_from_, position);
   report_consumed();
+}
+
+const exact::DigestKey* StreamTask::packets_key() const {
+  const PayloadHeader& header = payload_.header();
+  return header.remembers_packets ? &header.packets_key : nullptr;
+}
+
+void StreamTask::let_go() {
+  held_bytes_max_.reset();
+  held_to_ = 0;
+  read_to_ = seen_to_ = 0;
+}
+
+// As for one that is put off by its producer.
+uint64_t StreamTask::held_bytes_max() const {
+  return std::min(kPutOffBytesMax, payload_.geometry().circular_entries / 2 * kBlockBytes);
+}
+
+bool StreamTask::must_let_go() const {
+  return held_bytes_max_ && (held_to_ > *held_bytes_max_ || source_.must_let_go());
+}
+
+void StreamTask::ask_packets(const ResultPackets& digest) {
+  ResultEntry question = entry(ResultKind::kPacketsAsked);
+  question.packets = digest;
+  report(question, 0);
+  results_.notify();  // somebody waits for the answer
+}
+
+StreamContext::Answer StreamTask::packets_answer(uint32_t checkpoint) const {
+  const uint64_t answer = source_.packets_answer();
+  if (is_unknown(answer, generation_)) return Answer::kUnknown;
+  if (is_answered(answer, generation_, checkpoint)) return Answer::kKnown;
+  return source_.is_dropped() ? Answer::kUnknown : Answer::kNone;
+}
+
+StreamContext::Answer StreamTask::await_packets_answer(uint32_t checkpoint) {
+  asks_ = checkpoint;
+  while (packets_answer(checkpoint) == Answer::kNone) {
+    scheduler_ = std::move(scheduler_).resume();
+  }
+  asks_.reset();
+  return packets_answer(checkpoint);
+}
+
+void StreamTask::say_packets(const ResultPackets& digest) {
+  ResultEntry said = entry(ResultKind::kPacketsSaid);
+  said.packets = digest;
+  report(said, 0);
 }
 
 void StreamTask::report_consumed() {
@@ -125,6 +180,8 @@ void StreamTask::emit(int view, uint32_t first_item, std::span<const Item> items
     items = items.subspan(count);
   }
 }
+
+void StreamTask::begin_again() { report(entry(ResultKind::kAgain), 0); }
 
 ResultEntry StreamTask::entry(ResultKind kind) const {
   ResultEntry entry{};

@@ -58,7 +58,7 @@ double fpcalc_seconds(const std::string& path, const char* length) {
   return children() - before;
 }
 
-constexpr CoverageSettings kQuarter{.share = 0.25, .period_seconds = 60};
+constexpr CoverageSettings kQuarter{.share = 0.25};
 constexpr double kQuarterMax = 0.35;
 
 struct Cost {

@@ -35,14 +35,17 @@ class Testbed:
     """Use as a context manager, from the main thread.
 
     settings: changes to deploy/soundgate.toml, as nested dicts. relay: options of soundgate-relay,
-    which then stands between the client and the gate. upload() may be called from any thread.
+    which then stands between the client and the gate. vlans: identifiers of the tags, outermost first,
+    that frames have on the gate's ports. upload() may be called from any thread.
     """
 
-    def __init__(self, *, port_kind="af_packet", relay=(), settings=None):
+    def __init__(self, *, port_kind="af_packet", relay=(), vlans=(), settings=None):
         if os.geteuid() != 0:
             raise PermissionError("the testbed makes network namespaces: run it as root")
         binaries = program("soundgated").parent
-        self._relay = [program("soundgate-relay"), *relay] if relay else None
+        tags = [word for vlan in vlans for word in ("--vlan", str(vlan))]
+        self._relay = [program("soundgate-relay"), *relay, *tags] if relay or tags else None
+        self._origin_relay = [program("soundgate-relay"), *tags] if tags else None
         self.folder = Path(tempfile.mkdtemp(prefix="sgbed-"))
         self.network = Network(port_kind)
         self.origin = Origin(self.network, self.folder)
@@ -55,7 +58,7 @@ class Testbed:
     def __enter__(self):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that __exit__ runs
         try:
-            self.network.create(self._relay, self.folder / "relay.log")
+            self.network.create(self._relay, self.folder / "relay.log", self._origin_relay)
             # A TAP is the origin's interface only once Soundgate runs.
             first, second = self.appliance, self.origin
             if self.network.port_kind == "af_packet":
@@ -84,7 +87,7 @@ class Testbed:
         if exit_code:
             problems.append(f"soundgated exited {exit_code}: {self._log_tail()}")
         self.origin.stop()
-        self.network.delete_relay()
+        self.network.delete_relays()
         left = run("ip", "netns", "pids", self.network.gate, check=False).stdout.split()
         if left:
             problems.append(f"soundgated left processes behind: {' '.join(left)}")

@@ -4,7 +4,8 @@
 
 The gate's interfaces are Soundgate's two ports: the ends of veth pairs (net_af_packet), or TAPs
 that Soundgate makes and that are then moved out as the others' eth0 (net_tap). With an impairment,
-soundgate-relay stands between the client and the gate's port.
+soundgate-relay stands between the client and the gate's port; with VLAN tags, one stands on either
+side and makes them.
 """
 
 import ctypes
@@ -29,23 +30,29 @@ class Network:
         prefix = f"sgbed-{os.getpid()}"
         self.client, self.gate, self.origin = (
             f"{prefix}-{role}" for role in ("client", "gate", "origin"))
-        self._relay = None
+        self._relays = []
 
     def within(self, namespace, *command):
         """The command, as it is run inside a namespace."""
         return ["ip", "netns", "exec", namespace, *command]
 
-    def connect(self):
+    def connect(self, port=80, *, ipv6=False, protocol=socket.IPPROTO_TCP):
         """A TCP connection from the client to the origin, for tests that speak for themselves."""
-        with _inside(self.client):
-            return socket.create_connection((ORIGIN_IPV4, 80), timeout=30)
+        return connect_within(self.client, ORIGIN_IPV6 if ipv6 else ORIGIN_IPV4, port, protocol)
+
+    def packet_socket(self, namespace, interface):
+        """A raw socket on an interface of a namespace, for tests that send frames."""
+        with _inside(namespace):
+            sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        sender.bind((interface, 0))
+        return sender
 
     def device(self, port):
         """A port as DPDK is told of it."""
         number = PORTS.index(port)
         return f"net_{self.port_kind}{number},iface={port}"
 
-    def create(self, relay_command=None, log_path=None):
+    def create(self, relay_command=None, log_path=None, origin_relay_command=None):
         delete_leftovers()
         for namespace in (self.client, self.gate, self.origin):
             run("ip", "netns", "add", namespace)
@@ -54,23 +61,31 @@ class Network:
         for which in ("all", "default"):
             run(*self.within(self.gate, "sysctl", "-qw", f"net.ipv6.conf.{which}.disable_ipv6=1"))
         if self.port_kind == "af_packet":
-            self._connect_pairs(relay_command, log_path)
-        elif relay_command:
+            self._connect_pair(self.client, "client", relay_command, log_path)
+            self._connect_pair(self.origin, "origin", origin_relay_command, log_path)
+            self._address(self.client, CLIENT_IPV4, CLIENT_IPV6)
+            self._address(self.origin, ORIGIN_IPV4, ORIGIN_IPV6)
+            if origin_relay_command:
+                self._leave_room_for_tags()
+        elif relay_command or origin_relay_command:
             raise ValueError("an impairment needs af_packet ports")
 
-    def _connect_pairs(self, relay_command, log_path):
-        client_end = "wire-client" if relay_command else "sg-client"
-        self._add_pair(client_end, self.client)
-        self._add_pair("sg-origin", self.origin)
-        if relay_command:
-            run("ip", "-n", self.gate, "link", "add", "wire-gate", "type", "veth",
-                "peer", "name", "sg-client")
-            for end in ("wire-gate", "sg-client"):
-                self._bring_up(self.gate, end)
-            self._relay = Background(
-                self.within(self.gate, *relay_command, client_end, "wire-gate"), log_path)
-        self._address(self.client, CLIENT_IPV4, CLIENT_IPV6)
-        self._address(self.origin, ORIGIN_IPV4, ORIGIN_IPV6)
+    def _connect_pair(self, namespace, role, relay_command, log_path):
+        port = f"sg-{role}"
+        gate_end = f"wire-{role}" if relay_command else port
+        self._add_pair(gate_end, namespace)
+        if not relay_command:
+            return
+        inner = f"inner-{role}"
+        run("ip", "-n", self.gate, "link", "add", inner, "type", "veth", "peer", "name", port)
+        for end in (inner, port):
+            self._bring_up(self.gate, end)
+        self._relays.append(Background(
+            self.within(self.gate, *relay_command, gate_end, inner), log_path))
+
+    def _leave_room_for_tags(self):
+        for namespace in (self.client, self.origin):
+            run("ip", "-n", namespace, "link", "set", "eth0", "mtu", "1480")
 
     def _add_pair(self, gate_end, namespace):
         run("ip", "-n", self.gate, "link", "add", gate_end, "type", "veth",
@@ -97,13 +112,23 @@ class Network:
             self._address(namespace, ipv4, ipv6)
             run("ip", "-n", namespace, "link", "set", "eth0", "up")
 
-    def delete_relay(self):
-        if self._relay:
-            self._relay.stop()
+    def delete_relays(self):
+        for relay in self._relays:
+            relay.stop()
 
     def delete(self):
         for namespace in (self.client, self.gate, self.origin):
             run("ip", "netns", "delete", namespace, check=False)
+
+
+def connect_within(namespace, address, port, protocol=socket.IPPROTO_TCP):
+    """A connection from inside a namespace. Thread: any."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with _inside(namespace):
+        connection = socket.socket(family, socket.SOCK_STREAM, protocol)
+        connection.settimeout(60)
+        connection.connect((address, port))
+        return connection
 
 
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -15,7 +15,7 @@ user root;
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/nginx-error.log info;
-events {{ worker_connections 512; }}
+events {{ worker_connections 2048; }}
 http {{
   log_format uploads '$http_x_request_id $request_method $uri $status $request_length';
   access_log {folder}/nginx-access.log uploads;
@@ -32,6 +32,7 @@ http {{
       proxy_method PUT;
       if ($request_method = POST) {{ proxy_pass http://127.0.0.1:81; }}  # once the body is read
     }}
+    location /small/ {{ client_max_body_size 1k; dav_methods PUT; }}
     location = /hello {{ return 200 "hello\\n"; }}
   }}
   server {{

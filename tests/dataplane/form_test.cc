@@ -1,0 +1,351 @@
+// Forms at the gate: each part that may be audio is an upload, held at the delimiter behind it.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "tests/dataplane/engine_harness.h"
+
+namespace soundgate::test {
+namespace {
+
+using std::chrono::milliseconds;
+
+const std::string kType = "Content-Type: multipart/form-data; boundary=Boundary\r\n";
+
+std::string file_part(const std::string& name, const std::string& data) {
+  return "--Boundary\r\nContent-Disposition: form-data; name=\"f\"; filename=\"" + name +
+         "\"\r\nContent-Type: audio/mpeg\r\n\r\n" + data + "\r\n";
+}
+std::string field_part(const std::string& data) {
+  return "--Boundary\r\nContent-Disposition: form-data; name=\"t\"\r\n\r\n" + data + "\r\n";
+}
+const std::string kClose = "--Boundary--\r\n";
+
+std::string chunked_request(const std::string& body, size_t chunk_bytes) {
+  std::string request =
+      "POST /x HTTP/1.1\r\nHost: a\r\n" + kType + "Transfer-Encoding: chunked\r\n\r\n";
+  for (size_t at = 0; at < body.size(); at += chunk_bytes) {
+    const std::string chunk = body.substr(at, chunk_bytes);
+    char size[32];
+    std::snprintf(size, sizeof size, "%zx\r\n", chunk.size());
+    request += size + chunk + "\r\n";
+  }
+  return request + "0\r\n\r\n";
+}
+
+size_t delimiter_after(const std::string& request, const std::string& data) {
+  return request.rfind(data) + data.size();
+}
+
+TEST(Form, EachFileIsAnUploadHeldAtItsDelimiter) {
+  Harness harness;
+  harness.open();
+  const std::string request = post_request(
+      field_part("title") + file_part("a.mp3", "audio-1") + file_part("b.mp3", "audio-2") + kClose,
+      kType);
+  harness.client(0, request);
+  ASSERT_EQ(harness.sink.records.size(), 1u);
+  const auto first = harness.sink.records[0];
+  EXPECT_EQ(first.body, "audio-1");
+  EXPECT_EQ(first.path, "/x");
+  EXPECT_EQ(first.part, 2u);
+  EXPECT_EQ(first.file_name, "a.mp3");
+  EXPECT_EQ(first.content_type, "audio/mpeg");
+  EXPECT_TRUE(first.finished);
+  const size_t held = delimiter_after(request, "audio-1");
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), request.substr(0, held));
+  harness.decide(false);
+  ASSERT_EQ(harness.sink.records.size(), 2u);
+  EXPECT_EQ(harness.sink.records[0].reports.at(0).outcome, GateOutcome::kReleased);
+  EXPECT_EQ(harness.sink.records[1].body, "audio-2");
+  EXPECT_EQ(harness.sink.records[1].part, 3u);
+  const size_t held_again = delimiter_after(request, "audio-2");
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), request.substr(held, held_again - held));
+  harness.decide(false);
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), request.substr(held_again));
+  EXPECT_EQ(harness.engine().forms_in_use(), 0u);
+  harness.client(request.size(), kRequest);  // the next one is read as such
+  EXPECT_EQ(harness.sink.records.back().body, "0123456789");
+}
+
+// At every byte: in two segments, with a length and in chunks of every size. No byte of the
+// delimiter goes on before the verdict, and all does after it.
+TEST(Form, HoldsTheDelimiterHoweverItIsCut) {
+  const std::string body = field_part("title") + file_part("a.mp3", "au\r\n--Boundxdio") + kClose;
+  for (size_t chunk_bytes = 0; chunk_bytes < 20; ++chunk_bytes) {
+    const std::string request =
+        chunk_bytes == 0 ? post_request(body, kType) : chunked_request(body, chunk_bytes);
+    for (size_t cut = 1; cut < request.size(); ++cut) {
+      for (const bool block : {false, true}) {
+        Harness harness;
+        harness.open();
+        harness.client(0, request.substr(0, cut));
+        harness.client(cut, request.substr(cut));
+        ASSERT_EQ(harness.sink.records.size(), 1u);
+        EXPECT_EQ(harness.sink.records[0].body, "au\r\n--Boundxdio");
+        ASSERT_TRUE(harness.sink.records[0].finished);
+        const std::string before = harness.take_payload(Side::kOrigin);
+        EXPECT_TRUE(request.starts_with(before));
+        if (chunk_bytes == 0) {
+          EXPECT_EQ(before.size(), delimiter_after(request, "Boundxdio"));
+        } else if (chunk_bytes == 1) {  // what of the delimiter's first chunk is no data may go
+          EXPECT_TRUE(before.ends_with("1\r\no\r\n1\r\n")) << before;
+        }
+        harness.decide(block);
+        EXPECT_EQ(harness.take_payload(Side::kOrigin), block ? "" : request.substr(before.size()));
+        EXPECT_EQ(harness.engine().forms_in_use(), 0u);
+        if (testing::Test::HasFailure()) FAIL() << chunk_bytes << " " << cut;
+      }
+    }
+  }
+}
+
+TEST(Form, ABlockedPartRefusesTheRequest) {
+  Harness harness;
+  harness.open();
+  const std::string request =
+      post_request(file_part("a.mp3", "clean") + file_part("b.mp3", "spam") + kClose, kType);
+  harness.client(0, request);
+  harness.decide(false);
+  harness.take(Side::kOrigin);
+  harness.decide(true);
+  EXPECT_TRUE(harness.take_payload(Side::kClient).starts_with("HTTP/1.1 403"));
+  EXPECT_TRUE(harness.take(Side::kOrigin).at(0).frame.has(kRst));
+  EXPECT_EQ(harness.sink.records.at(0).reports.at(0).outcome, GateOutcome::kReleased);
+  EXPECT_EQ(harness.sink.records.at(1).reports.at(0).outcome, GateOutcome::kBlocked);
+  EXPECT_EQ(harness.engine().forms_in_use(), 0u);
+}
+
+TEST(Form, ABlockMayComeEarly) {
+  Harness harness;
+  harness.open();
+  const std::string request =
+      post_request(file_part("a.mp3", std::string(3'000, 'x')) + kClose, kType);
+  harness.client(0, request.substr(0, 1'000));
+  harness.take(Side::kOrigin);
+  harness.decide(true);
+  EXPECT_TRUE(harness.take_payload(Side::kClient).starts_with("HTTP/1.1 403"));
+  harness.client(1'000, request.substr(1'000, 1'000));
+  harness.take(Side::kClient);
+  for (const Seen& one : harness.take(Side::kOrigin)) EXPECT_TRUE(one.payload().empty());
+}
+
+TEST(Form, ADecisionMayComeEarlyAndTheNextPartIsInspected) {
+  Harness harness;
+  harness.open();
+  const std::string request =
+      post_request(file_part("a.mp3", "clean") + file_part("b.mp3", "spam") + kClose, kType);
+  const size_t middle = request.find("clean") + 2;
+  harness.client(0, request.substr(0, middle));
+  harness.decide(false);
+  harness.client(middle, request.substr(middle));
+  ASSERT_EQ(harness.sink.records.size(), 2u);
+  EXPECT_EQ(harness.sink.records[1].body, "spam");
+  EXPECT_EQ(harness.take_payload(Side::kOrigin),
+            request.substr(0, delimiter_after(request, "spam")));
+}
+
+TEST(Form, FieldsThatAreNoTextAreInspected) {
+  const std::string binary = std::string("RIFFabcdWAVEfmt \x10\0\0\0", 20);
+  for (const std::string& data :
+       {binary, std::string("\xff\xfb\x90"), std::string(100, 'a') + "\1"}) {
+    for (size_t piece = 1; piece < 40; piece += 13) {
+      Harness harness;
+      harness.open();
+      const std::string request = post_request(field_part(data) + kClose, kType);
+      for (size_t at = 0; at < request.size(); at += piece) {
+        harness.client(at, request.substr(at, piece));
+      }
+      ASSERT_EQ(harness.sink.records.size(), 1u);
+      EXPECT_EQ(harness.sink.records[0].body, data.size() < 64 ? data : data.substr(0, 64) + "\1");
+      harness.decide(true);
+      EXPECT_TRUE(harness.take_payload(Side::kClient).starts_with("HTTP/1.1 403"));
+    }
+  }
+  Harness harness;
+  harness.open();
+  const std::string request =
+      post_request(field_part("na\xc3\xafve \xe2\x82\xac\r\n") + kClose, kType);
+  harness.client(0, request);
+  EXPECT_TRUE(harness.sink.records.empty());
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), request);
+}
+
+TEST(Form, AFieldThatNeverEndsIsInspectedAndFlagged) {
+  Harness harness;
+  harness.open();
+  const std::string request =
+      post_request(field_part(std::string(kFieldBytesMax + 9, 'a')) + kClose, kType);
+  for (size_t at = 0; at < request.size(); at += 1'400) {
+    harness.client(at, request.substr(at, 1'400));
+    harness.origin(0, "", std::min(at + 1'400, request.size()) - 40);
+  }
+  ASSERT_EQ(harness.sink.records.size(), 1u);
+  EXPECT_EQ(harness.sink.records[0].body.size(), kFieldStartBytes + 9);
+  harness.decide(false);
+  EXPECT_EQ(harness.sink.records[0].reports.at(0).reason, DataplaneReason::http_unsupported);
+}
+
+TEST(Form, ACodedPartDoesNotPassForChecked) {
+  Harness harness;
+  harness.open();
+  const std::string part =
+      "--Boundary\r\nContent-Disposition: form-data; name=a; filename=b\r\n"
+      "Content-Transfer-Encoding: base64\r\n\r\nSUQz\r\n";
+  const std::string request = post_request(part + kClose, kType);
+  harness.client(0, request);
+  EXPECT_EQ(harness.sink.records.at(0).body, "SUQz");
+  harness.decide(false);
+  EXPECT_EQ(harness.sink.records[0].reports.at(0).reason, DataplaneReason::http_unsupported);
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), request);
+}
+
+// Also where its last byte may be what completes it: of that nothing has gone on.
+TEST(Form, WhatIsReadDifferentlyIsRefused) {
+  for (const std::string& body : {file_part("a.mp3", "audio"),                  // no last delimiter
+                                  file_part("a.mp3", "audio\n--Boundary--"),    //
+                                  file_part("a.mp3", "audio") + "--Boundary",   //
+                                  file_part("a.mp3", "audio") + "--Boundary-",  //
+                                  file_part("a.mp3", "audio") + "--Boundary \r\n",        //
+                                  file_part("a.mp3", "audio") + kClose + "trailing",      //
+                                  field_part("title") + "--Boundary\r\nbroken\r\n\r\nx",  //
+                                  field_part("title") + "--Boundary\r\nContent-Type: a",  //
+                                  std::string("--Boundary"), std::string("--Bound")}) {
+    for (const bool chunked : {false, true}) {
+      Harness harness;
+      harness.open();
+      const std::string request = chunked ? chunked_request(body, 7) : post_request(body, kType);
+      for (size_t at = 0; at < request.size(); at += 5) {
+        harness.client(at, request.substr(at, 5));
+        if (!harness.sink.records.empty() && harness.sink.records.back().finished &&
+            harness.sink.records.back().reports.empty()) {
+          harness.decide(false);
+        }
+      }
+      EXPECT_TRUE(harness.take_payload(Side::kClient).starts_with("HTTP/1.1 403")) << body;
+      std::string sent;
+      for (const Seen& one : harness.take(Side::kOrigin)) sent += one.payload();
+      EXPECT_LE(sent.size(), request.size() - (chunked ? 5 : 1)) << body;
+      EXPECT_GE(harness.reason(DataplaneReason::http_ambiguous), 1u) << body;
+      EXPECT_EQ(harness.sink.records.back().reports.at(0).reason, DataplaneReason::http_ambiguous);
+      EXPECT_EQ(harness.engine().forms_in_use(), 0u);
+    }
+  }
+}
+
+TEST(Form, AnAmbiguousTypeIsRefused) {
+  for (const char* type : {"boundary=a; boundary=b", "boundary=\"a\\b\"", "boundary*=a"}) {
+    Harness harness;
+    harness.open();
+    harness.client(0, post_request("--a\r\n", "Content-Type: multipart/form-data; " +
+                                                  std::string(type) + "\r\n"));
+    EXPECT_TRUE(harness.take_payload(Side::kClient).starts_with("HTTP/1.1 403")) << type;
+    EXPECT_EQ(harness.take_payload(Side::kOrigin), "");
+  }
+}
+
+TEST(Form, WherePolicyLetsAmbiguityPassTheRestDoes) {
+  DataplaneConfig config = Harness::enforcing();
+  config.fail_policy = default_fail_policy();
+  config.fail_policy[static_cast<size_t>(DataplaneReason::http_ambiguous)] = FailAction::kFlag;
+  Harness harness(config);
+  harness.open();
+  const std::string request =
+      post_request(file_part("a.mp3", "audio\n--Boundary--") + kClose, kType);
+  harness.client(0, request + kRequest);
+  EXPECT_EQ(harness.sink.records.at(0).reports.at(0).reason, DataplaneReason::http_ambiguous);
+  EXPECT_EQ(harness.sink.records.at(1).body, "0123456789");
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), request + kRequest.substr(0, kEnd - 1));
+}
+
+TEST(Form, TooManyPartsAreRefused) {
+  Harness harness;
+  harness.open();
+  std::string body;
+  for (size_t i = 0; i <= kPartsMax; ++i)
+    body += "--Boundary\r\nContent-Disposition: form-data\r\n\r\n\r\n";
+  const std::string request = post_request(body + kClose, kType);
+  for (size_t at = 0; at < request.size(); at += 1'400) {
+    harness.client(at, request.substr(at, 1'400));
+    harness.origin(0, "", std::min(at + 1'400, request.size()) - 40);
+  }
+  EXPECT_EQ(harness.reason(DataplaneReason::http_ambiguous), 1u);
+  EXPECT_EQ(harness.engine().forms_in_use(), 0u);
+  EXPECT_TRUE(harness.take_payload(Side::kClient).starts_with("HTTP/1.1 403"));
+}
+
+TEST(Form, WithoutRoomItsFailPolicyDecides) {
+  CoreSizes sizes = Harness::small();
+  sizes.forms = 0;
+  Harness harness(Harness::enforcing(), sizes);
+  harness.open();
+  const std::string request = post_request(file_part("a.mp3", "audio") + kClose, kType);
+  harness.client(0, request);
+  EXPECT_EQ(harness.sink.records.at(0).reports.at(0).reason, DataplaneReason::overload);
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), request);
+}
+
+// A client that waits for an acknowledgment before it sends the rest must get one.
+TEST(Form, APartOfADelimiterIsHeldForAMoment) {
+  Harness harness;
+  harness.open();
+  const std::string request = post_request(file_part("a.mp3", "audio") + kClose, kType);
+  const size_t data_end = delimiter_after(request, "audio");
+  harness.client(0, request.substr(0, data_end + 5));
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), request.substr(0, data_end));
+  harness.wait(kDelimiterStallMax + milliseconds(5));
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), request.substr(data_end, 5));
+  harness.client(data_end + 5, request.substr(data_end + 5, 7));  // up to the boundary's last byte
+  harness.wait(kDelimiterStallMax + milliseconds(5));
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), "");
+  harness.client(data_end + 12, request.substr(data_end + 12));
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), "");
+  harness.decide(false);
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), request.substr(data_end + 5));
+}
+
+TEST(Form, StandingStillBehindABoundaryReleasesNothing) {
+  for (const bool leaves : {false, true}) {
+    Harness harness;
+    harness.open();
+    const std::string request = post_request(file_part("a.mp3", "audio") + kClose, kType);
+    const size_t end = delimiter_after(request, "audio");
+    harness.client(0, request.substr(0, end + 12));
+    harness.take(Side::kOrigin);
+    if (leaves) {
+      harness.client(end + 12, "", kAck | kFin);
+    } else {
+      harness.wait(kTailStallMax + milliseconds(10));
+    }
+    EXPECT_EQ(harness.sink.records.at(0).reports.at(0).outcome, GateOutcome::kAborted);
+    const auto sent = harness.take(Side::kOrigin);
+    ASSERT_FALSE(sent.empty());
+    for (const Seen& one : sent) EXPECT_TRUE(one.frame.has(kRst) && one.payload().empty());
+  }
+}
+
+TEST(Form, ObserveModeHoldsNothing) {
+  Harness harness(Harness::observing());
+  harness.open();
+  const std::string request =
+      post_request(file_part("a.mp3", "one") + file_part("b.mp3", "two") + kClose, kType);
+  harness.client(0, request);
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), request);
+  ASSERT_EQ(harness.sink.records.size(), 2u);
+  EXPECT_EQ(harness.sink.records[0].body, "one");
+  EXPECT_EQ(harness.sink.records[1].body, "two");
+  EXPECT_EQ(harness.sink.records[1].reports.at(0).outcome, GateOutcome::kReleasedUnasked);
+}
+
+TEST(Form, ThatStandsStillIsGivenBack) {
+  Harness harness;
+  harness.open();
+  const std::string request = post_request(field_part("title") + kClose, kType);
+  harness.client(0, request.substr(0, request.size() - 20));
+  EXPECT_EQ(harness.engine().forms_in_use(), 1u);
+  harness.wait(kUploadIdleMax + milliseconds(10));
+  EXPECT_EQ(harness.engine().forms_in_use(), 0u);
+}
+
+}  // namespace
+}  // namespace soundgate::test
