@@ -192,9 +192,12 @@ bool Engine::poll() {
   for (size_t i = 0; i < count; ++i) decide(decisions[i]);
   if (core_.now.tick >= next_timers_) {
     next_timers_ = core_.now.tick + kTimerPeriod;
-    // From the end: a slot that is given back changes places with the last.
-    const auto live = core_.uploads.live();
-    for (size_t i = live.size(); i > 0; --i) on_upload_timer(live[i - 1]);
+    // From the end: a slot that is given back changes places with the last. What is read on may
+    // end uploads of other connections.
+    for (size_t i = core_.uploads.live().size(); i > 0; --i) {
+      const auto live = core_.uploads.live();
+      if (i <= live.size()) on_upload_timer(live[i - 1]);
+    }
     resumable_.on_timer();
     scan_flows();
     count_held();
