@@ -79,7 +79,7 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, const UploadFacts&
 
 bool UploadGate::has_slot(Flow& flow, const RequestHead& head, const UploadFacts& facts) {
   if (has_slot()) return true;
-  fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload, &head, facts.body_bytes);
+  fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload, &head, facts);
   return false;
 }
 
@@ -137,17 +137,22 @@ void UploadGate::begin_unchecked(Flow& flow, const RequestHead& head, int64_t bo
 
 bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reason,
                               const RequestHead* head, int64_t body_bytes) {
+  return fail_request(flow, request, reason, head,
+                      {.body_bytes = body_bytes,
+                       .holds = core_.is_strict(flow),
+                       .of_resource = reason == DataplaneReason::partial_upload});
+}
+
+bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reason,
+                              const RequestHead* head, const UploadFacts& facts) {
   core_.counters.count(reason);
-  const bool holds = core_.is_strict(flow);
+  const bool holds = facts.holds;
   const bool blocks = holds && core_.fail_action(reason) == FailAction::kBlock;
   if (head) {
     Upload nameless;
     nameless.key = core_.uploads.next_key(UploadTable::kNone);
     nameless.begun = true;
-    const bool is_part = reason == DataplaneReason::partial_upload;
-    (void)announce(core_, flow, *head,
-                   {.body_bytes = body_bytes, .holds = holds, .of_resource = is_part},
-                   nameless.key);
+    (void)announce(core_, flow, *head, facts, nameless.key);
     report(core_, nameless, blocks ? GateOutcome::kBlockedUnasked : GateOutcome::kReleasedUnasked,
            reason);
   }

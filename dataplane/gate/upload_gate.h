@@ -71,6 +71,8 @@ class UploadGate {
   uint64_t limit(const Flow& flow) const;
 
  private:
+  bool fail_request(Flow& flow, uint32_t request, DataplaneReason reason, const RequestHead* head,
+                    const UploadFacts& facts);
   bool has_slot();
   bool has_slot(Flow& flow, const RequestHead& head, const UploadFacts& facts);
   Upload* open(Flow& flow, const RequestHead& head, const UploadFacts& facts);
