@@ -2,6 +2,7 @@
 
 import gzip
 import sys
+import time
 
 import e2e
 from testbed.process import run
@@ -41,8 +42,12 @@ class Forms(e2e.TestbedCase):
                                      self.gate.client.url(name))[0]
 
     def verdicts(self, count):
-        """Of the latest uploads, the oldest first."""
-        return self.gate.soundgate.lines("decisions", "list")[-count:]
+        """Of the latest uploads, the oldest first; once no more come (rows follow the answer)."""
+        rows = None
+        while (latest := self.gate.soundgate.lines("decisions", "list")) != rows:
+            rows = latest
+            time.sleep(0.3)
+        return rows[-count:]
 
     def stored(self, name):
         return (self.gate.folder / "origin" / name).read_bytes()
