@@ -378,7 +378,8 @@ TEST(Gate, AnOriginMayRefuseToTakeTheBody) {
 
 // Some origins that refuse the body take what comes for the next request.
 TEST(Gate, ABodyThatMayBeTheNextRequestIsRefused) {
-  for (const char* next : {"PUT /y HTTP/1.1\r\n", "\r\n\r\nGET / HTTP/1.1\r\n", "BREW\thttp://a/ "}) {
+  for (const char* next :
+       {"PUT /y HTTP/1.1\r\n", "\r\n\r\nGET / HTTP/1.1\r\n", "BREW\thttp://a/ "}) {
     for (const size_t piece : {1, 2, 5, 100}) {
       Harness harness;
       harness.open();
