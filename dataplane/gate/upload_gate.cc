@@ -143,7 +143,7 @@ bool UploadGate::has_slot(Flow& flow, const RequestHead& head, const Facts& fact
 }
 
 // What the operator says of new uploads comes first.
-DataplaneReason UploadGate::reason_to_pass(const Flow& flow, const RequestHead& head) {
+DataplaneReason UploadGate::reason_to_pass(const Flow& flow, const RequestHead& head) const {
   if (!core_.config.intake) return DataplaneReason::kNone;
   const std::string_view host = effective_host(head.target.view(), head.host.view());
   return core_.config.intake->reason_to_pass(core_.index, flow.key, host, core_.now.wall);
@@ -151,10 +151,6 @@ DataplaneReason UploadGate::reason_to_pass(const Flow& flow, const RequestHead& 
 
 void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind,
                        ContentCoding coding) {
-  if (const auto reason = reason_to_pass(flow, head); reason != DataplaneReason::kNone) {
-    begin_unchecked(flow, head, body_bytes, reason);
-    return;
-  }
   const Facts facts{.body_bytes = body_bytes, .holds = core_.enforcing(), .coding = coding};
   Upload* upload = has_slot(flow, head, facts) ? open(flow, head, facts) : nullptr;
   if (!upload) return;

@@ -24,6 +24,10 @@ class UploadGate {
   // The same for a body that was taken for a form, and is none. Its first bytes have been read.
   void begin_behind(Flow& flow, const Form& form);
 
+  // Why an operator wants this upload to pass unchecked (Intake); kNone: he does not. To be asked
+  // before any part of its body begins.
+  DataplaneReason reason_to_pass(const Flow& flow, const RequestHead& head) const;
+
   // The same for one that cannot be inspected: its reason decides, at once.
   void begin_unchecked(Flow& flow, const RequestHead& head, int64_t body_bytes,
                        DataplaneReason reason);
@@ -77,7 +81,6 @@ class UploadGate {
   Upload* open(Flow& flow, const RequestHead& head, const Facts& facts);
   SinkResult tell(const Flow& flow, const RequestHead& head, const Facts& facts, UploadKey key);
   uint64_t form_limit(const Flow& flow, const Form& form, const Upload* upload) const;
-  DataplaneReason reason_to_pass(const Flow& flow, const RequestHead& head);
   void close(Flow& flow, GateOutcome outcome, DataplaneReason reason);
 
   Core& core_;

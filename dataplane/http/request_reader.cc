@@ -178,6 +178,9 @@ void RequestReader::judge(Flow& flow, const RequestHead& head, int64_t body_byte
     return;
   } else if (requests.method() == HTTP_PATCH && is_resumed_upload(head)) {
     gate_.begin_unchecked(flow, head, body_bytes, DataplaneReason::http_unsupported);
+  } else if (const auto reason = gate_.reason_to_pass(flow, head);
+             reason != DataplaneReason::kNone) {
+    gate_.begin_unchecked(flow, head, body_bytes, reason);
   } else {
     begin_body(flow, head, body_bytes);
   }

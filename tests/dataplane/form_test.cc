@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "dataplane/gate/intake.h"
 #include "tests/dataplane/engine_harness.h"
 
 namespace soundgate::test {
@@ -70,6 +71,19 @@ TEST(Form, EachFileIsAnUploadHeldAtItsDelimiter) {
 
 // At every byte: in two segments, with a length and in chunks of every size. No byte of the
 // delimiter goes on before the verdict, and all does after it.
+TEST(Form, PassesUncheckedWhereOperatorsWantItSo) {
+  DataplaneConfig config = Harness::enforcing();
+  config.intake = std::make_shared<Intake>();
+  config.intake->set_draining(true);
+  Harness harness(config);
+  harness.open();
+  const std::string request = post_request(file_part("a.mp3", "audio-1") + kClose, kType);
+  harness.client(0, request);
+  EXPECT_EQ(harness.take_payload(Side::kOrigin), request);
+  ASSERT_EQ(harness.sink.records.size(), 1u);
+  EXPECT_EQ(harness.sink.records[0].reports.at(0).reason, DataplaneReason::draining);
+}
+
 TEST(Form, HoldsTheDelimiterHoweverItIsCut) {
   const std::string body = field_part("title") + file_part("a.mp3", "au\r\n--Boundxdio") + kClose;
   for (size_t chunk_bytes = 0; chunk_bytes < 20; ++chunk_bytes) {
