@@ -57,10 +57,10 @@ Result<void> Daemon::start_decoders() {
   }
   files_ = std::make_unique<FileDecoder>(*index_);
   probes_ = std::make_unique<BankProbes>(*index_, config_.probes_cpu_share);
-  recorder_ =
-      std::make_unique<Recorder>(*decisions_, channels_,
-                                 Recorder::Settings{config_.fail_policy, config_.policy_version,
-                                                    config_.decisions, config_.on_decision});
+  recorder_ = std::make_unique<Recorder>(
+      *decisions_, channels_,
+      Recorder::Settings{config_.fail_policy, config_.policy_version, config_.decisions, &refused_,
+                         config_.on_decision});
   matcher_ = std::make_unique<UploadMatcher>(
       *index_, config_.fail_policy, channels_, config_.early_verdict,
       [this](uint64_t tag) { recorder_->verdict_ready(tag); }, on_candidate());
@@ -119,6 +119,7 @@ Result<void> Daemon::start_packets() {
   auto dataplane = Dataplane::create(packets, make_sink);
   if (!dataplane) return fail(ErrorCode::kUnavailable, dataplane.error());
   dataplane_ = std::move(*dataplane);
+  refused_.attach([this](UploadKey key) { return dataplane_->lift_refusal(key); });
   if (packets.inspect.empty()) {
     log(LogLevel::kWarn, "nothing_inspected", {{"why", "the configuration has no [[inspect]]"}});
   }
@@ -152,6 +153,7 @@ void Daemon::serve() {
   if (dataplane_ && bypass_->is_configured()) services_->bypass = bypass_.get();
   services_->overload = overload_.get();
   services_->watchdog = &watchdog_;
+  services_->refused = &refused_;
   services_->started = std::chrono::system_clock::now();
   add_routes(router_, *services_);
   server_->replace(router_);
@@ -235,6 +237,7 @@ Daemon::~Daemon() {
   decoders_.reset();         // the sinks are idle now
   matcher_threads_.reset();  // and no more verdicts come
   if (recorder_) recorder_->stop();
+  refused_.attach(nullptr);
   dataplane_.reset();
 }
 

@@ -69,6 +69,7 @@ class Daemon {
   std::vector<std::unique_ptr<UploadChannel>> channels_;
   std::unique_ptr<FileDecoder> files_;
   std::unique_ptr<BankProbes> probes_;
+  RefusedUploads refused_;
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<UploadMatcher> matcher_;
   std::unique_ptr<MatcherThreads> matcher_threads_;

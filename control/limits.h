@@ -72,6 +72,11 @@ inline constexpr int kDecisionsListMax = 100000;
 inline constexpr int kDecisionsListDefault = 1000;
 inline constexpr size_t kDecisionsPageBytes = 4 << 20;  // of rows in one answer, and one row more
 
+// Uploads in parts that were blocked, whose later parts are refused: that many can be lifted.
+inline constexpr size_t kRefusedUploadsMax = 16384;
+inline constexpr size_t kLiftedMax =
+    1024;  // suppressions that a decision on its way may have missed
+
 // How long a replay waits for room in the decoders. Longer, and nothing is on its way there: the
 // uploads that have all of it wait for bytes that come behind.
 inline constexpr std::chrono::seconds kReplayPatience{30};

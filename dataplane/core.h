@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <vector>
 
 #include "dataplane/clock.h"
@@ -10,10 +11,13 @@
 #include "dataplane/dataplane.h"
 #include "dataplane/flow/flow_table.h"
 #include "dataplane/gate/intake.h"
+#include "dataplane/gate/resource_table.h"
+#include "dataplane/gate/shared_resources.h"
 #include "dataplane/gate/upload_table.h"
 #include "dataplane/http/form_pool.h"
 #include "dataplane/http/head_pool.h"
 #include "dataplane/http/inspect_rules.h"
+#include "dataplane/http/upload_exchange.h"
 #include "dataplane/limits.h"
 #include "dataplane/port/packet_io.h"
 #include "dataplane/tcp/buffer_pool.h"
@@ -28,11 +32,16 @@ struct CoreSizes {
   size_t heads = kHeadsMax;
   size_t forms = kFormsMax;
   size_t uploads = kUploadsMax;
+  size_t exchanges = kExchangesMax;
+  size_t resources = kResourcesMax;
+  size_t seen_blocks = kSeenBlocksMax;
+  SharedResources::Sizes shared = {};  // where it is the lcore's own
 };
 
 struct Core {
   Core(const DataplaneConfig& configuration, const HashSeed& seed, unsigned lcore_index,
-       PacketIo& packet_io, UploadSink& upload_sink, const CoreSizes& sizes = {})
+       PacketIo& packet_io, UploadSink& upload_sink, const CoreSizes& sizes = {},
+       SharedResources* shared_resources = nullptr)
       : config(configuration),
         rules(configuration.inspect),
         header_names{config.request_id_header, config.uploader_header},
@@ -45,6 +54,11 @@ struct Core {
         forms(sizes.forms),
         uploads(sizes.uploads, lcore_index),
         index(lcore_index),
+        exchanges(sizes.exchanges),
+        resources(sizes.resources, sizes.seen_blocks, seed.second ^ seed.first >> 7),
+        own_shared(shared_resources ? nullptr
+                                    : std::make_unique<SharedResources>(seed, sizes.shared)),
+        shared(shared_resources ? *shared_resources : *own_shared),
         mode(mirrored() ? Mode::kObserve : configuration.mode) {
     fail_policy.resize(kReasonCount, FailAction::kFlag);
   }
@@ -82,9 +96,13 @@ struct Core {
   HeadPool heads;
   FormPool forms;
   UploadTable uploads;
+  const unsigned index;  // of the lcore
+  ExchangePool exchanges;
+  ResourceTable resources;
+  const std::unique_ptr<SharedResources> own_shared;  // where this lcore is the only one
+  SharedResources& shared;
   SegmentWriter writer;
   CoreCounters counters;
-  const unsigned index;  // of the lcore
   std::atomic<Mode> mode;
   Now now;
 };

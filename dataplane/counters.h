@@ -37,8 +37,10 @@ struct CoreCounters {
   Counter uploads_released;
   Counter uploads_blocked;
   Counter uploads_aborted;
-  Counter segments_held;  // now
-  Counter bytes_held;     // now
+  Counter parts_refused;   // requests about uploads that had been blocked
+  Counter resources_open;  // now
+  Counter segments_held;   // now
+  Counter bytes_held;      // now
   Counter bad_checksums;
   Counter frames_cut;  // of IP packets that are longer
   Counter conflicting_bytes;

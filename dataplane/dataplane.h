@@ -22,7 +22,7 @@ struct InspectRule {
   std::vector<uint16_t> ports;       // origin's TCP ports; empty: any
   std::vector<std::string> hosts;    // glob with '*', case-insensitive; empty: any
   std::vector<std::string> paths;    // glob with '*' on the path without its query; empty: any
-  std::vector<std::string> methods;  // "PUT", "POST"; empty: both
+  std::vector<std::string> methods;  // "PUT", "POST", "PATCH"; empty: all three
   int64_t body_bytes_min = 0;        // smaller bodies pass unseen
 };
 
@@ -60,6 +60,8 @@ struct DataplaneConfig {
   int block_status = 403;  // 403 or 451
   std::string block_message = "This upload was refused.";
   MidstreamPolicy midstream = MidstreamPolicy::kResync;
+  std::chrono::seconds resumable_idle{3600};  // then an upload that is not whole is over
+  std::chrono::seconds refused_keep{86'400};  // so long parts of a blocked upload are refused
   // What happens to an upload for each reason, indexed by DataplaneReason.
   std::vector<FailAction> fail_policy;  // empty: the defaults of reasons.def
   // What the operator says of new uploads, while packets flow; null: that all are inspected.
@@ -87,6 +89,8 @@ struct DataplaneCounters {
   uint64_t flows_evicted = 0;            // open ones that made room for others
   uint64_t segments_put_off = 0;         // dropped to slow the senders of uploads down
   std::vector<uint64_t> lcore_polls;     // of each lcore: counts up while it goes on
+  uint64_t parts_refused = 0;            // requests about uploads that had been blocked
+  uint64_t resources_open = 0;           // resumable uploads that are not whole, now
 };
 
 class Dataplane {
@@ -106,6 +110,8 @@ class Dataplane {
 
   // For uploads that begin after the call. What is only mirrored is observed, whatever is set.
   virtual void set_mode(Mode mode) = 0;
+  // Parts of this upload, which was blocked, are let through again. Whether any were refused.
+  virtual bool lift_refusal(UploadKey upload) = 0;
   // A replayed file has ended, and every upload in it is closed. Never true otherwise.
   virtual bool finished() const = 0;
   virtual DataplaneCounters counters() const = 0;

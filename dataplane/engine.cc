@@ -9,13 +9,16 @@
 namespace soundgate {
 
 Engine::Engine(const DataplaneConfig& config, const HashSeed& seed, unsigned lcore_index,
-               PacketIo& io, UploadSink& sink, const CoreSizes& sizes)
-    : core_(config, seed, lcore_index, io, sink, sizes),
+               PacketIo& io, UploadSink& sink, const CoreSizes& sizes, SharedResources* shared)
+    : core_(config, seed, lcore_index, io, sink, sizes, shared),
       refuser_(core_),
-      gate_(core_, refuser_),
-      reader_(core_, gate_),
+      resources_(core_),
+      answers_(core_, resources_),
+      resumable_(core_, resources_, refuser_),
+      gate_(core_, refuser_, resumable_),
+      reader_(core_, gate_, resumable_, answers_),
       client_path_(core_, gate_, reader_),
-      origin_path_(core_, gate_),
+      origin_path_(core_, gate_, answers_),
       handshake_(core_, gate_),
       midstream_(core_),
       mirrored_(core_, gate_),
@@ -208,9 +211,13 @@ bool Engine::poll() {
   for (size_t i = 0; i < count; ++i) decide(decisions[i]);
   if (core_.now.tick >= next_timers_) {
     next_timers_ = core_.now.tick + kTimerPeriod;
-    // From the end: a slot that is given back changes places with the last.
-    const auto live = core_.uploads.live();
-    for (size_t i = live.size(); i > 0; --i) on_upload_timer(live[i - 1]);
+    // From the end: a slot that is given back changes places with the last. What is read on may
+    // end uploads of other connections.
+    for (size_t i = core_.uploads.live().size(); i > 0; --i) {
+      const auto live = core_.uploads.live();
+      if (i <= live.size()) on_upload_timer(live[i - 1]);
+    }
+    resources_.on_timer();
     scan_flows();
     count_held();
   }
@@ -218,11 +225,8 @@ bool Engine::poll() {
 }
 
 void Engine::decide(const GateDecision& decision) {
-  const uint16_t slot = core_.uploads.find(decision.key);
-  if (slot == UploadTable::kNone) return;
-  Flow& flow = core_.flows[core_.uploads[slot].flow];
-  gate_.decide(flow, decision);
-  if (flow.phase == FlowPhase::kInspected) client_path_.resume(flow);
+  Flow* flow = gate_.decide(decision);
+  if (flow && flow->phase == FlowPhase::kInspected) client_path_.resume(*flow);
 }
 
 void Engine::on_upload_timer(uint16_t slot) {
@@ -260,7 +264,11 @@ void Engine::on_stall(Flow& flow) {
     gate_.give_up(flow);
     return;
   }
-  upload.tail = flow.client.parsed + flow.requests.body_bytes() - 1;
+  if (upload.resource == UploadTable::kNoResource) {
+    upload.tail = flow.client.parsed + flow.requests.body_bytes() - 1;
+  } else {
+    resumable_.mark_tail_at_last_byte(flow);
+  }
   client_path_.resume(flow);
 }
 
@@ -356,6 +364,7 @@ void Engine::shut_down(DataplaneReason reason) {
       let_go(core_, flow, FlowPhase::kMidstream);
     }
   }
+  resources_.shut_down(reason);
 }
 
 }  // namespace soundgate

@@ -5,6 +5,8 @@
 
 #include "dataplane/core.h"
 #include "dataplane/gate/refuser.h"
+#include "dataplane/gate/resource_answers.h"
+#include "dataplane/gate/resumable_uploads.h"
 #include "dataplane/gate/upload_gate.h"
 #include "dataplane/http/request_reader.h"
 #include "dataplane/tcp/client_path.h"
@@ -19,7 +21,7 @@ namespace soundgate {
 class Engine {
  public:
   Engine(const DataplaneConfig& config, const HashSeed& seed, unsigned lcore_index, PacketIo& io,
-         UploadSink& sink, const CoreSizes& sizes = {});
+         UploadSink& sink, const CoreSizes& sizes = {}, SharedResources* shared = nullptr);
 
   // Each call comes with the time; it never goes back.
   void set_now(const Now& now) { core_.now = now; }
@@ -55,6 +57,12 @@ class Engine {
   size_t uploads_in_use() const { return core_.uploads.live().size(); }
   size_t heads_in_use() const { return core_.heads.kept_count(); }
   size_t forms_in_use() const { return core_.forms.in_use(); }
+  size_t resources_in_use() const { return core_.resources.in_use(); }
+  size_t exchanges_in_use() const { return core_.exchanges.in_use(); }
+  size_t seen_blocks_in_use() {
+    return core_.resources.seen_pool().count() - core_.resources.seen_pool().free_count();
+  }
+  SharedResources& shared() { return core_.shared; }
 
  private:
   void on_tcp(Side from, Frame& frame);
@@ -73,6 +81,9 @@ class Engine {
 
   Core core_;
   Refuser refuser_;
+  ResourceLife resources_;
+  ResourceAnswers answers_;
+  ResumableUploads resumable_;
   UploadGate gate_;
   RequestReader reader_;
   ClientPath client_path_;

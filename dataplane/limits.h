@@ -77,6 +77,27 @@ inline constexpr uint32_t kBackPressureShare = 8;  // one of so many segments is
 inline constexpr size_t kSkipsMax = 256;
 inline constexpr size_t kSkipTextBytesMax = 253;  // as long as a host may be
 
+// Resumable uploads.
+inline constexpr size_t kUploadHeaderBytesMax = 64;      // of a header that says what a body is
+inline constexpr size_t kConcatenationBytesMax = 4'096;  // the resources that are put together
+inline constexpr size_t kLocationBytesMax = 1'024;  // a resource behind a longer one is unknown
+inline constexpr size_t kIdentifierBytesMin = 16;   // shorter ones may name other resources, too
+inline constexpr size_t kResourceTextBytesMax = 1'024;  // of its name, as it is recorded
+inline constexpr size_t kExchangesMax = 1'024;          // answers that are read for it
+inline constexpr size_t kResourcesMax = 2'048;          // of which parts were seen
+inline constexpr size_t kResourcesOpenIdleMax = 256;    // not whole, and no part on its way
+inline constexpr size_t kResourcesExpiredPerTick = 16;
+inline constexpr size_t kSeenBlockBytes = 4'096;  // kept of what the origin may not have stored
+inline constexpr size_t kSeenBlocksMax = 8'192;
+inline constexpr size_t kSeenBlocksPerResourceMax = 64;
+inline constexpr size_t kSeenPoolShare = 16;  // a resource takes at most 1/16 of what is free
+// Of all lcores together, with no locks.
+inline constexpr size_t kSharedWays = 8;       // places that one resource may be in
+inline constexpr size_t kCreatedMax = 16'384;  // resources that no part was seen of
+inline constexpr size_t kRefusedMax = 32'768;  // resources whose parts are refused; two places each
+inline constexpr size_t kEndpointsMax = 4'096;  // where the origin has answered as tus does
+inline constexpr int kSharedReadsMax = 4;       // of an entry that somebody writes
+
 // Uploads.
 inline constexpr size_t kUploadsMax = 4'096;
 inline constexpr auto kTailStallMax = 10s;  // with part of the tail held and nothing more coming
@@ -110,7 +131,9 @@ static_assert(kFlowReachBytesMax < (1u << 30), "sequence numbers must stay compa
 static_assert(kFlowBuffersMax <= kBuffersMax / kFlowPoolShare);
 static_assert((kHandoverPacketsMax & (kHandoverPacketsMax - 1)) == 0, "a ring's size");
 static_assert(kLcoresMax <= 256, "an lcore is 8 bits of an upload's key");
-static_assert(kUploadsMax < 0xFFFF, "an upload's slot is 16 bits of its key");
+static_assert(kUploadsMax < 0x8000, "an upload's slot is 15 bits of its key");
+static_assert(kResourcesMax < 0x8000, "and so is a resource, with a bit that says so");
+static_assert(kExchangesMax < 0xFFFF, "a flow names its exchange in 16 bits");
 static_assert(kHeadsMax < 0xFFFF, "a flow names its head in 16 bits");
 static_assert(kFormsMax < 0xFFFF, "and its form");
 static_assert(kBoundaryBytesMax + 4 < 0xFF, "counted in 8 bits");
@@ -120,7 +143,9 @@ static_assert(kBlockMessageBytesMax * 2 + 320 <= kBlockResponseBytesMax);
 inline constexpr size_t kMemoryBytesMax =
     kBuffersMax * (kBufferBytes + 48) + kHeadsMax * (kTargetBytesMax + 8 * kHeaderValueBytesMax) +
     kFormsMax * (kTargetBytesMax + 16 * kHeaderValueBytesMax) + kFlowsMax * kFlowBytesMax +
-    kUploadsMax * 256;
+    (kHeadsMax + kFormsMax) * (kConcatenationBytesMax + 1'024) + kUploadsMax * 384 +
+    kExchangesMax * (3 * kLocationBytesMax + 1'024) + kResourcesMax * 512 +
+    kSeenBlocksMax * (kSeenBlockBytes + 8);
 static_assert(kMemoryBytesMax <= 192u << 20);
 
 }  // namespace soundgate

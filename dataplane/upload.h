@@ -43,7 +43,8 @@ struct UploadStart {
   std::string_view request_id;  // value of the configured header, or empty
   std::string_view uploader;    // likewise
   std::string_view content_type;
-  int64_t body_bytes = -1;  // Content-Length, or -1 where the request does not say
+  std::string_view resource{};  // what it is a part of: "host/path"; empty for one in one request
+  int64_t body_bytes = -1;      // of all of it, or -1 where nobody has said yet
   ContentCoding coding = ContentCoding::kNone;
   // Of an upload that is a part of a form: its content_type is the part's.
   uint32_t part = 0;  // its number among the parts, from 1; 0: the upload is all of the body
@@ -65,6 +66,8 @@ struct GateReport {
   DataplaneReason reason =
       DataplaneReason::kNone;  // why there was no decision, where there was none
   WallTime at{};
+  uint32_t parts = 1;        // requests that brought it
+  uint32_t connections = 1;  // that they came over
 };
 
 // What the inspecting room answers. Thread: made by a matcher, taken by the owning lcore.

@@ -35,6 +35,9 @@ packages=(
   # End to end: namespaces, two clients, an origin, and what they are looked at with.
   iproute2 ethtool curl wget nginx python3 procps tcpdump
 
+  # End to end: a tus client and server, from npm's registry.
+  nodejs npm
+
   # Real audio, made into uploads of every kind; Chromaprint 1.5.1 and fpcalc to compare with.
   ffmpeg sox libchromaprint-dev libchromaprint-tools
 

@@ -91,6 +91,8 @@ Result<ApiResponse> change(const Services& services, std::mutex& one_at_a_time,
   if (auto set = set_settings(*body, *bank); !set) return tl::unexpected(set.error());
   if (auto made = lift(services.index.set_bank(*bank)); !made) return tl::unexpected(made.error());
   services.probes.follow();
+  const bool blocks = bank->action == Action::kBlock && !bank->paused;
+  if (services.refused != nullptr && !blocks) services.refused->lift_bank(bank->name);
   return show(services, bank->name);
 }
 
@@ -99,6 +101,7 @@ Result<ApiResponse> remove(const Services& services, const ApiCall& call) {
   auto removed = lift(services.index.delete_bank(bank, call.query("force") == "true"));
   if (!removed) return tl::unexpected(removed.error());
   services.probes.follow();
+  if (services.refused != nullptr) services.refused->lift_bank(bank);
   return json_response({{"deleted", bank}});
 }
 

@@ -104,9 +104,16 @@ Result<ApiResponse> enroll(const Services& services, const ApiCall& call) {
   return json_response(enrolled_json(request, *enrolled), enrolled->replaced ? 200 : 201);
 }
 
+// Later parts of uploads that it alone had blocked are let through again.
+void lift_refusals(const Services& services, const ApiCall& call) {
+  if (services.refused == nullptr) return;
+  services.refused->lift_reference(call.part("bank"), call.part("id"));
+}
+
 Result<ApiResponse> remove(const Services& services, const ApiCall& call) {
   auto removed = lift(services.index.remove(call.part("bank"), call.part("id")));
   if (!removed) return tl::unexpected(removed.error());
+  lift_refusals(services, call);
   return json_response({{"bank", call.part("bank")}, {"removed", call.part("id")}});
 }
 
@@ -134,6 +141,7 @@ Result<ApiResponse> suppress(const Services& services, const ApiCall& call) {
   if (!suppression) return tl::unexpected(suppression.error());
   auto done = lift(services.index.suppress(call.part("bank"), call.part("id"), *suppression));
   if (!done) return tl::unexpected(done.error());
+  lift_refusals(services, call);
   return show(services, call);
 }
 

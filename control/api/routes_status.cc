@@ -6,6 +6,8 @@
 #include "control/api/router.h"
 #include "control/api/services.h"
 #include "control/decisions/verdict_json.h"
+#include "control/inspection/refused_uploads.h"
+#include "control/log.h"
 #include "control/policy/fail_policy.h"
 #include "control/port_watch.h"
 #include "control/text.h"
@@ -38,34 +40,35 @@ Json dataplane_json(const Dataplane* dataplane) {
   for (size_t i = 1; i < counters.reasons.size(); ++i) {
     reasons[std::string(reason_name(static_cast<DataplaneReason>(i)))] = counters.reasons[i];
   }
-  return {{"client_port", port_json(counters.client)},
-          {"origin_port", port_json(counters.origin)},
-          {"flows",
-           {{"open", counters.flows_open},
-            {"opened", counters.flows_opened},
-            {"evicted", counters.flows_evicted},
-            {"midstream_open", counters.flows_midstream_open},
-            {"oldest_midstream_seconds", counters.oldest_midstream_seconds}}},
-          {"segments",
-           {{"refused", counters.segments_refused},
-            {"bad_checksums", counters.bad_checksums},
-            {"conflicting_bytes", counters.conflicting_bytes}}},
-          {"uploads",
-           {{"begun", counters.uploads_begun},
-            {"released", counters.uploads_released},
-            {"blocked", counters.uploads_blocked},
-            {"aborted", counters.uploads_aborted}}},
-          {"put_off_segments", counters.segments_put_off},
-          {"held", {{"packets", counters.packets_held}, {"bytes", counters.bytes_held}}},
-          {"frames",
-           {{"bad_checksums", counters.bad_checksums},
-            {"cut", counters.frames_cut},
-            {"refused", counters.segments_refused},
-            {"advice", offload_advice(counters)}}},
-          {"lcores",
-           {{"packets_handed_over", counters.packets_handed_over},
-            {"packets_not_handed_over", counters.packets_not_handed_over}}},
-          {"reasons", std::move(reasons)}};
+  return {
+      {"client_port", port_json(counters.client)},
+      {"origin_port", port_json(counters.origin)},
+      {"flows",
+       {{"open", counters.flows_open},
+        {"opened", counters.flows_opened},
+        {"evicted", counters.flows_evicted},
+        {"midstream_open", counters.flows_midstream_open},
+        {"oldest_midstream_seconds", counters.oldest_midstream_seconds}}},
+      {"segments",
+       {{"refused", counters.segments_refused},
+        {"bad_checksums", counters.bad_checksums},
+        {"conflicting_bytes", counters.conflicting_bytes}}},
+      {"uploads",
+       {{"begun", counters.uploads_begun},
+        {"released", counters.uploads_released},
+        {"blocked", counters.uploads_blocked},
+        {"aborted", counters.uploads_aborted}}},
+      {"resumable", {{"open", counters.resources_open}, {"parts_refused", counters.parts_refused}}},
+      {"held", {{"packets", counters.packets_held}, {"bytes", counters.bytes_held}}},
+      {"frames",
+       {{"bad_checksums", counters.bad_checksums},
+        {"cut", counters.frames_cut},
+        {"refused", counters.segments_refused},
+        {"advice", offload_advice(counters)}}},
+      {"lcores",
+       {{"packets_handed_over", counters.packets_handed_over},
+        {"packets_not_handed_over", counters.packets_not_handed_over}}},
+      {"reasons", std::move(reasons)}};
 }
 
 Json uploads_json(const Recorder* recorder) {

@@ -4,6 +4,7 @@
 
 #include "control/api/router.h"
 #include "control/api/services.h"
+#include "control/log.h"
 #include "control/text.h"
 
 namespace soundgate {
@@ -45,12 +46,21 @@ Result<ApiResponse> show_upload(const Services& services, const ApiCall& call) {
   return fail(ErrorCode::kNotFound, "no upload " + escape_controls(id) + " is in flight");
 }
 
+// One in flight goes; of one in parts that was blocked, later parts are let through again.
 Result<ApiResponse> release_upload(const Services& services, const ApiCall& call) {
   if (services.recorder == nullptr) {
     return fail(ErrorCode::kUnavailable, "there are no packets here, and no uploads in flight");
   }
-  return services.recorder->release(call.part("id"), call.request.caller)
-      .map([](const UploadInFlight& upload) { return json_response(upload_json(upload)); });
+  const std::string& id = call.part("id");
+  const std::string& caller = call.request.caller;
+  const auto released = services.recorder->release(id, caller);
+  if (released) return json_response(upload_json(*released));
+  const bool in_flight = released.error().code != ErrorCode::kNotFound;
+  if (in_flight || services.refused == nullptr || !services.refused->release(id)) {
+    return tl::unexpected(released.error());
+  }
+  log(LogLevel::kInfo, "refusal_lifted", {{"upload_id", id}, {"by", caller}});
+  return json_response({{"upload_id", id}, {"state", "parts_pass"}});
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "control/inspection/file_decoder.h"
 #include "control/inspection/overload_control.h"
 #include "control/inspection/recorder.h"
+#include "control/inspection/refused_uploads.h"
 #include "control/mode_switch.h"
 #include "control/policy/fail_policy.h"
 #include "control/skip_book.h"
@@ -40,6 +41,7 @@ struct Services {
   const Bypass* bypass = nullptr;
   const Watchdog* watchdog = nullptr;
   const OverloadControl* overload = nullptr;
+  RefusedUploads* refused = nullptr;
   WallTime started{};
 };
 

@@ -88,7 +88,9 @@ Result<int> release_upload(const Invocation& invocation, const UploadOptions& op
   if (invocation.json) {
     print_json(*upload);
   } else {
-    print_line("released, unchecked: " + field(*upload, "upload_id"));
+    const bool was_blocked = field(*upload, "state") == "parts_pass";
+    print_line((was_blocked ? "parts of it pass again: " : "released, unchecked: ") +
+               field(*upload, "upload_id"));
   }
   return 0;
 }

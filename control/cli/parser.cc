@@ -202,7 +202,8 @@ class Grammar {
     CLI::App& uploads = add_group("uploads", "Uploads in flight");
     add(uploads, "list", "All of them, oldest first", list_uploads);
     add_named_upload(uploads, "show", "What one is doing, and waits for", show_upload);
-    add_named_upload(uploads, "release", "Let one go without a verdict; its row says who did",
+    add_named_upload(uploads, "release",
+                     "Let one go without a verdict, or parts of a blocked one pass again",
                      release_upload);
   }
 
@@ -247,6 +248,7 @@ class Grammar {
   CLI::App& app_;
   Invocation& invocation_;
   ScanOptions scan_;
+  std::string upload_id_;
   EnrollOptions enroll_;
   BankOptions bank_;
   ItemOptions item_;

@@ -103,6 +103,12 @@ std::string request_sentence(const Json& verdict) {
   add(" from ", "client");
   add(", uploader ", "uploader");
   add(", request ", "request_id");
+  const double parts = number_field(request, "parts");
+  if (parts > 1) {
+    line += ", in " + std::to_string(static_cast<int64_t>(parts)) + " parts over " +
+            std::to_string(static_cast<int64_t>(number_field(request, "connections"))) +
+            " connections";
+  }
   return line + ", " + size_text(number_field(verdict, "bytes")) + ", on " +
          field(verdict, "time") + ".";
 }

@@ -21,6 +21,8 @@ constexpr int64_t kHoldMsMax = 600000;
 constexpr int64_t kSilenceMsMin = 1000;
 constexpr int64_t kStallMsMin = DecoderPool::Options::kStallMin.count();
 constexpr int64_t kTailBytesMax = 65536;
+constexpr int64_t kResumableIdleSecondsMax = 7 * 86400;
+constexpr int64_t kRefusedSecondsMax = 30 * 86400;
 constexpr int64_t kKeepDaysMax = 3650;
 constexpr int64_t kMibMax = int64_t{1} << 20;
 constexpr int64_t kBodyBytesMinMax = int64_t{1} << 50;
@@ -99,6 +101,7 @@ class Reader {
     section("headers", [&](TomlSection& s) { read_headers(s); });
     section("gate", [&](TomlSection& s) { read_gate(s); });
     section("block", [&](TomlSection& s) { read_block(s); });
+    section("resumable", [&](TomlSection& s) { read_resumable(s); });
     section("tcp", [&](TomlSection& s) {
       s.word("midstream", "\"resync\", \"reset\" or \"pass\"",
              [&](const std::string& word) { return parse_midstream(word, packets_.midstream); });
@@ -234,8 +237,9 @@ class Reader {
     check_each(s, "paths", rule.paths, can_match_a_path, "must be paths that begin with / or *");
     s.texts("methods", rule.methods);
     for (const std::string& method : rule.methods) {
-      if (method == "PUT" || method == "POST") continue;
-      s.fail("methods", *s.get("methods"), "must be \"PUT\" or \"POST\", is \"" + method + "\"");
+      if (method == "PUT" || method == "POST" || method == "PATCH") continue;
+      s.fail("methods", *s.get("methods"),
+             "must be \"PUT\", \"POST\" or \"PATCH\", is \"" + method + "\"");
     }
     s.integer("min_bytes", rule.body_bytes_min, 0, kBodyBytesMinMax);
     s.refuse_unknown();
@@ -270,6 +274,15 @@ class Reader {
       const char* given = lock.empty() ? "journal" : "lock";
       s.fail(given, *s.get(given), "bypass.lock and bypass.journal go together");
     }
+  }
+
+  void read_resumable(TomlSection& s) {
+    int64_t idle_seconds = packets_.resumable_idle.count();
+    int64_t refused_seconds = packets_.refused_keep.count();
+    s.integer("idle_seconds", idle_seconds, 1, kResumableIdleSecondsMax);
+    s.integer("refused_seconds", refused_seconds, 1, kRefusedSecondsMax);
+    packets_.resumable_idle = std::chrono::seconds(idle_seconds);
+    packets_.refused_keep = std::chrono::seconds(refused_seconds);
   }
 
   void read_block(TomlSection& s) {

@@ -12,9 +12,12 @@
 namespace soundgate {
 
 struct RequestSummary {
-  std::string request_id, method, host, path, client, uploader;
+  std::string request_id, method, host, path, client, uploader;  // of the first request
   int64_t part = 0;         // its number among the parts of a form, from 1; 0: all of the body
   std::string file_name{};  // of a part
+  std::string resource{};   // "host/path" of what is uploaded in parts; "" for what is not
+  uint32_t parts = 1;       // requests that brought it
+  uint32_t connections = 1;
 };
 
 // A block that was certain before all of the upload had come.

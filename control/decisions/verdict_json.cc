@@ -139,7 +139,10 @@ Json request_json(const RequestSummary& request) {
           {"client", text_or_null(request.client)},
           {"uploader", text_or_null(request.uploader)},
           {"part", request.part > 0 ? Json(request.part) : Json(nullptr)},
-          {"file_name", text_or_null(request.file_name)}};
+          {"file_name", text_or_null(request.file_name)},
+          {"resource", text_or_null(request.resource)},
+          {"parts", request.parts},
+          {"connections", request.connections}};
 }
 
 }  // namespace

@@ -55,6 +55,7 @@ void LcoreSink::fill(UploadSlot& slot, const UploadStart& start) {
   slot.uploader = start.uploader;
   slot.part = start.part;
   slot.file_name = start.file_name;
+  slot.resource = start.resource;
   slot.bytes.store(0, std::memory_order_relaxed);
   slot.progress.store(0, std::memory_order_relaxed);
   slot.blocks.store(false, std::memory_order_relaxed);

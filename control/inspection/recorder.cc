@@ -195,7 +195,10 @@ void Recorder::record(size_t lcore_index, uint16_t slot_index, bool last) {
     Fingerprint fingerprint = finding != nullptr ? finding->fingerprint : Fingerprint();
     Decision decision =
         make_decision(slot, trail, finding, settings_.policy, settings_.policy_version);
-    if (!trail.recorded) count(decision, slot.body_bytes);
+    if (!trail.recorded) {
+      count(decision, slot.body_bytes);
+      note_refusal(decision, slot.key);
+    }
     recorded_.push_back({std::move(decision), std::move(fingerprint), trail.recorded});
   }
   trail.recorded = true;
@@ -218,6 +221,13 @@ void Recorder::count(const Decision& decision, int64_t body_bytes) {
   const std::chrono::duration<double> waited = *decision.decided - *decision.last_byte;
   counters_.decide_seconds_sum += std::max(0.0, waited.count());
   ++counters_.decide_count;
+}
+
+void Recorder::note_refusal(const Decision& decision, UploadKey key) {
+  const bool blocked = decision.gate && (decision.gate->outcome == GateOutcome::kBlocked ||
+                                         decision.gate->outcome == GateOutcome::kBlockedUnasked);
+  const bool in_parts = !decision.request.resource.empty();
+  if (settings_.refused != nullptr && blocked && in_parts) settings_.refused->add(decision, key);
 }
 
 void Recorder::free_slot(size_t lcore_index, uint16_t slot_index) {

@@ -19,6 +19,7 @@
 
 #include "control/config/config.h"
 #include "control/decisions/decision_store.h"
+#include "control/inspection/refused_uploads.h"
 #include "control/inspection/upload_channel.h"
 #include "control/inspection/upload_record.h"
 
@@ -54,6 +55,7 @@ class Recorder {
     FailPolicy policy;
     std::string policy_version;
     DecisionLimits limits;
+    RefusedUploads* refused = nullptr;  // is told of blocked uploads in parts
     // Called with each decision once, by the recorder's thread; null where nobody wants to know.
     std::function<void(const Decision&)> on_decision = nullptr;
   };
@@ -81,6 +83,7 @@ class Recorder {
   void close(size_t lcore_index, uint16_t slot_index);
   void record(size_t lcore_index, uint16_t slot_index, bool last);
   void count(const Decision& decision, int64_t body_bytes);
+  void note_refusal(const Decision& decision, UploadKey key);
   void free_slot(size_t lcore_index, uint16_t slot_index);
   static Result<UploadInFlight> let_go(UploadChannel& channel, UploadSlot& slot,
                                        const UploadTrail& trail, const std::string& by);

@@ -73,6 +73,7 @@ struct UploadSlot {
   FixedText<kHeaderValueBytes> uploader;
   uint32_t part = 0;
   FixedText<kHeaderValueBytes> file_name;
+  FixedText<kPathBytes> resource;  // of which it is a part, or which it is; or empty
 
   std::atomic<uint64_t> tag{
       0};  // of the stream; 0: free. Set by the lcore, cleared by the recorder

@@ -37,15 +37,22 @@ bool did_as_told(const Verdict& verdict, const GateReport& gate) {
   return blocked == (verdict.verdict == VerdictKind::kBlock);
 }
 
-RequestSummary request_of(const UploadSlot& slot) {
-  return {std::string(slot.request_id.view()),
-          std::string(slot.method.view()),
-          std::string(slot.host.view()),
-          std::string(slot.path.view()),
-          std::string(slot.client.view()),
-          std::string(slot.uploader.view()),
-          slot.part,
-          std::string(slot.file_name.view())};
+RequestSummary request_of(const UploadSlot& slot, const UploadTrail& trail) {
+  RequestSummary request;
+  request.request_id = slot.request_id.view();
+  request.method = slot.method.view();
+  request.host = slot.host.view();
+  request.path = slot.path.view();
+  request.client = slot.client.view();
+  request.uploader = slot.uploader.view();
+  request.part = slot.part;
+  request.file_name = slot.file_name.view();
+  request.resource = slot.resource.view();
+  if (trail.gate) {
+    request.parts = trail.gate->parts;
+    request.connections = trail.gate->connections;
+  }
+  return request;
 }
 
 }  // namespace
@@ -56,7 +63,7 @@ Decision make_decision(const UploadSlot& slot, const UploadTrail& trail, const F
   decision.upload_id = slot.upload_id.data();
   decision.time = slot.first_byte;
   decision.mode = name(slot.mode);
-  decision.request = request_of(slot);
+  decision.request = request_of(slot, trail);
   decision.verdict = verdict_on(slot, trail, finding, policy);
   decision.policy_version = policy_version;
   decision.gate = trail.gate;

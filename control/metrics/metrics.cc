@@ -67,6 +67,10 @@ void write_dataplane(PrometheusText& out, const DataplaneCounters& counters) {
   out.sample(number(counters.uploads_released), {{"outcome", "released"}});
   out.sample(number(counters.uploads_blocked), {{"outcome", "blocked"}});
   out.sample(number(counters.uploads_aborted), {{"outcome", "aborted"}});
+  out.single("resumable_uploads_open", "gauge", "Uploads in parts that are followed now.",
+             number(counters.resources_open));
+  out.single("parts_refused_total", "counter", "Parts of uploads that had been blocked.",
+             number(counters.parts_refused));
   out.family("dataplane_reasons_total", "counter", "Uploads and streams not inspected whole.");
   for (size_t i = 1; i < counters.reasons.size(); ++i) {
     out.sample(number(counters.reasons[i]),

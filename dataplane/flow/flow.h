@@ -79,6 +79,7 @@ struct MidstreamWatch {
 struct Flow {
   static constexpr uint16_t kNoUpload = 0xFFFF;
   static constexpr uint16_t kNoHead = 0xFFFF;
+  static constexpr uint16_t kNoExchange = 0xFFFF;
   static constexpr uint16_t kNoForm = 0xFFFF;
 
   FlowKey key;
@@ -96,7 +97,8 @@ struct Flow {
   uint16_t upload = kNoUpload;
   uint16_t head = kNoHead;
   uint16_t form = kNoForm;
-  Tick since{};  // in this phase
+  uint16_t exchange = kNoExchange;  // a request whose answer is read
+  Tick since{};                     // in this phase
   Tick last_seen{};
   WallTime request_began{};
   LinkHeader link;

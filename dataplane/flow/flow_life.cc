@@ -112,6 +112,8 @@ void stop_following(Core& core, Flow& flow) {
   flow.origin.bytes.clear(core.buffers);
   core.heads.give_back(flow);
   core.forms.give_back(flow);
+  if (flow.exchange != Flow::kNoExchange) core.exchanges.give(flow.exchange);
+  flow.exchange = Flow::kNoExchange;
 }
 
 void forget(Core& core, Flow& flow) {

@@ -17,7 +17,8 @@ bool can_make_room(Core& core);
 // Counts, and starts the phase's clock.
 void enter_phase(Core& core, Flow& flow, FlowPhase phase);
 
-// Gives back what the connection borrowed for being followed: stored bytes, its head and form.
+// Gives back what the connection borrowed for being followed: stored bytes, its head, form and
+// exchange.
 void stop_following(Core& core, Flow& flow);
 
 // Out of the table. The upload must be closed.

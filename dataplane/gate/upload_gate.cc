@@ -1,41 +1,13 @@
 #include "dataplane/gate/upload_gate.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
-#include <array>
-#include <cstdio>
-
 namespace soundgate {
 namespace {
 
-// "192.0.2.7:49152", "[2001:db8::7]:49152".
-class EndpointText {
- public:
-  explicit EndpointText(const FlowKey& key) {
-    char address[INET6_ADDRSTRLEN] = "";
-    inet_ntop(key.ipv6 ? AF_INET6 : AF_INET, key.client.data(), address, sizeof address);
-    const char* format = key.ipv6 ? "[%s]:%u" : "%s:%u";
-    std::snprintf(text_.data(), text_.size(), format, address, unsigned{key.client_port});
-  }
-  std::string_view view() const { return text_.data(); }
-
- private:
-  std::array<char, INET6_ADDRSTRLEN + 9> text_{};
-};
-
-Counter& counter_of(CoreCounters& counters, GateOutcome outcome) {
-  switch (outcome) {
-    case GateOutcome::kBlocked:
-    case GateOutcome::kBlockedUnasked:
-      return counters.uploads_blocked;
-    case GateOutcome::kAborted:
-      return counters.uploads_aborted;
-    case GateOutcome::kReleased:
-    case GateOutcome::kReleasedUnasked:
-      break;
-  }
-  return counters.uploads_released;
+// Why nothing is known of the whole, where no part of it says more.
+DataplaneReason reason_of(BodyKind kind) {
+  return kind == BodyKind::kPart ? DataplaneReason::partial_upload
+                                 : DataplaneReason::http_unsupported;
 }
 
 }  // namespace
@@ -43,12 +15,16 @@ Counter& counter_of(CoreCounters& counters, GateOutcome outcome) {
 void report(Core& core, Upload& upload, GateOutcome outcome, DataplaneReason reason) {
   if (!upload.begun) return;
   upload.begun = false;
-  counter_of(core.counters, outcome).add();
-  core.sink.gate_closed({upload.key, outcome, reason, core.now.wall});
+  report_closed(core, {upload.key, outcome, reason, core.now.wall});
 }
 
 void free_slot(Core& core, Flow& flow) {
   if (flow.upload == Flow::kNoUpload) return;
+  const uint16_t resource = core.uploads[flow.upload].resource;
+  if (resource != UploadTable::kNoResource) {  // it stays, and waits for its next part
+    core.resources[resource].slot = Resource::kNone;
+    core.resources.set_idle(resource, core.now.tick);
+  }
   core.uploads.give(flow.upload);
   flow.upload = Flow::kNoUpload;
 }
@@ -85,11 +61,10 @@ void UploadGate::watch_pace(Flow& flow) {
   Upload& upload = core_.uploads[flow.upload];
   if (core_.now.tick - upload.window_began < kUploadPaceWindow) return;
   upload.slow = flow.client.parsed - upload.window_from < kUploadPaceBytesMin;
-  upload.window_began = core_.now.tick;
-  upload.window_from = flow.client.parsed;
+  upload.watch_pace_from(flow.client.parsed, core_.now.tick);
 }
 
-Upload* UploadGate::open(Flow& flow, const RequestHead& head, const Facts& facts) {
+Upload* UploadGate::open(Flow& flow, const RequestHead& head, const UploadFacts& facts) {
   const uint16_t slot = core_.uploads.take();
   if (slot == UploadTable::kNone) return nullptr;
   flow.upload = slot;
@@ -99,9 +74,10 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, const Facts& facts
   upload.phase = UploadPhase::kReceiving;
   upload.begun = true;
   upload.holds = facts.holds;
-  upload.progress = upload.window_began = core_.now.tick;
-  upload.window_from = flow.client.parsed;
-  const SinkResult result = tell(flow, head, facts, upload.key);
+  upload.kind = facts.kind;
+  upload.progress = core_.now.tick;
+  upload.watch_pace_from(flow.client.parsed, core_.now.tick);
+  const SinkResult result = announce(core_, flow, head, facts, upload.key);
   upload.wanted = result == SinkResult::kTaken;
   if (result == SinkResult::kOverload) {
     fail(flow, DataplaneReason::overload);
@@ -110,33 +86,7 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, const Facts& facts
   return &upload;
 }
 
-SinkResult UploadGate::tell(const Flow& flow, const RequestHead& head, const Facts& facts,
-                            UploadKey key) {
-  core_.counters.uploads_begun.add();
-  const EndpointText client(flow.key);
-  UploadStart start;
-  start.key = key;
-  start.mode = facts.holds ? Mode::kEnforce : Mode::kObserve;
-  start.first_byte = flow.request_began;
-  start.method = flow.requests.method_name();
-  start.host = trimmed(head.host.view());
-  start.path = head.target.view().substr(0, head.target.view().find('?'));
-  start.client = client.view();
-  start.request_id = trimmed(head.request_id.view());
-  start.uploader = trimmed(head.uploader.view());
-  start.content_type = trimmed(head.content_type.view());
-  start.body_bytes = facts.body_bytes;
-  start.coding = facts.coding;
-  if (facts.form) {
-    start.first_byte = core_.now.wall;
-    start.content_type = facts.form->part().content_type.view();
-    start.part = facts.form->parts();
-    start.file_name = facts.form->part().file_name.view();
-  }
-  return core_.sink.begin(start);
-}
-
-bool UploadGate::has_slot(Flow& flow, const RequestHead& head, const Facts& facts) {
+bool UploadGate::has_slot(Flow& flow, const RequestHead& head, const UploadFacts& facts) {
   if (has_slot()) return true;
   fail_request(flow, flow.requests.heads() - 1, DataplaneReason::overload, &head, facts);
   return false;
@@ -151,10 +101,13 @@ DataplaneReason UploadGate::reason_to_pass(const Flow& flow, const RequestHead& 
 
 void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind,
                        ContentCoding coding) {
-  const Facts facts{.body_bytes = body_bytes, .holds = core_.enforcing(), .coding = coding};
+  const UploadFacts facts{.body_bytes = body_bytes,
+                          .holds = core_.enforcing(),
+                          .kind = kind,
+                          .coding = coding,
+                          .of_resource = kind == BodyKind::kPart};
   Upload* upload = has_slot(flow, head, facts) ? open(flow, head, facts) : nullptr;
   if (!upload) return;
-  upload->kind = kind;
   if (flow.requests.chunked()) {
     upload->chunk_limit = upload->chunk_line = flow.client.parsed;
   } else {
@@ -163,17 +116,23 @@ void UploadGate::begin(Flow& flow, const RequestHead& head, int64_t body_bytes, 
   }
 }
 
+ResumableUploads::Way UploadGate::begin_step(Flow& flow, const RequestHead& head,
+                                             const UploadRequest& request, int64_t body_bytes) {
+  // With none it is overload, in whatever way it begins.
+  if (body_bytes != 0) (void)has_slot();
+  return resumable_.begin(flow, head, request, body_bytes);
+}
+
 void UploadGate::begin_part(Flow& flow, const Form& form, BodyKind kind) {
-  const Facts facts{.holds = form.holds, .form = &form.reader};
-  Upload* upload = has_slot(flow, form.head, facts) ? open(flow, form.head, facts) : nullptr;
-  if (upload) upload->kind = kind;
+  const UploadFacts facts{.holds = form.holds, .kind = kind, .form = &form.reader};
+  if (has_slot(flow, form.head, facts)) (void)open(flow, form.head, facts);
 }
 
 void UploadGate::begin_behind(Flow& flow, const Form& form) {
-  const Facts facts{.body_bytes = form.body_bytes, .holds = form.holds};
+  const UploadFacts facts{
+      .body_bytes = form.body_bytes, .holds = form.holds, .kind = BodyKind::kWrapped};
   Upload* upload = has_slot(flow, form.head, facts) ? open(flow, form.head, facts) : nullptr;
   if (!upload) return;
-  upload->kind = BodyKind::kWrapped;
   if (flow.requests.chunked()) {
     constexpr uint64_t kLineBreakBytes = 2;
     upload->chunk_limit = flow.client.parsed + flow.requests.data_bytes() + kLineBreakBytes;
@@ -194,11 +153,13 @@ void UploadGate::begin_unchecked(Flow& flow, const RequestHead& head, int64_t bo
 
 bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reason,
                               const RequestHead* head, int64_t body_bytes) {
-  return fail_request(flow, request, reason, head, Facts{.body_bytes = body_bytes});
+  return fail_request(
+      flow, request, reason, head,
+      {.body_bytes = body_bytes, .of_resource = reason == DataplaneReason::partial_upload});
 }
 
 bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reason,
-                              const RequestHead* head, Facts facts) {
+                              const RequestHead* head, UploadFacts facts) {
   core_.counters.count(reason);
   facts.holds = core_.is_strict(flow);
   const bool blocks = facts.holds && core_.fail_action(reason) == FailAction::kBlock;
@@ -206,7 +167,7 @@ bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reas
     Upload nameless;
     nameless.key = core_.uploads.next_key(UploadTable::kNone);
     nameless.begun = true;
-    (void)tell(flow, *head, facts, nameless.key);
+    (void)announce(core_, flow, *head, facts, nameless.key);
     report(core_, nameless, blocks ? GateOutcome::kBlockedUnasked : GateOutcome::kReleasedUnasked,
            reason);
   }
@@ -239,20 +200,45 @@ void UploadGate::give_up(Flow& flow) {
 void UploadGate::append(Flow& flow, Bytes body) {
   Upload& upload = core_.uploads[flow.upload];
   upload.progress = core_.now.tick;
-  if (!upload.wanted) return;
-  const SinkResult result = core_.sink.append(upload.key, body);
+  if (upload.resource != UploadTable::kNoResource) {
+    append_part(flow, body);
+    return;
+  }
+  if (upload.left != kNoOffset) {
+    body = body.first(std::min<uint64_t>(body.size(), upload.left));
+    upload.left -= body.size();
+  }
+  const bool wanted = upload.wanted && !body.empty();
+  const SinkResult result = wanted ? core_.sink.append(upload.key, body) : SinkResult::kTaken;
   if (result == SinkResult::kEnough) upload.wanted = false;
-  if (result == SinkResult::kOverload) fail(flow, DataplaneReason::overload);
+  if (result == SinkResult::kOverload) {
+    fail(flow, DataplaneReason::overload);
+  } else if (upload.left == 0) {
+    complete(flow);  // whatever else its body has, its resource has no room for
+  }
+}
+
+void UploadGate::append_part(Flow& flow, Bytes body) {
+  const DataplaneReason reason = resumable_.append(flow, body);
+  if (reason != DataplaneReason::kNone) {
+    fail(flow, reason);
+  } else if (resumable_.is_whole(flow)) {
+    complete(flow);
+  }
 }
 
 void UploadGate::complete(Flow& flow) {
   Upload& upload = core_.uploads[flow.upload];
   upload.progress = core_.now.tick;
+  if (upload.resource != UploadTable::kNoResource) {
+    resumable_.end_part(flow);
+    return;
+  }
   core_.sink.finish(upload.key, core_.now.wall);
   if (upload.holds) {
     upload.phase = UploadPhase::kComplete;
   } else if (upload.kind != BodyKind::kPlain) {
-    fail(flow, DataplaneReason::http_unsupported);
+    fail(flow, reason_of(upload.kind));
   } else {
     close(flow, GateOutcome::kReleasedUnasked, DataplaneReason::kNone);
   }
@@ -261,11 +247,22 @@ void UploadGate::complete(Flow& flow) {
 void UploadGate::fail(Flow& flow, DataplaneReason reason) {
   core_.counters.count(reason);
   Upload& upload = core_.uploads[flow.upload];
-  if (upload.holds && core_.fail_action(reason) == FailAction::kBlock) {
+  const bool blocks = core_.fail_action(reason) == FailAction::kBlock;
+  if (upload.holds && (blocks || resumable_.is_refused(upload))) {
+    resumable_.block(flow, GateOutcome::kBlockedUnasked, reason, "");
     refuser_.start(flow, GateOutcome::kBlockedUnasked, reason, "");
   } else {
     close(flow, GateOutcome::kReleasedUnasked, reason);
   }
+}
+
+Flow* UploadGate::decide(const GateDecision& decision) {
+  uint16_t slot = core_.uploads.find(decision.key);
+  if (slot == UploadTable::kNone) slot = resumable_.decide(decision);
+  if (slot == UploadTable::kNone) return nullptr;
+  Flow& flow = core_.flows[core_.uploads[slot].flow];
+  decide(flow, decision);
+  return &flow;
 }
 
 void UploadGate::decide(Flow& flow, const GateDecision& decision) {
@@ -277,9 +274,12 @@ void UploadGate::decide(Flow& flow, const GateDecision& decision) {
     core_.counters.count(decision.unchecked);
     close(flow, GateOutcome::kReleasedUnasked, decision.unchecked);
   } else if (decision.block) {
+    resumable_.block(flow, GateOutcome::kBlocked, DataplaneReason::kNone, decision.upload_id);
     refuser_.start(flow, GateOutcome::kBlocked, DataplaneReason::kNone, decision.upload_id);
+  } else if (resumable_.is_partial(upload) || resumable_.is_refused(upload)) {
+    fail(flow, DataplaneReason::partial_upload);
   } else if (upload.kind != BodyKind::kPlain) {
-    fail(flow, DataplaneReason::http_unsupported);  // of what was inside, nothing is known
+    fail(flow, reason_of(upload.kind));  // of what was inside, nothing is known
   } else {
     close(flow, GateOutcome::kReleased, DataplaneReason::kNone);
   }
@@ -288,12 +288,21 @@ void UploadGate::decide(Flow& flow, const GateDecision& decision) {
 void UploadGate::abort(Flow& flow, DataplaneReason reason) {
   Upload* upload = core_.upload_of(flow);
   if (!upload) return;
+  if (upload->resource != UploadTable::kNoResource) {
+    resumable_.leave_part(flow);
+    return;
+  }
   if (upload->begun) core_.counters.count(reason);
   close(flow, GateOutcome::kAborted, reason);
 }
 
 void UploadGate::close(Flow& flow, GateOutcome outcome, DataplaneReason reason) {
-  report(core_, core_.uploads[flow.upload], outcome, reason);
+  Upload& upload = core_.uploads[flow.upload];
+  if (upload.resource != UploadTable::kNoResource) {
+    resumable_.release(flow, outcome, reason);
+    return;
+  }
+  report(core_, upload, outcome, reason);
   free_slot(core_, flow);
 }
 
@@ -306,7 +315,7 @@ uint64_t UploadGate::limit(const Flow& flow) const {
     return form_limit(flow, *form, upload);
   }
   if (upload && upload->holds) {
-    return upload->tail != kNoOffset ? upload->tail : upload->chunk_limit;
+    return std::min(upload->tail, upload->chunk_limit);
   }
   if (!core_.enforcing()) return kNoOffset;
   const bool counted_body = flow.requests.in_body() && !flow.requests.chunked();

@@ -5,18 +5,26 @@
 #pragma once
 
 #include "dataplane/core.h"
+#include "dataplane/gate/announcement.h"
 #include "dataplane/gate/refuser.h"
+#include "dataplane/gate/resumable_uploads.h"
 
 namespace soundgate {
 
 class UploadGate {
  public:
-  UploadGate(Core& core, Refuser& refuser) : core_(core), refuser_(refuser) {}
+  UploadGate(Core& core, Refuser& refuser, ResumableUploads& resumable)
+      : core_(core), refuser_(refuser), resumable_(resumable) {}
 
   // The head of a request that is to be inspected has been read. Afterwards the flow has an upload,
   // or it passes (for want of room), or it is being refused.
   void begin(Flow& flow, const RequestHead& head, int64_t body_bytes, BodyKind kind,
              ContentCoding coding = ContentCoding::kNone);
+
+  // The same for a request that concerns an upload in parts (body_bytes: 0 none, -1 chunked). Only
+  // where it is kTaken the gate has it now; else begin() is next, where it has a body.
+  ResumableUploads::Way begin_step(Flow& flow, const RequestHead& head,
+                                   const UploadRequest& request, int64_t body_bytes);
 
   // The same for a part of the flow's form, whose head has been read.
   void begin_part(Flow& flow, const Form& form, BodyKind kind);
@@ -51,8 +59,9 @@ class UploadGate {
   // No decision is going to come, for this reason: its fail policy decides.
   void fail(Flow& flow, DataplaneReason reason);
 
-  // Afterwards the flow's client path has to be resumed, where the upload passes.
-  void decide(Flow& flow, const GateDecision& decision);
+  // Returns the flow whose client path has to be resumed, where the upload passes; null where none
+  // waits for it.
+  Flow* decide(const GateDecision& decision);
 
   // One of the ends has left. Without an upload: nothing.
   void abort(Flow& flow, DataplaneReason reason);
@@ -66,25 +75,19 @@ class UploadGate {
   uint64_t limit(const Flow& flow) const;
 
  private:
-  // What an upload is, beside its request's head.
-  struct Facts {
-    int64_t body_bytes = -1;
-    bool holds = false;
-    ContentCoding coding = ContentCoding::kNone;
-    const MultipartReader* form = nullptr;  // of whose part in progress it is
-  };
-  bool has_slot();
-  bool has_slot(Flow& flow, const RequestHead& head, const Facts& facts);
-  // The same as above, where more is known of the upload than its size.
   bool fail_request(Flow& flow, uint32_t request, DataplaneReason reason, const RequestHead* head,
-                    Facts facts);
-  Upload* open(Flow& flow, const RequestHead& head, const Facts& facts);
-  SinkResult tell(const Flow& flow, const RequestHead& head, const Facts& facts, UploadKey key);
+                    UploadFacts facts);
+  bool has_slot();
+  bool has_slot(Flow& flow, const RequestHead& head, const UploadFacts& facts);
+  Upload* open(Flow& flow, const RequestHead& head, const UploadFacts& facts);
+  void append_part(Flow& flow, Bytes body);
+  void decide(Flow& flow, const GateDecision& decision);
   uint64_t form_limit(const Flow& flow, const Form& form, const Upload* upload) const;
   void close(Flow& flow, GateOutcome outcome, DataplaneReason reason);
 
   Core& core_;
   Refuser& refuser_;
+  ResumableUploads& resumable_;
 };
 
 // The upload's slot has served.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dataplane/clock.h"
+#include "dataplane/http/resource_name.h"
 #include "dataplane/tcp/sequence.h"
 #include "dataplane/upload.h"
 
@@ -29,6 +30,7 @@ enum class BodyKind : uint8_t {
   kPlain,
   kWrapped,  // other multipart types, codings that nobody takes off, forms that do not begin like
              // one
+  kPart,     // one of several bodies that are put together elsewhere
 };
 
 struct Upload {
@@ -40,12 +42,19 @@ struct Upload {
   bool holds = false;   // enforce mode: the tail stays here
   bool wanted = false;  // the sink takes more bytes
   BodyKind kind = BodyKind::kPlain;
-  Tick progress{};  // when its last byte in order came; deadlines count from here
+  uint16_t resource = 0xFFFF;  // of which it is a part (ResourceTable); its upload is the sink's
+  ResourceKeys keys;           // of a resource whose parts are not put together
+  uint64_t left = kNoOffset;   // bytes until that one is whole, where that is known
+  Tick progress{};             // when its last byte in order came; deadlines count from here
 
   // Its pace, while it is received: whether so little came in the last window that it makes room.
   Tick window_began{};
   uint64_t window_from = 0;  // the offset that it had been read up to
   bool slow = false;
+  void watch_pace_from(uint64_t offset, Tick now) {
+    window_began = now;
+    window_from = offset;
+  }
 
   // The tail.
   uint64_t tail = kNoOffset;         // with a length: where it starts
@@ -72,10 +81,11 @@ struct Upload {
 class UploadTable {
  public:
   static constexpr uint16_t kNone = 0xFFFF;
+  static constexpr uint16_t kNoResource = 0xFFFF;
 
   UploadTable(size_t count, unsigned lcore_index);
 
-  UploadKey next_key(uint16_t slot);  // also for an upload that has no slot (kNone)
+  UploadKey next_key(uint16_t slot);  // also for what has no slot: kNone, a resource
   uint16_t take();                    // kNone when all are taken
   void give(uint16_t slot);
   uint16_t find(UploadKey key) const;  // kNone when it is gone

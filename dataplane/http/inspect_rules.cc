@@ -141,7 +141,7 @@ std::string_view normal_path(std::string_view target, std::span<char> out) {
 
 InspectRules::InspectRules(std::vector<InspectRule> rules) : rules_(std::move(rules)) {
   for (InspectRule& rule : rules_) {
-    if (rule.methods.empty()) rule.methods = {"PUT", "POST"};
+    if (rule.methods.empty()) rule.methods = {"PUT", "POST", "PATCH"};
     if (rule.ports.empty()) ports_.set();
     for (uint16_t port : rule.ports) ports_.set(port);
   }

@@ -2,40 +2,11 @@
 // are cut (a longer target or host is http_ambiguous instead). Thread: the owning lcore.
 #pragma once
 
-#include <algorithm>
-#include <array>
-#include <string_view>
-
+#include "dataplane/http/fixed_string.h"
+#include "dataplane/http/upload_headers.h"
 #include "dataplane/limits.h"
 
 namespace soundgate {
-
-template <size_t kBytesMax>
-class FixedString {
- public:
-  FixedString() = default;
-  FixedString(const FixedString& other) { *this = other; }
-  FixedString& operator=(const FixedString& other) {
-    bytes_ = other.bytes_;
-    std::copy_n(other.data_.data(), bytes_, data_.data());
-    return *this;
-  }
-
-  // False when it did not fit whole.
-  bool append(std::string_view more) {
-    const size_t taken = std::min(more.size(), kBytesMax - bytes_);
-    std::copy_n(more.data(), taken, data_.data() + bytes_);
-    bytes_ += taken;
-    return taken == more.size();
-  }
-  void clear() { bytes_ = 0; }
-  bool empty() const { return bytes_ == 0; }
-  std::string_view view() const { return {data_.data(), bytes_}; }
-
- private:
-  size_t bytes_ = 0;
-  std::array<char, kBytesMax> data_;
-};
 
 struct RequestHead {
   // Which header the value that comes belongs to.
@@ -65,12 +36,14 @@ struct RequestHead {
   bool host_overflow = false;
   bool content_type_overflow = false;
   bool expects_continue = false;  // there is an Expect header
+  UploadHeaders upload;
 
   // Working state of the reader.
   FixedString<kHeaderNameBytesMax> name;
   bool name_overflow = false;
   bool in_value = false;
   Field field = Field::kOther;
+  UploadHeaders::Field upload_field = UploadHeaders::Field::kNone;
   FixedString<kFirstLineBytesMax> first_line;  // only for a line that no parser takes
 
   void clear() {
@@ -86,6 +59,8 @@ struct RequestHead {
     name.clear();
     name_overflow = in_value = false;
     field = Field::kOther;
+    upload.clear();
+    upload_field = UploadHeaders::Field::kNone;
     first_line.clear();
   }
 };

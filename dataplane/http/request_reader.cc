@@ -26,11 +26,6 @@ std::optional<ContentCoding> coding_of(const RequestHead& head) {
   return std::nullopt;
 }
 
-// A part of an upload, by the protocol for such (tus).
-bool is_resumed_upload(const RequestHead& head) {
-  return same_ignoring_case(trimmed(head.content_type.view()), "application/offset+octet-stream");
-}
-
 bool usually_has_upload(unsigned method) {
   return method == HTTP_PUT || method == HTTP_POST || method == HTTP_PATCH;
 }
@@ -160,7 +155,10 @@ void RequestReader::on_event(Flow& flow, Event event, const RequestHead* head, b
 void RequestReader::on_head(Flow& flow, const RequestHead* head) {
   const RequestStream& requests = flow.requests;
   flow.responses.expect(requests.method());
-  if (!requests.chunked() && requests.body_bytes() == 0) return;
+  if (!requests.chunked() && requests.body_bytes() == 0) {
+    if (head && !head->upload.none()) judge(flow, *head, 0);
+    return;
+  }
   const int64_t body_bytes = requests.chunked() ? -1 : static_cast<int64_t>(requests.body_bytes());
   if (head) {
     judge(flow, *head, body_bytes);
@@ -170,14 +168,20 @@ void RequestReader::on_head(Flow& flow, const RequestHead* head) {
   }
 }
 
+// body_bytes: 0 for a request that has no body, but may concern an upload.
 void RequestReader::judge(Flow& flow, const RequestHead& head, int64_t body_bytes) {
   const RequestStream& requests = flow.requests;
-  if (head.target_overflow || head.host_overflow || head.hosts > 1) {
+  const bool unclear = head.target_overflow || head.host_overflow || head.hosts > 1;
+  if (unclear && body_bytes != 0) {
     on_ambiguous(flow, requests.heads() - 1, &head, body_bytes);
-  } else if (!matches(flow, head, body_bytes)) {
     return;
-  } else if (requests.method() == HTTP_PATCH && is_resumed_upload(head)) {
-    gate_.begin_unchecked(flow, head, body_bytes, DataplaneReason::http_unsupported);
+  }
+  const UploadRequest request =
+      unclear ? UploadRequest{} : read_upload_request(requests.method(), head, body_bytes != 0);
+  if (request.step != UploadStep::kNone) {
+    judge_step(flow, head, request, body_bytes);
+  } else if (body_bytes == 0 || !matches(flow, head, body_bytes)) {
+    return;
   } else if (const auto reason = gate_.reason_to_pass(flow, head);
              reason != DataplaneReason::kNone) {
     gate_.begin_unchecked(flow, head, body_bytes, reason);
@@ -207,6 +211,49 @@ void RequestReader::begin_body(Flow& flow, const RequestHead& head, int64_t body
   }
 }
 
+void RequestReader::judge_step(Flow& flow, const RequestHead& head, const UploadRequest& request,
+                               int64_t body_bytes) {
+  answers_.watch(flow, head, request);
+  if (!matches_step(flow, head, request)) return;
+  if (request.step == UploadStep::kAmbiguous) {
+    on_ambiguous(flow, flow.requests.heads() - 1, &head, body_bytes);
+    return;
+  }
+  const DataplaneReason reason = gate_.reason_to_pass(flow, head);
+  if (body_bytes != 0 && reason != DataplaneReason::kNone && !resumable_.knows(head)) {
+    gate_.begin_unchecked(flow, head, body_bytes, reason);
+    return;
+  }
+  switch (gate_.begin_step(flow, head, request, body_bytes)) {
+    case ResumableUploads::Way::kTaken:
+      break;
+    case ResumableUploads::Way::kApart:
+      begin_apart(flow, head, request, body_bytes);
+      break;
+    case ResumableUploads::Way::kWhole:
+      if (body_bytes == 0) break;
+      begin_body(flow, head, body_bytes);
+      break;
+  }
+}
+
+void RequestReader::begin_apart(Flow& flow, const RequestHead& head, const UploadRequest& request,
+                                int64_t body_bytes) {
+  if (body_bytes == 0) {
+    constexpr auto kReason = DataplaneReason::partial_upload;
+    gate_.fail_request(flow, flow.requests.heads() - 1, kReason, &head, body_bytes);
+    return;
+  }
+  gate_.begin(flow, head, body_bytes, BodyKind::kPart);
+  if (request.step == UploadStep::kPart) resumable_.name_part(flow, head, request);
+}
+
+// By its own method or what overrides it; by the length of all of it, as far as that is known.
+bool RequestReader::matches_step(const Flow& flow, const RequestHead& head,
+                                 const UploadRequest& request) const {
+  return matches(flow, head, resumable_.whole_bytes(head, request));
+}
+
 bool RequestReader::matches(const Flow& flow, const RequestHead& head, int64_t body_bytes) const {
   std::array<char, kTargetBytesMax> path;
   RequestFacts facts;
@@ -215,7 +262,10 @@ bool RequestReader::matches(const Flow& flow, const RequestHead& head, int64_t b
   facts.path = normal_path(head.target.view(), path);
   facts.method = flow.requests.method_name();
   facts.body_bytes = body_bytes;
-  return core_.rules.match(facts);
+  if (core_.rules.match(facts)) return true;
+  std::array<char, kUploadHeaderBytesMax> method;
+  facts.method = overriding_method(head, method);
+  return !facts.method.empty() && core_.rules.match(facts);
 }
 
 // After a chunk's size line: its data may go, or, where it is the last, the body is whole.
@@ -233,6 +283,11 @@ void RequestReader::on_chunk(Flow& flow) {
     constexpr uint64_t kLineBreakBytes = 2;
     upload->chunk_line_passes = false;
     upload->chunk_limit = flow.client.parsed + bytes + kLineBreakBytes;
+    // Of a part the origin counts the bytes: each chunk's last one waits for another chunk.
+    if (upload->kind == BodyKind::kPart) {
+      upload->chunk_limit = flow.client.parsed + std::min(bytes, upload->left) - 1;
+    }
+    if (upload->resource != UploadTable::kNoResource) resumable_.mark_tail(flow, bytes);
   }
 }
 
@@ -243,7 +298,8 @@ void RequestReader::on_chunk_end(Flow& flow) {
   }
   Upload* upload = core_.upload_of(flow);
   if (!upload || upload->phase != UploadPhase::kReceiving) return;
-  upload->chunk_limit = upload->chunk_line = flow.client.parsed;
+  upload->chunk_line = flow.client.parsed;
+  if (upload->kind != BodyKind::kPart) upload->chunk_limit = flow.client.parsed;
 }
 
 void RequestReader::on_end(Flow& flow) {

@@ -62,6 +62,9 @@ int on_header_value(http_parser* parser, const char* at, size_t bytes) {
     head->in_value = true;
     head->field = head->name_overflow ? RequestHead::Field::kOther
                                       : field_named(head->name.view(), *reading->names);
+    head->upload_field = head->name_overflow ? UploadHeaders::Field::kNone
+                                             : UploadHeaders::field_named(head->name.view());
+    head->upload.begin(head->upload_field);
     if (head->field == RequestHead::Field::kHost) ++head->hosts;
     if (head->field == RequestHead::Field::kContentType) ++head->content_types;
     if (head->field == RequestHead::Field::kContentEncoding) ++head->content_encodings;
@@ -69,6 +72,7 @@ int on_header_value(http_parser* parser, const char* at, size_t bytes) {
     if (head->field == RequestHead::Field::kTransferEncoding) ++head->transfer_encodings;
   }
   const std::string_view value(at, bytes);
+  head->upload.append(head->upload_field, value);
   switch (head->field) {
     case RequestHead::Field::kHost:
       if (!head->host.append(value)) head->host_overflow = true;

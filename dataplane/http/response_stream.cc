@@ -9,14 +9,34 @@ namespace {
 
 static_assert(kRequestsOutstandingMax <= 64, "a bit each");
 
+// What the callbacks work on during one call of the parser.
+struct Reading {
+  bool complete = false;
+  AnswerHeaders* headers = nullptr;  // of an answer that is watched
+};
+
+Reading& reading_of(http_parser* parser) { return *static_cast<Reading*>(parser->data); }
+
 int set_flag(http_parser* parser) {
-  *static_cast<bool*>(parser->data) = true;
+  reading_of(parser).complete = true;
   http_parser_pause(parser, 1);
+  return 0;
+}
+
+int on_name(http_parser* parser, const char* at, size_t bytes) {
+  if (AnswerHeaders* headers = reading_of(parser).headers) headers->begin_name({at, bytes});
+  return 0;
+}
+
+int on_value(http_parser* parser, const char* at, size_t bytes) {
+  if (AnswerHeaders* headers = reading_of(parser).headers) headers->append_value({at, bytes});
   return 0;
 }
 
 constexpr http_parser_settings head_settings() {
   http_parser_settings settings{};
+  settings.on_header_field = on_name;
+  settings.on_header_value = on_value;
   settings.on_headers_complete = set_flag;
   return settings;
 }
@@ -30,8 +50,9 @@ constexpr http_parser_settings chunk_settings() {
 constexpr http_parser_settings kHeadSettings = head_settings();
 constexpr http_parser_settings kChunkSettings = chunk_settings();
 
-size_t execute(http_parser& parser, const http_parser_settings& settings, Bytes input, bool* flag) {
-  parser.data = flag;
+size_t execute(http_parser& parser, const http_parser_settings& settings, Bytes input,
+               Reading& reading) {
+  parser.data = &reading;
   return http_parser_execute(&parser, &settings, reinterpret_cast<const char*>(input.data()),
                              input.size());
 }
@@ -53,7 +74,7 @@ bool ResponseStream::final_begun(uint32_t request) const {
   return state_ != State::kBoundary && !interim_;
 }
 
-void ResponseStream::read(Bytes input) {
+void ResponseStream::read(Bytes input, UploadExchange* watched) {
   while (!input.empty()) {
     size_t used = input.size();
     switch (state_) {
@@ -64,7 +85,7 @@ void ResponseStream::read(Bytes input) {
         state_ = State::kHead;
         [[fallthrough]];
       case State::kHead:
-        used = read_head(input);
+        used = read_head(input, watched);
         break;
       case State::kLength:
         used = std::min<uint64_t>(input.size(), body_bytes_);
@@ -83,11 +104,15 @@ void ResponseStream::read(Bytes input) {
   }
 }
 
-size_t ResponseStream::read_head(Bytes input) {
-  bool is_complete = false;
-  const size_t used = execute(parser_, kHeadSettings, input, &is_complete);
-  if (is_complete) {
+size_t ResponseStream::read_head(Bytes input, UploadExchange* watched) {
+  if (watched && watched->request != completed_) watched = nullptr;
+  Reading reading{.headers = watched ? &watched->answer : nullptr};
+  const size_t used = execute(parser_, kHeadSettings, input, reading);
+  if (reading.complete) {
     http_parser_pause(&parser_, 0);
+    const bool is_final = parser_.status_code >= 200;
+    if (watched && is_final) watched->status = parser_.status_code;
+    if (watched && !is_final) watched->answer.clear();
     head_complete();
     return used + 1;  // it pauses in front of the last LF
   }
@@ -124,10 +149,10 @@ void ResponseStream::head_complete() {
 }
 
 size_t ResponseStream::read_chunked(Bytes input) {
-  bool is_complete = false;
-  const size_t used = execute(parser_, kChunkSettings, input, &is_complete);
+  Reading reading;
+  const size_t used = execute(parser_, kChunkSettings, input, reading);
   const auto error = HTTP_PARSER_ERRNO(&parser_);
-  if (is_complete) {
+  if (reading.complete) {
     http_parser_pause(&parser_, 0);
     complete();
     return used;

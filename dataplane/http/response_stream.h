@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "dataplane/flow/bytes.h"
+#include "dataplane/http/upload_exchange.h"
 
 namespace soundgate {
 
@@ -19,7 +20,8 @@ class ResponseStream {
 
   // In the order of the requests, when each head is complete.
   void expect(unsigned method);
-  void read(Bytes input);
+  // watched: gets the headers of the answer to its request; or null.
+  void read(Bytes input, UploadExchange* watched = nullptr);
   void end_of_stream();
   void lose() { state_ = State::kLost; }
 
@@ -44,7 +46,7 @@ class ResponseStream {
     kLost,
   };
 
-  size_t read_head(Bytes input);
+  size_t read_head(Bytes input, UploadExchange* watched);
   size_t read_chunked(Bytes input);
   void head_complete();
   void complete();

@@ -113,6 +113,7 @@ class DpdkDataplane final : public Dataplane {
     return config_.placement == Placement::kReplay && lcores_.front()->thread->ended();
   }
   void discard_received() override;
+  bool lift_refusal(UploadKey upload) override { return shared_.lift(upload); }
   DataplaneCounters counters() const override;
 
  private:
@@ -128,6 +129,7 @@ class DpdkDataplane final : public Dataplane {
   std::vector<std::unique_ptr<EthdevPort>> ports_;  // by Side
   std::vector<Handover> outboxes_;                  // likewise
   std::vector<Inbox> inboxes_;                      // by lcore; none where there is only one
+  SharedResources shared_{random_seed()};           // by the engines of all lcores
   std::vector<std::unique_ptr<Lcore>> lcores_;
   std::optional<Telemetry> telemetry_;  // while there is something to be told
 };
@@ -184,7 +186,7 @@ void DpdkDataplane::add_lcore(unsigned index, std::unique_ptr<UploadSink> sink) 
   if (!inboxes_.empty()) lcore->steering = std::make_unique<Steering>(inboxes_, index);
   const auto run_engine = [&](auto loop) {
     lcore->engine = std::make_unique<Engine>(config_, random_seed(), index, *loop, *lcore->sink,
-                                             CoreSizes{.flows = config_.flows_max});
+                                             CoreSizes{.flows = config_.flows_max}, &shared_);
     loop->attach(*lcore->engine);
     lcore->thread = std::move(loop);
   };
@@ -252,6 +254,8 @@ void add(DataplaneCounters& sum, const CoreCounters& core) {
   sum.segments_refused += core.segments_refused.get();
   sum.flows_evicted += core.flows_evicted.get();
   sum.segments_put_off += core.segments_put_off.get();
+  sum.parts_refused += core.parts_refused.get();
+  sum.resources_open += core.resources_open.get();
 }
 
 DataplaneCounters DpdkDataplane::counters() const {

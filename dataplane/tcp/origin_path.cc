@@ -108,15 +108,22 @@ void OriginPath::read(Flow& flow, const Frame& frame) {
 
 void OriginPath::read_in_order(Flow& flow, uint64_t end, Bytes payload) {
   OriginHalf& origin = flow.origin;
-  flow.responses.read(payload);
+  read_answers(flow, payload);
   origin.next = end;
   while (!origin.bytes.empty()) {
     origin.bytes.release_below(core_.buffers, origin.next);
     const Bytes more = origin.bytes.at(core_.buffers, origin.next);
     if (more.empty()) return;
-    flow.responses.read(more);
+    read_answers(flow, more);
     origin.next += more.size();
   }
+}
+
+void OriginPath::read_answers(Flow& flow, Bytes payload) {
+  const bool watches = flow.exchange != Flow::kNoExchange;
+  UploadExchange* watched = watches ? &core_.exchanges[flow.exchange] : nullptr;
+  flow.responses.read(payload, watched);
+  if (watched && watched->status != 0) answers_.on_answer(flow);
 }
 
 }  // namespace soundgate

@@ -4,13 +4,15 @@
 #pragma once
 
 #include "dataplane/core.h"
+#include "dataplane/gate/resource_answers.h"
 #include "dataplane/gate/upload_gate.h"
 
 namespace soundgate {
 
 class OriginPath {
  public:
-  OriginPath(Core& core, UploadGate& gate) : core_(core), gate_(gate) {}
+  OriginPath(Core& core, UploadGate& gate, ResourceAnswers& answers)
+      : core_(core), gate_(gate), answers_(answers) {}
 
   void on_segment(Flow& flow, const Frame& frame);
 
@@ -20,9 +22,11 @@ class OriginPath {
   void give_up(Flow& flow, const Frame& frame);
   void read(Flow& flow, const Frame& frame);
   void read_in_order(Flow& flow, uint64_t end, Bytes payload);
+  void read_answers(Flow& flow, Bytes payload);
 
   Core& core_;
   UploadGate& gate_;
+  ResourceAnswers& answers_;
 };
 
 }  // namespace soundgate

@@ -53,7 +53,12 @@ TEST_F(ConfigTest, SaysFileLineKeyAndWhat) {
   EXPECT_EQ(error_of("[[inspect]]\nports = [80, 70000]\n"),
             ":2: key inspect[0].ports: must be a list of port numbers, 1..65535");
   EXPECT_EQ(error_of("[[inspect]]\nmethods = [\"GET\"]\n"),
-            ":2: key inspect[0].methods: must be \"PUT\" or \"POST\", is \"GET\"");
+            ":2: key inspect[0].methods: must be \"PUT\", \"POST\" or \"PATCH\", is \"GET\"");
+  EXPECT_EQ(error_of("[[inspect]]\nmethods = [\"PATCH\"]\n"), "accepted");
+  EXPECT_EQ(error_of("[resumable]\nidle_seconds = 0\n"),
+            ":2: key resumable.idle_seconds: must be 1..604800, is 0");
+  EXPECT_EQ(error_of("[resumable]\nrefused_seconds = 2592001\n"),
+            ":2: key resumable.refused_seconds: must be 1..2592000, is 2592001");
   EXPECT_EQ(error_of("[dataplane]\nclient_port = \"net_tap0\"\n"),
             ":1: key dataplane.origin_port: is missing: which DPDK device is it?");
   const std::string ports = "[dataplane]\nclient_port = \"net_tap0\"\norigin_port = \"net_tap1\"\n";

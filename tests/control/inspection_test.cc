@@ -24,8 +24,8 @@ class InspectionTest : public testing::Test {
     std::filesystem::create_directories(folder_);
     store_ = std::move(DecisionStore::open(folder_).value());
     channels_.push_back(std::make_unique<UploadChannel>(0));
-    recorder_ =
-        std::make_unique<Recorder>(*store_, channels_, Recorder::Settings{{}, "policy-1", {}});
+    recorder_ = std::make_unique<Recorder>(*store_, channels_,
+                                           Recorder::Settings{{}, "policy-1", {}, &refused_});
     matcher_ = std::make_unique<UploadMatcher>(
         index_, policy_, channels_, true, [this](uint64_t tag) { recorder_->verdict_ready(tag); });
     sink_ = std::make_unique<LcoreSink>(*channels_[0], producer_, false, 42);
@@ -108,6 +108,7 @@ class InspectionTest : public testing::Test {
   FailPolicy policy_;
   std::unique_ptr<DecisionStore> store_;
   std::vector<std::unique_ptr<UploadChannel>> channels_;
+  RefusedUploads refused_;
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<UploadMatcher> matcher_;
   std::unique_ptr<LcoreSink> sink_;
@@ -174,6 +175,40 @@ TEST_F(InspectionTest, ACertainBlockStopsTheUpload) {
   const RecorderCounters counters = recorder_->counters();
   EXPECT_EQ(counters.early_stopped, 1u);
   EXPECT_EQ(counters.early_spared_bytes, 900u);
+}
+
+TEST_F(InspectionTest, AnUploadInPartsIsOneRowAndItsBlockCanBeLifted) {
+  expect_block();
+  EXPECT_EQ(sink_->begin({.key = UploadKey{1},
+                          .mode = Mode::kEnforce,
+                          .first_byte = start_,
+                          .method = "PATCH",
+                          .host = "origin",
+                          .path = "/files/1",
+                          .client = "192.0.2.7:4000",
+                          .request_id = "r1",
+                          .uploader = "",
+                          .content_type = "",
+                          .resource = "origin/files/1",
+                          .body_bytes = 1000}),
+            SinkResult::kTaken);
+  append(1);
+  items();
+  finish(1);
+  end();
+  sink_->gate_closed({UploadKey{1}, GateOutcome::kBlocked, DataplaneReason::kNone,
+                      start_ + std::chrono::seconds(11), 5, 3});
+  const Json json = row();
+  EXPECT_EQ(json["request"]["resource"], "origin/files/1");
+  EXPECT_EQ(json["request"]["parts"], 5);
+  EXPECT_EQ(json["request"]["connections"], 3);
+  std::vector<UploadKey> lifted;
+  refused_.attach([&](UploadKey key) {
+    lifted.push_back(key);
+    return true;
+  });
+  EXPECT_TRUE(refused_.release(json["upload_id"].get<std::string>()));
+  EXPECT_EQ(lifted, std::vector{UploadKey{1}});
 }
 
 TEST_F(InspectionTest, WhatComesAfterAStopChangesNothing) {

@@ -53,7 +53,7 @@ TEST(VerdictJson, HasEveryFieldInOrder) {
                                       "early", "decode", "gate", "bytes", "timings"));
   EXPECT_THAT(keys(json["request"]),
               ElementsAre("request_id", "method", "host", "path", "client", "uploader", "part",
-                          "file_name"));
+                          "file_name", "resource", "parts", "connections"));
   EXPECT_THAT(keys(json["timings"]), ElementsAre("first_byte", "last_byte", "verdict", "released"));
   EXPECT_THAT(keys(json["matches"][0]),
               ElementsAre("asset", "bank", "bank_content_id", "score", "threshold",
@@ -63,6 +63,19 @@ TEST(VerdictJson, HasEveryFieldInOrder) {
   EXPECT_THAT(keys(json["matches"][0]["segments"][0]),
               ElementsAre("query_start", "query_end", "asset_start", "asset_end", "audio_speed",
                           "score", "confidence"));
+}
+
+TEST(VerdictJson, SaysWhatAnUploadInPartsCameIn) {
+  Decision decision = sample();
+  EXPECT_TRUE(verdict_json(decision)["request"]["resource"].is_null());
+  EXPECT_EQ(verdict_json(decision)["request"]["parts"], 1);
+  decision.request.resource = "up.example/files/1";
+  decision.request.parts = 7;
+  decision.request.connections = 2;
+  const Json request = verdict_json(decision)["request"];
+  EXPECT_EQ(request["resource"], "up.example/files/1");
+  EXPECT_EQ(request["parts"], 7);
+  EXPECT_EQ(request["connections"], 2);
 }
 
 TEST(VerdictJson, Values) {

@@ -27,7 +27,7 @@ class RecordingSink final : public UploadSink {
   struct Record {
     UploadKey key{};
     Mode mode{};
-    std::string method, path, client, uploader, content_type, file_name, body;
+    std::string method, path, client, uploader, content_type, file_name, resource, body;
     int64_t body_bytes = 0;
     uint32_t part = 0;
     ContentCoding coding{};
@@ -47,6 +47,7 @@ class RecordingSink final : public UploadSink {
     record.file_name = start.file_name;
     record.part = start.part;
     record.coding = start.coding;
+    record.resource = start.resource;
     record.body_bytes = start.body_bytes;
     records.push_back(record);
     return begin_result;
@@ -82,8 +83,10 @@ class Harness : public PacketIo {
   static constexpr uint32_t kClientFirst = 0xFFFF'FF01;  // wraps soon
   static constexpr uint32_t kOriginFirst = 5'000;
 
-  explicit Harness(DataplaneConfig config = enforcing(), CoreSizes sizes = small())
-      : engine_(std::make_unique<Engine>(config, HashSeed{1, 2}, 0u, *this, sink, sizes)) {
+  explicit Harness(DataplaneConfig config = enforcing(), CoreSizes sizes = small(),
+                   SharedResources* shared = nullptr, unsigned lcore = 0)
+      : engine_(
+            std::make_unique<Engine>(config, HashSeed{1, 2}, lcore, *this, sink, sizes, shared)) {
     link_.bytes = 14;
     link_.data[12] = std::byte{0x08};
     key.client[0] = key.origin[0] = std::byte{10};
@@ -105,7 +108,17 @@ class Harness : public PacketIo {
     config.mode = Mode::kObserve;
     return config;
   }
-  static CoreSizes small() { return {.flows = 8, .buffers = 256, .heads = 4, .forms = 2, .uploads = 4}; }
+  static CoreSizes small() {
+    return {.flows = 8,
+            .buffers = 256,
+            .heads = 4,
+            .forms = 2,
+            .uploads = 4,
+            .exchanges = 4,
+            .resources = 4,
+            .seen_blocks = 64,
+            .shared = {.created = 64, .refused = 64, .endpoints = 64}};
+  }
 
   // What comes from here on is under these VLAN tags.
   void tag(std::initializer_list<uint16_t> identifiers) {
@@ -176,10 +189,13 @@ class Harness : public PacketIo {
     engine_->set_now({now_, WallTime(std::chrono::duration_cast<WallTime::duration>(now_))});
     engine_->poll();
   }
-  void decide(bool block) {
+  void decide(bool block) { decide_on(sink.records.size() - 1, block); }
+  // unchecked: what an operator lets go without a verdict.
+  void decide_on(size_t record, bool block, DataplaneReason unchecked = DataplaneReason::kNone) {
     GateDecision decision;
-    decision.key = sink.records.back().key;
+    decision.key = sink.records.at(record).key;
     decision.block = block;
+    decision.unchecked = unchecked;
     decision.upload_id[0] = 'u';
     sink.decisions.push_back(decision);
     engine_->poll();

@@ -11,8 +11,23 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 CoreSizes sizes(const SimulationOptions& options) {
-  if (options.scarce) return {.flows = 4, .buffers = 32, .heads = 1, .forms = 2, .uploads = 2};
-  return {.flows = 64, .buffers = 4'096, .heads = options.heads, .forms = 16, .uploads = 32};
+  CoreSizes sizes{.flows = 64,
+                  .buffers = 4'096,
+                  .heads = options.heads,
+                  .forms = 16,
+                  .uploads = 32,
+                  .exchanges = 16,
+                  .resources = 16,
+                  .seen_blocks = 64,
+                  .shared = {.created = 256, .refused = 256, .endpoints = 64}};
+  if (options.scarce) {
+    sizes.flows = 4;
+    sizes.buffers = 32;
+    sizes.heads = 1;
+    sizes.forms = 2;
+    sizes.uploads = 2;
+  }
+  return sizes;
 }
 
 constexpr Tick kEnd = seconds(400);  // beyond kUploadIdleMax

@@ -1,0 +1,149 @@
+#include "dataplane/gate/resource_answers.h"
+
+#include <algorithm>
+#include <array>
+
+namespace soundgate {
+namespace {
+
+constexpr uint16_t kNone = ResourceTable::kNone;
+
+bool is_good(unsigned status) { return status / 100 == 2; }
+
+}  // namespace
+
+void ResourceAnswers::watch(Flow& flow, const RequestHead& head, const UploadRequest& request) {
+  const bool tells = request.step == UploadStep::kCreation || request.step == UploadStep::kPart ||
+                     request.step == UploadStep::kStatus ||
+                     request.step == UploadStep::kTermination;
+  if (!tells || flow.exchange != Flow::kNoExchange) return;
+  if (head.target.view().size() > kLocationBytesMax) return;
+  flow.exchange = core_.exchanges.take();
+  if (flow.exchange == Flow::kNoExchange) return;
+  UploadExchange& exchange = core_.exchanges[flow.exchange];
+  exchange.request = flow.requests.heads() - 1;
+  exchange.step = request.step;
+  exchange.said = request;
+  exchange.keys = life_.keys_of(head);
+  exchange.target.append(head.target.view());
+  exchange.host.append(head.host.view());
+}
+
+void ResourceAnswers::on_answer(Flow& flow) {
+  const uint16_t slot = flow.exchange;
+  flow.exchange = Flow::kNoExchange;
+  const UploadExchange& exchange = core_.exchanges[slot];
+  switch (exchange.step) {
+    case UploadStep::kCreation:
+      learn_created(exchange);
+      break;
+    case UploadStep::kPart:
+      learn_part(exchange);
+      break;
+    case UploadStep::kStatus:
+      learn_status(exchange);
+      break;
+    default:
+      learn_terminated(exchange);
+  }
+  core_.exchanges.give(slot);
+  life_.count_open();
+}
+
+void ResourceAnswers::learn_created(const UploadExchange& exchange) {
+  std::array<char, 2 * kLocationBytesMax> space;
+  const std::string_view target =
+      resolve_location(exchange.answer.location(), exchange.target.view(), space);
+  const uint16_t index = core_.resources.find(exchange.upload);
+  if (!is_good(exchange.status) || !exchange.answer.is_tus() || target.empty()) {
+    if (index != kNone) life_.drop_idle(index, DataplaneReason::origin_gone);
+    return;
+  }
+  auto& shared = core_.shared;
+  const Tick now = core_.now.tick;
+  shared.endpoints.put(exchange.keys.plain, {}, now, life_.known_until());
+  const ResourceKeys keys = resource_keys(target, exchange.host.view(), shared.seed);
+  const CreatedResource created{.length = exchange.said.length,
+                                .owner = index == kNone ? CreatedResource::kNobody : core_.index,
+                                .partial = exchange.said.partial,
+                                .disturbed = 0};
+  // Of one that is known already, more may have been seen.
+  if (!shared.created.find(keys.exact, now)) {
+    shared.created.put(keys.exact, created, now, life_.known_until());
+    if (keys.alias.is_set() && keys.alias != keys.exact) {
+      shared.created.put(keys.alias, created, now, life_.known_until());
+    }
+  }
+  if (index == kNone) return;
+  core_.resources.name(index, keys);
+  uint64_t offset = 0;
+  if (exchange.answer.offset(offset)) learn_stored(index, offset);
+}
+
+void ResourceAnswers::learn_part(const UploadExchange& exchange) {
+  const uint16_t index = core_.resources.find(exchange.upload);
+  if (index == kNone) return;
+  uint64_t offset = 0;
+  if (!exchange.answer.is_tus()) return;  // a server's own word on a request that was cut off, say
+  if (is_good(exchange.status) && exchange.answer.offset(offset)) {
+    learn_stored(index, offset);
+  } else if (exchange.status / 100 == 4) {
+    Resource& resource = core_.resources[index];
+    resource.rejected_from = std::min(resource.rejected_from, exchange.said.offset);
+  }
+}
+
+void ResourceAnswers::learn_status(const UploadExchange& exchange) {
+  uint64_t offset = 0;
+  uint64_t length = kNoOffset;
+  const AnswerHeaders& answer = exchange.answer;
+  if (!is_good(exchange.status) || !answer.is_tus() || !answer.offset(offset)) return;
+  if (!answer.length(length)) length = kNoOffset;
+  const uint16_t index = life_.find(exchange.keys);
+  if (index != kNone) {
+    Resource& resource = core_.resources[index];
+    const bool other =
+        length != kNoOffset && resource.length != kNoOffset && length != resource.length;
+    if (other && resource.slot == kNone) {
+      life_.set_apart(index, DataplaneReason::partial_upload);
+      return;
+    }
+    if (resource.length == kNoOffset) resource.length = length;
+    learn_stored(index, offset);
+    return;
+  }
+  auto& created = core_.shared.created;
+  const Tick now = core_.now.tick;
+  // By another name it may be one that is known.
+  const ResourceKeys& keys = exchange.keys;
+  const bool known = created.find(keys.exact, now) || created.find(keys.plain, now) ||
+                     (keys.alias.is_set() && created.find(keys.alias, now));
+  if (known) return;
+  if (offset != 0) {  // nobody has seen its beginning
+    created.put(keys.exact, {.length = length, .owner = CreatedResource::kApart}, now,
+                life_.known_until());
+    return;
+  }
+  created.put(keys.exact, {.length = length}, now, life_.known_until());
+  if (keys.alias.is_set()) created.put(keys.alias, {.length = length}, now, life_.known_until());
+}
+
+void ResourceAnswers::learn_stored(uint16_t index, uint64_t offset) {
+  Resource& resource = core_.resources[index];
+  if (offset > resource.seen.end()) {  // it has bytes that nobody here has seen
+    if (resource.slot == kNone) life_.set_apart(index, DataplaneReason::partial_upload);
+    return;
+  }
+  resource.seen.confirm(core_.resources.seen_pool(), offset);
+  const bool over = resource.phase == ResourcePhase::kReleased && offset == resource.length &&
+                    resource.slot == kNone;
+  if (over) life_.drop(index);
+}
+
+void ResourceAnswers::learn_terminated(const UploadExchange& exchange) {
+  const uint16_t index = life_.find(exchange.keys);
+  if (index == kNone || !is_good(exchange.status) || !exchange.answer.is_tus()) return;
+  life_.drop_idle(index, DataplaneReason::client_gone);
+}
+
+}  // namespace soundgate
