@@ -159,7 +159,15 @@ class Connection final : public PacketIo, private UploadSink {
     return config;
   }
   static CoreSizes sizes() {
-    return {.flows = 4, .buffers = 64, .heads = 2, .forms = 1, .uploads = 2};
+    return {.flows = 4,
+            .buffers = 64,
+            .heads = 2,
+            .forms = 1,
+            .uploads = 2,
+            .exchanges = 1,
+            .resources = 1,
+            .seen_blocks = 1,
+            .shared = {.created = 64, .refused = 64, .endpoints = 64}};
   }
 
   void put(Side from, uint64_t offset, Bytes payload, uint8_t flags, uint64_t acknowledged) {
