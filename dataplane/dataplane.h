@@ -12,6 +12,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "dataplane/flow/symmetric_hash.h"
 #include "dataplane/upload.h"
 #include "dataplane/upload_sink.h"
 
@@ -44,9 +45,10 @@ struct DataplaneConfig {
   std::string client_port;
   std::string origin_port;
   Placement placement = Placement::kInline;
-  std::string tap_port;       // kTap: the DPDK device
-  std::string capture_file;   // kReplay: pcap or pcapng
-  unsigned lcore_count = 1;   // that share the traffic, each with a queue pair where the ports can
+  std::string tap_port;      // kTap: the DPDK device
+  std::string capture_file;  // kReplay: pcap or pcapng
+  unsigned lcore_count = 1;  // that share the traffic, each with a queue pair where the ports can
+  ShareBy share_by = ShareBy::kConnection;
   std::vector<int> lcores;    // CPUs to pin them to, one each; empty: not pinned
   size_t flows_max = 65'536;  // connections that each lcore follows
 

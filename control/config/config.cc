@@ -70,6 +70,12 @@ bool parse_placement(std::string_view text, Placement& placement) {
   return true;
 }
 
+bool parse_share_by(std::string_view text, ShareBy& share_by) {
+  if (text != "connections" && text != "addresses") return false;
+  share_by = text == "addresses" ? ShareBy::kAddresses : ShareBy::kConnection;
+  return true;
+}
+
 bool parse_midstream(std::string_view text, MidstreamPolicy& policy) {
   if (text == "resync")
     policy = MidstreamPolicy::kResync;
@@ -212,6 +218,8 @@ class Reader {
 
   void read_lcores(TomlSection& s) {
     s.integer("queue_pairs", packets_.lcore_count, 1, kLcoresMax);
+    s.word("share_by", "\"connections\" or \"addresses\"",
+           [&](const std::string& word) { return parse_share_by(word, packets_.share_by); });
     s.cpus("lcores", packets_.lcores);
     int lcore = -1;
     s.integer("lcore", lcore, -1, TomlSection::kCpuMax);

@@ -30,18 +30,20 @@ uint16_t ports_at(Bytes ip, size_t at) {
   return at + kPortsBytes <= ip.size() ? folded(ip.subspan(at, kPortsBytes)) : uint16_t{0};
 }
 
-uint16_t folded_ipv4(Bytes ip) {
+uint16_t folded_ipv4(Bytes ip, ShareBy share_by) {
   if (ip.size() < 20) return 0;
   const uint16_t addresses = folded(ip.subspan(12, 8));
+  if (share_by == ShareBy::kAddresses) return addresses;
   const bool fragment = (load16(ip, 6) & 0x3FFF) != 0;  // more follow, or others came before
   if (fragment || !has_ports(load8(ip, 9))) return addresses;
   return static_cast<uint16_t>(addresses ^ ports_at(ip, (load8(ip, 0) & 0x0Fu) * 4u));
 }
 
 // A "fragment" of a whole packet (RFC 6946) is followed like any other segment.
-uint16_t folded_ipv6(Bytes ip) {
+uint16_t folded_ipv6(Bytes ip, ShareBy share_by) {
   if (ip.size() < kIpv6Bytes) return 0;
   const uint16_t addresses = folded(ip.subspan(8, 32));
+  if (share_by == ShareBy::kAddresses) return addresses;
   uint8_t next = load8(ip, 6);
   size_t at = kIpv6Bytes;
   for (size_t count = 0; count <= kExtensionHeadersMax; ++count) {
@@ -56,13 +58,13 @@ uint16_t folded_ipv6(Bytes ip) {
   return addresses;
 }
 
-uint16_t folded_addresses_and_ports(Bytes frame) {
+uint16_t folded_frame(Bytes frame, ShareBy share_by) {
   size_t at = 14;
   if (frame.size() < at) return 0;
   uint16_t type = load16(frame, at - 2);
   for (; is_vlan(type) && frame.size() >= at + 4; at += 4) type = load16(frame, at + 2);
-  if (type == kEtherIpv4) return folded_ipv4(frame.subspan(at));
-  if (type == kEtherIpv6) return folded_ipv6(frame.subspan(at));
+  if (type == kEtherIpv4) return folded_ipv4(frame.subspan(at), share_by);
+  if (type == kEtherIpv6) return folded_ipv6(frame.subspan(at), share_by);
   return 0;
 }
 
@@ -88,8 +90,8 @@ constexpr auto kToeplitz = [] {
 
 }  // namespace
 
-uint32_t symmetric_hash(Bytes frame) {
-  const uint16_t word = folded_addresses_and_ports(frame);
+uint32_t symmetric_hash(Bytes frame, ShareBy share_by) {
+  const uint16_t word = folded_frame(frame, share_by);
   const auto half = static_cast<uint16_t>(kToeplitz.high[word >> 8] ^ kToeplitz.low[word & 0xFF]);
   return uint32_t{half} << 16 | half;
 }

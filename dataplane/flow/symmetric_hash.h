@@ -1,5 +1,5 @@
-// Which lcore a frame belongs to: a hash of its addresses and ports that is the same in both
-// directions of a connection. It is what network cards compute (Toeplitz) when they are given
+// Which lcore a frame belongs to: a hash of its addresses, and ports if wanted, that is the same in
+// both directions of a connection. It is what network cards compute (Toeplitz) when they are given
 // kSymmetricKey: its period is that of the words it is applied to, so that it hashes their
 // exclusive or, which does not mind what was source and what destination.
 // Input: a frame, VLAN tags or not. TCP and UDP count with their ports; fragments and everything
@@ -28,7 +28,10 @@ inline constexpr auto kSymmetricKey = [] {
   return key;
 }();
 
-uint32_t symmetric_hash(Bytes frame);
+// What the lcores share out: connections, or all that two hosts say to each other.
+enum class ShareBy : uint8_t { kConnection, kAddresses };
+
+uint32_t symmetric_hash(Bytes frame, ShareBy share_by = ShareBy::kConnection);
 
 // Entry i of a card's redirection table, whose number of entries is a multiple of this, is for
 // lcore_of(i): card and software share out alike.

@@ -153,9 +153,8 @@ tl::expected<void, std::string> DpdkDataplane::open_ports() {
   }
   for (const std::string& device : devices(config_)) {
     ports_.push_back(std::make_unique<EthdevPort>());
-    if (auto opened = ports_.back()->open(device, pool_, config_.lcore_count); !opened) {
-      return opened;
-    }
+    auto opened = ports_.back()->open(device, pool_, config_.lcore_count, config_.share_by);
+    if (!opened) return opened;
   }
   return {};
 }
@@ -183,7 +182,8 @@ void DpdkDataplane::add_lcore(unsigned index, std::unique_ptr<UploadSink> sink) 
     lcore->queues.push_back(
         std::make_unique<PortQueue>(ports_[side]->id(), ports_[side]->pair_of(index), outbox));
   }
-  if (!inboxes_.empty()) lcore->steering = std::make_unique<Steering>(inboxes_, index);
+  if (!inboxes_.empty())
+    lcore->steering = std::make_unique<Steering>(inboxes_, index, config_.share_by);
   const auto run_engine = [&](auto loop) {
     lcore->engine = std::make_unique<Engine>(config_, random_seed(), index, *loop, *lcore->sink,
                                              CoreSizes{.flows = config_.flows_max}, &shared_);

@@ -7,7 +7,6 @@
 #include <array>
 #include <string_view>
 
-#include "dataplane/flow/symmetric_hash.h"
 #include "dataplane/limits.h"
 #include "dataplane/port/eal.h"
 
@@ -15,10 +14,23 @@ namespace soundgate {
 namespace {
 
 constexpr uint16_t kDescriptors = 1024;
-constexpr uint64_t kHashesNeeded = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP;
-constexpr uint64_t kHashesWanted =
-    kHashesNeeded | RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP | RTE_ETH_RSS_IPV4 |
-    RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_FRAG_IPV6 | RTE_ETH_RSS_IPV6_TCP_EX;
+
+// What a card has to hash by, and what it is asked for beside that, where it can.
+struct Hashes {
+  uint64_t needed;
+  uint64_t wanted;
+};
+constexpr uint64_t kAddresses =
+    RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_FRAG_IPV6;
+constexpr Hashes kByAddresses{RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_IPV6, kAddresses};
+constexpr Hashes kByConnection{RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP,
+                               kAddresses | RTE_ETH_RSS_NONFRAG_IPV4_TCP |
+                                   RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP |
+                                   RTE_ETH_RSS_NONFRAG_IPV6_UDP | RTE_ETH_RSS_IPV6_TCP_EX};
+
+const Hashes& hashes_of(ShareBy share_by) {
+  return share_by == ShareBy::kAddresses ? kByAddresses : kByConnection;
+}
 
 tl::unexpected<std::string> failure(const std::string& port, const std::string& what, int error) {
   return tl::unexpected("port " + port + ": " + what + ": " +
@@ -26,19 +38,19 @@ tl::unexpected<std::string> failure(const std::string& port, const std::string& 
 }
 
 // net_tap says that it can, and leaves it to the kernel, which moves connections about.
-bool can_hash(const rte_eth_dev_info& info) {
-  return (info.flow_type_rss_offloads & kHashesNeeded) == kHashesNeeded &&
+bool can_hash(const rte_eth_dev_info& info, const Hashes& hashes) {
+  return (info.flow_type_rss_offloads & hashes.needed) == hashes.needed &&
          std::string_view(info.driver_name) != "net_tap" &&
          info.hash_key_size <= kSymmetricKey.size();
 }
 
 // The device must not move its key away from where it can be read only.
 struct HashSetting {
-  explicit HashSetting(const rte_eth_dev_info& info) : key(kSymmetricKey) {
+  HashSetting(const rte_eth_dev_info& info, const Hashes& hashes) : key(kSymmetricKey) {
     configuration.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     configuration.rx_adv_conf.rss_conf.rss_key = key.data();
     configuration.rx_adv_conf.rss_conf.rss_key_len = info.hash_key_size;
-    configuration.rx_adv_conf.rss_conf.rss_hf = kHashesWanted & info.flow_type_rss_offloads;
+    configuration.rx_adv_conf.rss_conf.rss_hf = hashes.wanted & info.flow_type_rss_offloads;
   }
   std::array<uint8_t, kSymmetricKeyBytesMax> key;
   rte_eth_conf configuration{};
@@ -60,14 +72,14 @@ void set_redirection(uint16_t port, const rte_eth_dev_info& info, unsigned queue
 }  // namespace
 
 tl::expected<void, std::string> EthdevPort::open(const std::string& device, rte_mempool* pool,
-                                                 unsigned lcore_count) {
+                                                 unsigned lcore_count, ShareBy share_by) {
   if (rte_eth_dev_get_port_by_name(device_name(device).c_str(), &id_) != 0) {
     return tl::unexpected("port " + device + ": DPDK found no such device or interface");
   }
   rte_eth_dev_info info{};
   int error = rte_eth_dev_info_get(id_, &info);
   if (error != 0) return failure(device, "says nothing of itself", error);
-  const bool shares_out = lcore_count > 1 && can_hash(info);
+  const bool shares_out = lcore_count > 1 && can_hash(info, hashes_of(share_by));
   queue_pairs_ = shares_out ? lcore_count : 1;
   const unsigned most = std::min(info.max_rx_queues, info.max_tx_queues);
   if (queue_pairs_ > most) {
@@ -77,7 +89,7 @@ tl::expected<void, std::string> EthdevPort::open(const std::string& device, rte_
   }
   const int socket = rte_eth_dev_socket_id(id_);
   const auto memory_socket = static_cast<unsigned>(socket < 0 ? 0 : socket);
-  HashSetting hashing(info);
+  HashSetting hashing(info, hashes_of(share_by));
   const rte_eth_conf plain{};
   const auto pairs = static_cast<uint16_t>(queue_pairs_);
   uint16_t receive_descriptors = kDescriptors;

@@ -8,6 +8,8 @@
 #include <string>
 #include <tl/expected.hpp>
 
+#include "dataplane/flow/symmetric_hash.h"
+
 struct rte_mempool;
 
 namespace soundgate {
@@ -23,7 +25,7 @@ class EthdevPort {
   // how many lcores; a device that cannot hash gets one queue pair all the same, and the lcores
   // share out by themselves. A device that can, and has fewer pairs than that, is refused.
   tl::expected<void, std::string> open(const std::string& device, rte_mempool* pool,
-                                       unsigned lcore_count);
+                                       unsigned lcore_count, ShareBy share_by);
   void close();
 
   uint16_t id() const { return id_; }

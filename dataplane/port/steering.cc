@@ -3,8 +3,6 @@
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
-#include "dataplane/flow/symmetric_hash.h"
-
 namespace soundgate {
 namespace {
 
@@ -19,7 +17,7 @@ size_t Steering::keep_own(Side from, std::span<rte_mbuf*> burst) {
   for (const rte_mbuf* packet : burst) rte_prefetch0(rte_pktmbuf_mtod(packet, const void*));
   size_t kept = 0;
   for (rte_mbuf* packet : burst) {
-    const unsigned lcore = lcore_of(symmetric_hash(first_piece(packet)), lcore_count);
+    const unsigned lcore = lcore_of(symmetric_hash(first_piece(packet), share_by_), lcore_count);
     if (lcore == lcore_index_) {
       burst[kept++] = packet;
     } else {

@@ -65,6 +65,9 @@ TEST_F(ConfigTest, SaysFileLineKeyAndWhat) {
   EXPECT_EQ(error_of(ports + "queue_pairs = 2\nlcores = [2, 3]\n"), "accepted");
   EXPECT_EQ(error_of(ports + "queue_pairs = 17\n"),
             ":4: key dataplane.queue_pairs: must be 1..16, is 17");
+  EXPECT_EQ(error_of(ports + "queue_pairs = 2\nshare_by = \"addresses\"\n"), "accepted");
+  EXPECT_EQ(error_of(ports + "share_by = \"ports\"\n"),
+            ":4: key dataplane.share_by: must be \"connections\" or \"addresses\", is \"ports\"");
   EXPECT_EQ(error_of(ports + "queue_pairs = 2\nlcores = [2]\n"),
             ":5: key dataplane.lcores: must be a CPU for each of dataplane.queue_pairs, 2, is 1");
   EXPECT_EQ(error_of(ports + "lcores = [-1]\n"),

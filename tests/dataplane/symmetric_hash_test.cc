@@ -105,6 +105,21 @@ TEST(SymmetricHash, IsWhatACardComputes) {
   }
 }
 
+TEST(SymmetricHash, ByAddressesPortsDoNotCount) {
+  std::mt19937 random(4);
+  for (int i = 0; i < 1'000; ++i) {
+    Made made = random_connection(random, i % 2 == 1);
+    const uint32_t hash = symmetric_hash(make(made), ShareBy::kAddresses);
+    const auto bytes = made.ipv6 ? 32 : 8;
+    EXPECT_EQ(hash, toeplitz_of_a_card({made.addresses.begin(), made.addresses.begin() + bytes}));
+    made.ports[0] = static_cast<uint16_t>(random());
+    EXPECT_EQ(symmetric_hash(make(made), ShareBy::kAddresses), hash);
+    EXPECT_EQ(symmetric_hash(make(reversed(made)), ShareBy::kAddresses), hash);
+    if (!made.ipv6) made.fragment = 0x2000;  // and fragments are where their connection is
+    EXPECT_EQ(symmetric_hash(make(made), ShareBy::kAddresses), hash);
+  }
+}
+
 TEST(SymmetricHash, IsTheSameInBothDirectionsAndUnderAnyWrapping) {
   std::mt19937 random(2);
   for (int i = 0; i < 1'000; ++i) {

@@ -155,5 +155,12 @@ class Tus(e2e.TestbedCase):
         self.assertEqual(self.gate.appliance.decision("banned part")["reason"], "match")
 
 
+class TusOnSeveralLcores(Tus):
+    """Connections of one client are on one lcore there, and so are the parts of its uploads."""
+
+    options = {"settings": {**Tus.options["settings"],
+                            "dataplane": {"queue_pairs": 4, "share_by": "addresses"}}}
+
+
 if __name__ == "__main__":
     e2e.main()
