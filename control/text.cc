@@ -1,5 +1,7 @@
 #include "control/text.h"
 
+#include <utf8proc.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -14,92 +16,46 @@ namespace {
 using std::chrono::microseconds;
 
 struct CodePoint {
-  uint32_t value = 0;
-  size_t bytes = 0;  // 0: not UTF-8
+  uint32_t value = 0xfffd;  // what stands for what is not UTF-8
+  size_t bytes = 0;         // 0: not UTF-8
 };
 
 CodePoint decode_utf8(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) return {lead, 1};
-  const size_t bytes = lead >= 0xf0 && lead < 0xf5 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc2 ? 2 : 0;
-  if (bytes == 0 || lead >= 0xf5 || text.size() < bytes) return {};
-  uint32_t value = lead & (0xffu >> (bytes + 1));
-  for (size_t i = 1; i < bytes; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return {};
-    value = value << 6 | (byte(i) & 0x3fu);
-  }
-  constexpr std::array<uint32_t, 5> kLeast = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = value >= 0xd800 && value < 0xe000;
-  if (value < kLeast.at(bytes) || surrogate || value > 0x10ffff) return {};
-  return {value, bytes};
+  utf8proc_int32_t value = 0;
+  const auto bytes = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                      static_cast<utf8proc_ssize_t>(text.size()), &value);
+  if (bytes <= 0) return {};
+  return {static_cast<uint32_t>(value), static_cast<size_t>(bytes)};
 }
 
-struct Range {
-  uint32_t first, last;
-};
+// Persian, Hindi and emoji are written with them.
+bool is_joiner(uint32_t c) { return c == 0x200c || c == 0x200d; }
 
-template <size_t count>
-bool is_in(const std::array<Range, count>& ranges, uint32_t c) {
-  return std::any_of(ranges.begin(), ranges.end(),
-                     [c](const Range& range) { return c >= range.first && c <= range.last; });
-}
-
-// Source: Unicode 15, general categories Cc and Cf, Zl and Zp, and the tags of plane 14. The
-// joiners (U+200C, U+200D) stay: Persian, Hindi and emoji are written with them.
+// Controls, separators of lines, and what has no shape of its own: formats that turn the direction
+// of writing, fillers, tags. Marks stay, and so do signs that stand before a number (U+0600).
 bool is_unsafe(uint32_t c) {
-  constexpr std::array<Range, 13> kUnsafe = {{{0x00, 0x1f},
-                                              {0x7f, 0x9f},
-                                              {0xad, 0xad},
-                                              {0x61c, 0x61c},
-                                              {0x180e, 0x180e},
-                                              {0x200b, 0x200b},
-                                              {0x200e, 0x200f},
-                                              {0x2028, 0x202e},
-                                              {0x2060, 0x206f},
-                                              {0xfeff, 0xfeff},
-                                              {0xfff9, 0xfffb},
-                                              {0xe0000, 0xe007f},
-                                              {0x1d173, 0x1d17a}}};
-  return is_in(kUnsafe, c);
+  const utf8proc_property_t& property = *utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
+  switch (property.category) {
+    case UTF8PROC_CATEGORY_CC:
+    case UTF8PROC_CATEGORY_ZL:
+    case UTF8PROC_CATEGORY_ZP:
+      return true;
+    case UTF8PROC_CATEGORY_CF:
+      return !is_joiner(c) && property.boundclass != UTF8PROC_BOUNDCLASS_PREPEND;
+    case UTF8PROC_CATEGORY_MN:
+      return false;
+    default:
+      return property.ignorable;
+  }
 }
 
-// Source: Unicode 15, East_Asian_Width W and F, in blocks.
-bool is_wide(uint32_t c) {
-  constexpr std::array<Range, 17> kWide = {{{0x1100, 0x115f},
-                                            {0x231a, 0x231b},
-                                            {0x2329, 0x232a},
-                                            {0x23e9, 0x23ec},
-                                            {0x2614, 0x2615},
-                                            {0x267f, 0x267f},
-                                            {0x2e80, 0x303e},
-                                            {0x3041, 0x3247},
-                                            {0x3250, 0x4dbf},
-                                            {0x4e00, 0xa4cf},
-                                            {0xa960, 0xa97f},
-                                            {0xac00, 0xd7a3},
-                                            {0xf900, 0xfaff},
-                                            {0xfe30, 0xfe6f},
-                                            {0xff00, 0xff60},
-                                            {0xffe0, 0xffe6},
-                                            {0x17000, 0x18cff}}};
-  const bool pictograph = c >= 0x1f300 && c <= 0x1f64f;
-  const bool more_pictographs = (c >= 0x1f680 && c <= 0x1f6ff) || (c >= 0x1f900 && c <= 0x1faff);
-  const bool kana_or_ideograph = (c >= 0x1aff0 && c <= 0x1b2ff) || (c >= 0x20000 && c <= 0x3fffd);
-  return is_in(kWide, c) || pictograph || more_pictographs || kana_or_ideograph;
+// Of emoji, those that colour the one before them take none, either.
+size_t columns_of(uint32_t c) {
+  const auto code_point = static_cast<utf8proc_int32_t>(c);
+  const auto boundaries = utf8proc_get_property(code_point)->boundclass;
+  if (boundaries == UTF8PROC_BOUNDCLASS_EXTEND) return 0;
+  return static_cast<size_t>(utf8proc_charwidth(code_point));
 }
-
-// Source: Unicode 15, categories Mn and Me, the commonest blocks; joiners and variation selectors.
-bool is_combining(uint32_t c) {
-  constexpr std::array<Range, 20> kCombining = {
-      {{0x300, 0x36f},   {0x483, 0x489},   {0x591, 0x5bd},   {0x610, 0x61a},   {0x64b, 0x65f},
-       {0x6d6, 0x6dc},   {0x93c, 0x93c},   {0x941, 0x948},   {0x94d, 0x94d},   {0xe31, 0xe31},
-       {0xe34, 0xe3a},   {0xe47, 0xe4e},   {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x200c, 0x200d},
-       {0x20d0, 0x20ff}, {0x3099, 0x309a}, {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}, {0x1f3fb, 0x1f3ff}}};
-  return is_in(kCombining, c);
-}
-
-size_t columns_of(uint32_t c) { return is_combining(c) ? 0 : is_wide(c) ? 2 : 1; }
 
 template <class... Values>
 std::string print(const char* format, Values... values) {

@@ -18,10 +18,10 @@ packages=(
   # Index: FAISS (a static library that wants a BLAS) and the catalogue's SQLite.
   libfaiss-dev libopenblas-dev libsqlite3-dev
 
-  # Control: Beast and Asio, JSON, TOML, the command line, logs, SHA-256,
+  # Control: Beast and Asio, JSON, TOML, the command line, logs, SHA-256, Unicode's tables,
   # readiness for systemd.
   libboost-dev nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libspdlog-dev libssl-dev
-  libsystemd-dev
+  libutf8proc-dev libsystemd-dev
 
   # All rooms: results, std::expected's forerunner.
   libexpected-dev

@@ -35,6 +35,12 @@ TEST(EscapeControls, WhatCannotBeSeen) {
             "a\\u200bb\\u061cc\\ufeffd\\ue0001");
   const std::string family = "\xf0\x9f\x91\xa8\xe2\x80\x8d\xf0\x9f\x91\xa9";  // joined emoji
   EXPECT_EQ(escape_controls(family), family);
+  EXPECT_EQ(escape_controls("a\xe3\x85\xa4"        // Hangul filler
+                            "b\xc2\xad"            // soft hyphen
+                            "c\xf0\x9d\x85\xb3"),  // musical begin of a beam
+            "a\\u3164b\\xadc\\u1d173");
+  const std::string year = "\xd8\x81\xd9\xa1";  // Arabic sign of a year, and a digit
+  EXPECT_EQ(escape_controls(year), year);
 }
 
 TEST(EscapeControlsOfJson, SaysTheSame) {
@@ -54,8 +60,9 @@ TEST(Columns, WideAndCombiningCharacters) {
   EXPECT_EQ(column_count("Bär"), 3u);
   EXPECT_EQ(column_count("曲の名"), 6u);
   EXPECT_EQ(column_count("한글"), 4u);
-  EXPECT_EQ(column_count("\xf0\x9f\x8e\xb5"), 2u);  // a musical note
-  EXPECT_EQ(column_count("e\xcc\x81"), 1u);         // e, and an accent that combines with it
+  EXPECT_EQ(column_count("\xf0\x9f\x8e\xb5"), 2u);                  // a musical note
+  EXPECT_EQ(column_count("\xf0\x9f\x91\x8d\xf0\x9f\x8f\xbd"), 2u);  // a thumb, and its colour
+  EXPECT_EQ(column_count("e\xcc\x81"), 1u);  // e, and an accent that combines with it
   EXPECT_EQ(fitting_prefix("曲の名", 5), "曲の");
   EXPECT_EQ(fitting_prefix("e\xcc\x81x", 1), "e\xcc\x81");
 }
@@ -89,10 +96,9 @@ TEST(ParseTime, DatesEpochsAndSpans) {
 }
 
 TEST(ParseTime, RefusesTheRest) {
-  for (const char* text :
-       {"", "soon", "-3h", "2026-13-01", "1e99d", "nan", "2026-11-22T09:27", "2026-02-30",
-        "2026-11-22T09:27:57.Z", "2026-11-22T09:27:57.5", "2026-11-22T09:27:57.5eZ",
-        "2026-11-22T09:27:57.00000000000Z"}) {
+  for (const char* text : {"", "soon", "-3h", "2026-13-01", "1e99d", "nan", "2026-11-22T09:27",
+                           "2026-02-30", "2026-11-22T09:27:57.Z", "2026-11-22T09:27:57.5",
+                           "2026-11-22T09:27:57.5eZ", "2026-11-22T09:27:57.00000000000Z"}) {
     EXPECT_FALSE(parse_time(text, {}, -1)) << text;
   }
 }
