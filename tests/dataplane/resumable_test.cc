@@ -730,10 +730,15 @@ TEST(Resumable, WhatWasBlockedStaysRefusedForWhoeverIsSkipped) {
   tus.connect().say(patch_head(kResource, 0, 20) + kText.substr(0, 8));
   tus.decide(true);
   tus.take_payload(Side::kClient);
-  intake->set_skips({*parse_skip_rule("a")});
+  SkipRule host = parse_skip_rule("a").value();
+  host.until = WallTime(std::chrono::hours(1));
+  intake->set_skips({host});
+  const std::string fresh = patch("/files/fresh", 8, kText);
+  EXPECT_EQ(tus.connect().say(fresh), fresh);
+  EXPECT_EQ(tus.sink.records.back().reports.at(0).reason, DataplaneReason::skipped);
   EXPECT_EQ(tus.connect().say(patch(kResource, 8, kText.substr(8))), "");
   EXPECT_TRUE(is_refusal(tus.take_payload(Side::kClient)));
-  EXPECT_EQ(tus.sink.records.size(), 1u);
+  EXPECT_EQ(tus.sink.records.size(), 2u);
 }
 
 // With a part on its way, and with none.
