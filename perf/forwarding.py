@@ -36,35 +36,44 @@ def run(*command):
 
 
 class Veth:
-    """Two veth pairs in a namespace: the forwarder at the near ends, the generator at the far."""
+    """Two veth pairs: the forwarder at the near ends, the generator at the far.
+
+    The far ends are in a namespace of their own: net_af_packet names its fanout groups by process
+    and interface, so that two processes in one namespace get in each other's way by chance.
+    """
 
     name = "net_af_packet"
     near = ("near-client", "near-origin")
     far = ("far-client", "far-origin")
 
     def __init__(self):
-        self._namespace = f"sgforward-{os.getpid()}"
+        self._near, self._far = (f"sg{end}-{os.getpid()}" for end in ("near", "far"))
         self.forwarder, self.generator = (
             [f"net_af_packet{number},iface={name},qpairs=1" for number, name in enumerate(names)]
             for names in (self.near, self.far))
 
     def __enter__(self):
-        run("ip", "netns", "add", self._namespace)
+        for namespace in (self._near, self._far):
+            run("ip", "netns", "add", namespace)
         for near, far in zip(self.near, self.far):
-            run(*self.within("ip", "link", "add", near, "type", "veth", "peer", "name", far))
-            for name in (near, far):
-                run(*self.within("sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1"))
-                run(*self.within("ethtool", "-K", name, "tx", "off", "tso", "off", "gso", "off",
-                                 "gro", "off"))
-                run(*self.within("ip", "link", "set", name, "up"))
+            run(*self.at_near("ip", "link", "add", near, "type", "veth", "peer", "name", far,
+                              "netns", self._far))
+            for name, within in ((near, self.at_near), (far, self.at_far)):
+                run(*within("sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1"))
+                run(*within("ethtool", "-K", name, "tx", "off", "tso", "off", "gso", "off",
+                            "gro", "off"))
+                run(*within("ip", "link", "set", name, "up"))
         return self
 
     def __exit__(self, *_):
-        subprocess.run(["ip", "netns", "delete", self._namespace], check=False,
-                       capture_output=True)
+        for namespace in (self._near, self._far):
+            subprocess.run(["ip", "netns", "delete", namespace], check=False, capture_output=True)
 
-    def within(self, *command):
-        return ["ip", "netns", "exec", self._namespace, *map(str, command)]
+    def at_near(self, *command):
+        return ["ip", "netns", "exec", self._near, *map(str, command)]
+
+    def at_far(self, *command):
+        return ["ip", "netns", "exec", self._far, *map(str, command)]
 
 
 class Memif:
@@ -82,21 +91,23 @@ class Memif:
     def __exit__(self, *_):
         self._folder.cleanup()
 
-    def within(self, *command):
+    def at_near(self, *command):
         return [str(word) for word in command]
+
+    at_far = at_near
 
 
 def testpmd(ports):
     vdevs = [word for device in ports.forwarder for word in ("--vdev", device)]
-    return ports.within("dpdk-testpmd", "--no-huge", "-m", "256", "--no-pci", "--no-telemetry",
-                        "--no-shconf", "--lcores=0@0,1@1", *vdevs, "--", "--forward-mode=io",
-                        "--auto-start", "--no-mlockall", "--disable-link-check",
-                        "--total-num-mbufs=16384")
+    return ports.at_near("dpdk-testpmd", "--no-huge", "-m", "256", "--no-pci", "--no-telemetry",
+                         "--no-shconf", "--lcores=0@0,1@1", *vdevs, "--", "--forward-mode=io",
+                         "--auto-start", "--no-mlockall", "--disable-link-check",
+                         "--total-num-mbufs=16384")
 
 
 def soundgate(ports):
-    return ports.within("taskset", "--cpu-list", 1, BUILD / "tests/dataplane/run_dataplane",
-                        *ports.forwarder, "enforce", "none", 50)
+    return ports.at_near("taskset", "--cpu-list", 1, BUILD / "tests/dataplane/run_dataplane",
+                         *ports.forwarder, "enforce", "none", 50)
 
 
 FORWARDERS = (testpmd, soundgate)
@@ -133,7 +144,7 @@ class Forwarder:
 
 
 def load(ports, rate, seconds=SECONDS):
-    return json.loads(run(*ports.within(BUILD / "perf/load/load_forwarding", *ports.generator,
+    return json.loads(run(*ports.at_far(BUILD / "perf/load/load_forwarding", *ports.generator,
                                         seconds, rate)))
 
 
