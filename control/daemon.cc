@@ -151,6 +151,8 @@ void Daemon::serve() {
   if (dataplane_) services_->drain = drain_.get();
   services_->skips = skips_.get();
   if (dataplane_ && bypass_->is_configured()) services_->bypass = bypass_.get();
+  if (dataplane_) captures_ = std::make_unique<Captures>(*dataplane_, *decisions_);
+  services_->captures = captures_.get();
   services_->overload = overload_.get();
   services_->watchdog = &watchdog_;
   services_->refused = &refused_;
@@ -228,7 +230,8 @@ bool Daemon::has_uploads_in_flight() const {
 }
 
 Daemon::~Daemon() {
-  if (index_) index_->stop_long_work();  // somebody may wait for it at the socket
+  if (index_) index_->stop_long_work();   // somebody may wait for it at the socket
+  if (captures_) captures_->shut_down();  // whoever reads it gets its end
   if (server_) server_->stop();
   if (dataplane_) dataplane_->stop();
   if (bypass_) bypass_->hand_over();  // what follows takes its time
@@ -238,6 +241,7 @@ Daemon::~Daemon() {
   matcher_threads_.reset();  // and no more verdicts come
   if (recorder_) recorder_->stop();
   refused_.attach(nullptr);
+  captures_.reset();
   dataplane_.reset();
 }
 

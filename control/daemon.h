@@ -11,6 +11,7 @@
 #include "control/api/http_server.h"
 #include "control/api/services.h"
 #include "control/bypass.h"
+#include "control/captures.h"
 #include "control/config/config.h"
 #include "control/drain_switch.h"
 #include "control/inspection/bank_probes.h"
@@ -82,6 +83,7 @@ class Daemon {
   std::unique_ptr<DrainSwitch> drain_;
   std::unique_ptr<SkipBook> skips_;
   std::unique_ptr<Dataplane> dataplane_;
+  std::unique_ptr<Captures> captures_;
   std::unique_ptr<ModeSwitch> mode_;
   std::unique_ptr<OverloadControl> overload_;
   std::unique_ptr<Services> services_;

@@ -68,6 +68,14 @@ inline constexpr size_t kFingerprintBatchBytes = size_t{4} << 20;
 static_assert(kFingerprintBatch <= kFingerprintsPerRequestMax);
 
 inline constexpr int kBypassesListMax = 1000;
+inline constexpr int kCapturesListMax = 1000;
+
+// Captures of what passes.
+inline constexpr std::chrono::hours kCaptureLongest{24};
+inline constexpr int64_t kCaptureFileBytesMin = int64_t{1} << 20;
+inline constexpr int64_t kCaptureFileBytesMax = int64_t{64} << 30;
+inline constexpr size_t kCaptureIdBytesMax = 64;
+inline constexpr size_t kCapturePieceBytes = size_t{512} << 10;  // of blocks that wait to be sent
 inline constexpr int kDecisionsListMax = 100000;
 inline constexpr int kDecisionsListDefault = 1000;
 inline constexpr size_t kDecisionsPageBytes = 4 << 20;  // of rows in one answer, and one row more

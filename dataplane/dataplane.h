@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dataplane/flow/symmetric_hash.h"
+#include "dataplane/packet_capture.h"
 #include "dataplane/upload.h"
 #include "dataplane/upload_sink.h"
 
@@ -90,6 +91,8 @@ struct DataplaneCounters {
   uint64_t packets_not_handed_over = 0;  // dropped: their lcore had no room
   uint64_t flows_evicted = 0;            // open ones that made room for others
   uint64_t segments_put_off = 0;         // dropped to slow the senders of uploads down
+  uint64_t frames_captured = 0;          // for operators who look at them
+  uint64_t frames_not_captured = 0;      // lost: nobody took them in time
   std::vector<uint64_t> lcore_polls;     // of each lcore: counts up while it goes on
   uint64_t parts_refused = 0;            // requests about uploads that had been blocked
   uint64_t resources_open = 0;           // resumable uploads that are not whole, now
@@ -117,6 +120,11 @@ class Dataplane {
   // A replayed file has ended, and every upload in it is closed. Never true otherwise.
   virtual bool finished() const = 0;
   virtual DataplaneCounters counters() const = 0;
+
+  // Error: there is one already, no room for any, or a replay (whose packets are in a file). The
+  // capture ends before the dataplane does.
+  virtual tl::expected<std::unique_ptr<PacketCapture>, std::string> begin_capture(
+      const CaptureOrder& order) = 0;
 };
 
 }  // namespace soundgate

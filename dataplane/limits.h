@@ -27,6 +27,14 @@ inline constexpr size_t kMirroredBytesMax = 65'600;  // of a frame that was cut 
 inline constexpr auto kCaptureJumpMax = 1h;          // of one timestamp, if the next does not agree
 inline constexpr auto kCaptureGapMax = 1s;           // for bytes that the origin has to be seen
 
+// Captures of what passes, for operators: of all lcores together, in the EAL's memory.
+inline constexpr unsigned kCapturedFramesMax = 8'191;  // that wait to be taken; more are lost
+inline constexpr unsigned kCapturedFrameCache = 64;    // of them, kept by each lcore
+inline constexpr size_t kCapturedFrameBytes = kFrameBytesMax + 512;  // with all that is said of it
+inline constexpr size_t kCaptureFrameBytesMin = 64;                  // less has no TCP header
+inline constexpr size_t kCaptureCommentBytesMax = 1'900;
+inline constexpr size_t kCaptureBlocksBytesMax = 128u << 10;  // of a burst, or of statistics
+
 // Connections.
 inline constexpr size_t kFlowsMax = 65'536;
 inline constexpr size_t kFlowsConfigurableMax = 4'194'304;
@@ -130,6 +138,10 @@ static_assert(kFlowBuffersMax * kBufferBytes <= kFlowReachBytesMax);
 static_assert(kFlowReachBytesMax < (1u << 30), "sequence numbers must stay comparable");
 static_assert(kFlowBuffersMax <= kBuffersMax / kFlowPoolShare);
 static_assert((kHandoverPacketsMax & (kHandoverPacketsMax - 1)) == 0, "a ring's size");
+static_assert(((kCapturedFramesMax + 1) & kCapturedFramesMax) == 0, "a ring's size, less one");
+static_assert(kLcoresMax * kCapturedFrameCache * 3 / 2 < kCapturedFramesMax / 4,
+              "what idle lcores keep is not missing elsewhere");
+static_assert(kBurstFrames * kCapturedFrameBytes <= kCaptureBlocksBytesMax);
 static_assert(kLcoresMax <= 256, "an lcore is 8 bits of an upload's key");
 static_assert(kUploadsMax < 0x8000, "an upload's slot is 15 bits of its key");
 static_assert(kResourcesMax < 0x8000, "and so is a resource, with a bit that says so");
@@ -147,5 +159,9 @@ inline constexpr size_t kMemoryBytesMax =
     kExchangesMax * (3 * kLocationBytesMax + 1'024) + kResourcesMax * 512 +
     kSeenBlocksMax * (kSeenBlockBytes + 8);
 static_assert(kMemoryBytesMax <= 192u << 20);
+// Not for each lcore: one capture at a time. Also what is being written.
+inline constexpr size_t kCaptureMemoryBytesMax =
+    (kCapturedFramesMax + 2 * kBurstFrames) * kCapturedFrameBytes + kCaptureBlocksBytesMax;
+static_assert(kCaptureMemoryBytesMax <= 21u << 20);
 
 }  // namespace soundgate

@@ -77,15 +77,18 @@ class AnswerSource : public ByteSource {
                http::response_parser<http::empty_body>&& head)
       : stream_(std::move(stream)), buffer_(std::move(buffer)), parser_(std::move(head)) {}
 
+  // What has come is given at once: of an answer that grows slowly, or breaks off, nothing is kept
+  // back.
   Result<size_t> read(std::span<std::byte> into) override {
-    if (parser_.is_done()) return 0;
     auto& body = parser_.get().body();
     body.data = into.data();
     body.size = into.size();
-    BeastError error;
-    http::read(stream_, buffer_, parser_, error);
-    if (error == http::error::need_buffer) error = {};
-    if (error) return tl::unexpected(broke_off(error));
+    while (!parser_.is_done() && body.size == into.size()) {
+      BeastError error;
+      http::read_some(stream_, buffer_, parser_, error);
+      if (error == http::error::need_buffer) error = {};
+      if (error) return tl::unexpected(broke_off(error));
+    }
     return into.size() - body.size;
   }
 

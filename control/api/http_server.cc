@@ -82,14 +82,20 @@ class BodySource : public ByteSource {
   Parser& parser_;
 };
 
-// Its length goes before it: a client knows whether all of it came.
+// A length that is known goes before it, else the last chunk says so: a client knows whether all of
+// it came.
 bool respond_with_stream(UnixStream& stream, const ApiResponse& answer, unsigned version,
                          bool keep_alive) {
   http::response<http::empty_body> head(static_cast<http::status>(answer.status), version);
   head.set(http::field::server, std::string("soundgated/") + kVersion);
   head.set(http::field::content_type, answer.content_type);
   head.keep_alive(keep_alive);
-  head.content_length(static_cast<uint64_t>(answer.stream->size_bytes()));
+  const bool in_chunks = answer.stream->size_bytes() < 0;
+  if (in_chunks) {
+    head.chunked(true);
+  } else {
+    head.content_length(static_cast<uint64_t>(answer.stream->size_bytes()));
+  }
   http::response_serializer<http::empty_body> serializer(head);
   BeastError error;
   http::write_header(stream, serializer, error);
@@ -97,8 +103,16 @@ bool respond_with_stream(UnixStream& stream, const ApiResponse& answer, unsigned
   while (!error) {
     const auto bytes = answer.stream->read({buffer.get(), kReadPieceBytes});
     if (!bytes) return false;  // the connection ends too early, and so says that it failed
-    if (*bytes == 0) return keep_alive;
-    boost::asio::write(stream, boost::asio::buffer(buffer.get(), *bytes), error);
+    const auto piece = boost::asio::buffer(buffer.get(), *bytes);
+    if (*bytes == 0) {
+      if (in_chunks) boost::asio::write(stream, http::make_chunk_last(), error);
+      return keep_alive && !error;
+    }
+    if (in_chunks) {
+      boost::asio::write(stream, http::make_chunk(piece), error);
+    } else {
+      boost::asio::write(stream, piece, error);
+    }
   }
   return false;
 }

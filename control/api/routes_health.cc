@@ -81,6 +81,7 @@ void add_routes(Router& router, const Services& services) {
   add_status_routes(router, services);
   add_upload_routes(router, services);
   add_traffic_routes(router, services);
+  add_capture_routes(router, services);
   add_health_routes(router, services);
 }
 

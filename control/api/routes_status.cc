@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "control/api/capture_json.h"
 #include "control/api/router.h"
 #include "control/api/services.h"
 #include "control/decisions/verdict_json.h"
@@ -155,6 +156,12 @@ Json bypass_json(const Services& services) {
           {"last_cause", any ? Json(latest->back().cause) : Json()}};
 }
 
+// Null where none runs.
+Json capture_json(const Captures* captures) {
+  const auto running = captures != nullptr ? captures->running() : std::nullopt;
+  return running ? capture_record_json(*running) : Json(nullptr);
+}
+
 Json decisions_json(const DecisionCounts& counts) {
   return {
       {"count", counts.all}, {"pass", counts.pass}, {"flag", counts.flag}, {"block", counts.block}};
@@ -173,6 +180,7 @@ Result<ApiResponse> status(const Services& services) {
   json["overload"] = overload_json(services.overload);
   json["bypass"] = bypass_json(services);
   json["skips"] = services.skips != nullptr ? services.skips->in_force().size() : 0;
+  json["capture"] = capture_json(services.captures);
   json["dataplane"] = dataplane_json(services.dataplane);
   json["uploads"] = uploads_json(services.recorder);
   json["decoders"] = decoders_json(services.decoders);

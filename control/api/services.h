@@ -4,6 +4,7 @@
 #include <string>
 
 #include "control/bypass.h"
+#include "control/captures.h"
 #include "control/config/config.h"
 #include "control/decisions/decision_store.h"
 #include "control/drain_switch.h"
@@ -39,6 +40,7 @@ struct Services {
   DrainSwitch* drain = nullptr;
   SkipBook* skips = nullptr;
   const Bypass* bypass = nullptr;
+  Captures* captures = nullptr;
   const Watchdog* watchdog = nullptr;
   const OverloadControl* overload = nullptr;
   RefusedUploads* refused = nullptr;
@@ -61,6 +63,7 @@ void add_decision_routes(Router& router, const Services& services);
 void add_status_routes(Router& router, const Services& services);
 void add_upload_routes(Router& router, const Services& services);
 void add_traffic_routes(Router& router, const Services& services);
+void add_capture_routes(Router& router, const Services& services);
 void add_index_routes(Router& router, const Services& services);
 void add_health_routes(Router& router, const Services& services);
 

@@ -48,6 +48,12 @@ Result<std::shared_ptr<ByteSource>> Backend::stream(const BackendRequest& reques
   return fail(ErrorCode::kInternal, "soundgated's answer is not what was asked for");
 }
 
+Result<std::shared_ptr<ByteSource>> Backend::stream(BackendRequest request, const Json& body) {
+  TextSource source(dump(body));
+  request.body = &source;
+  return stream(request);
+}
+
 Result<Json> Backend::json_of(const ApiResponse& response) {
   Json json = Json::parse(response.body, nullptr, false);
   if (!json.is_object()) return fail(ErrorCode::kInternal, "soundgated's answer is no JSON object");

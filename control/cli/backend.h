@@ -39,6 +39,8 @@ class Backend {
   Result<nlohmann::ordered_json> call_text(BackendRequest request, std::string body);
   // An answer that is no JSON, as it comes.
   Result<std::shared_ptr<ByteSource>> stream(const BackendRequest& request);
+  Result<std::shared_ptr<ByteSource>> stream(BackendRequest request,
+                                             const nlohmann::ordered_json& body);
 
  private:
   static Result<nlohmann::ordered_json> json_of(const ApiResponse& response);

@@ -88,6 +88,10 @@ void print_status(const Json& status) {
   if (const double skips = number_field(status, "skips"); skips > 0) {
     line("skips", count(status, "skips") + " (soundgate skip list)");
   }
+  if (const Json capture = status.value("capture", Json()); capture.is_object()) {
+    line("capture", "of " + field(capture, "client") + ", by " + field(capture, "by") + ": " +
+                        field(capture, "reason") + " (soundgate capture stop)");
+  }
   print_dataplane(status.at("dataplane"));
   const Json& uploads = status.at("uploads");
   if (!uploads.is_null()) {

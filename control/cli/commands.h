@@ -88,6 +88,17 @@ Result<int> add_skip(const Invocation& invocation, const SkipOptions& options);
 Result<int> list_skips(const Invocation& invocation);
 Result<int> remove_skip(const Invocation& invocation, const SkipOptions& options);
 
+struct CaptureOptions {
+  std::string client, upload_id, output, reason, capture_id;
+  std::string until = "60s";
+  uint64_t bytes_max = uint64_t{256} << 20;
+  uint64_t frame_bytes_max = 2048;
+  bool written = false;
+};
+Result<int> capture(const Invocation& invocation, const CaptureOptions& options);
+Result<int> list_captures(const Invocation& invocation);
+Result<int> stop_capture(const Invocation& invocation, const CaptureOptions& options);
+
 struct IndexOptions {
   std::string to;
   bool dry_run = false;

@@ -35,6 +35,7 @@ class Grammar {
     add_decisions();
     add_daemon();
     add_traffic();
+    add_capture();
     add_config();
   }
 
@@ -237,6 +238,40 @@ class Grammar {
         ->required();
   }
 
+  // The command itself captures; list and stop are about such commands.
+  void add_capture() {
+    CLI::App* command = app_.add_subcommand(
+        "capture", "Write the packets of a client, or of an upload's connection, to a pcapng file");
+    command->require_subcommand(0, 1);
+    auto* client = add_text(*command, "--client", capture_.client,
+                            "A network (192.0.2.0/24), an address, or ADDRESS:PORT");
+    add_text(*command, "--upload", capture_.upload_id,
+             "An upload in flight: its connection from now on, both ways, whatever follows on it")
+        ->excludes(client);
+    add_text(*command, "--output", capture_.output, "A new file, or - for standard output");
+    add_text(*command, "--reason", capture_.reason, "Why; it is recorded, with your name");
+    add_text(*command, "--for", capture_.until, "A span, or a time; 24 hours at most")
+        ->capture_default_str();
+    command->add_option("--max-bytes", capture_.bytes_max, "Of the file; it ends there (256M)")
+        ->transform(CLI::AsSizeValue(false));
+    command->add_option("--snap-length", capture_.frame_bytes_max,
+                        "Bytes of each frame: 128 leaves what people sent out (2048: all)");
+    command->add_flag("--written", capture_.written,
+                      "Also what is sent on, as it is then; leave it out for soundgated --replay");
+    add(*command, "list", "Those that were made, by whom and why, newest last", list_captures);
+    add_text(*add(*command, "stop", "End one; its file is whole", capture_, stop_capture), "ID",
+             capture_.capture_id, "As capture list shows it (the one that runs)");
+    command->callback([this, command] {
+      if (!command->get_subcommands().empty()) return;
+      if (capture_.client.empty() && capture_.upload_id.empty()) {
+        throw CLI::RequiredError("--client or --upload");
+      }
+      if (capture_.output.empty()) throw CLI::RequiredError("--output");
+      if (capture_.reason.empty()) throw CLI::RequiredError("--reason");
+      invocation_.command = [this] { return capture(invocation_, capture_); };
+    });
+  }
+
   void add_config() {
     CLI::App& group = add_group("config", "The daemon's configuration");
     add(group, "check", "Say whether a file is valid, and where it is not", config_file_,
@@ -260,13 +295,14 @@ class Grammar {
   TopOptions top_;
   DrainOptions drain_;
   SkipOptions skip_;
+  CaptureOptions capture_;
   std::string config_file_;
 };
 
 bool takes_value(const std::string& argument) {
   if (argument == "--" || argument == "--json" || argument == "--quiet") return false;
   if (argument == "--once" || argument == "--overlaps" || argument == "--force" ||
-      argument == "--dry-run")
+      argument == "--dry-run" || argument == "--written")
     return false;
   return argument.starts_with("--") && argument.find('=') == std::string::npos;
 }

@@ -39,6 +39,11 @@ constexpr const char* kLaterTables = R"sql(
 CREATE TABLE IF NOT EXISTS skips(
   what TEXT PRIMARY KEY, until REAL NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS bypasses(began REAL PRIMARY KEY, ended REAL, cause TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS captures(
+  capture_id TEXT PRIMARY KEY, client TEXT NOT NULL, upload_id TEXT NOT NULL,
+  written INTEGER NOT NULL, began REAL NOT NULL, until REAL NOT NULL, by TEXT NOT NULL,
+  reason TEXT NOT NULL, ended REAL, ended_by TEXT NOT NULL, stopped_by TEXT NOT NULL,
+  frames INTEGER NOT NULL, lost_frames INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
 )sql";
 
 constexpr const char* kMigrateFrom1 = R"sql(
@@ -325,6 +330,63 @@ Result<void> DecisionStore::add_bypasses(std::span<const BypassRecord> bypasses)
       insert.bind(bypass.ended ? epoch_seconds(*bypass.ended) : -1.0).bind(bypass.cause).run();
     }
     transaction.commit();
+  });
+}
+
+Result<std::vector<CaptureRecord>> DecisionStore::captures(int limit) {
+  return guarded([&] {
+    std::vector<CaptureRecord> captures;
+    Statement select(*database_,
+                     "SELECT capture_id, client, upload_id, written, began, until, by, reason, "
+                     "coalesce(ended, -1), ended_by, stopped_by, frames, lost_frames, bytes "
+                     "FROM captures ORDER BY began DESC, capture_id DESC LIMIT ?");
+    select.bind(int64_t{limit});
+    while (select.step()) {
+      CaptureRecord capture{.capture_id = select.text(0),
+                            .client = select.text(1),
+                            .upload_id = select.text(2),
+                            .written = select.integer(3) != 0,
+                            .began = from_epoch_seconds(select.real(4)),
+                            .until = from_epoch_seconds(select.real(5)),
+                            .by = select.text(6),
+                            .reason = select.text(7)};
+      if (select.real(8) >= 0) capture.ended = from_epoch_seconds(select.real(8));
+      capture.ended_by = select.text(9);
+      capture.stopped_by = select.text(10);
+      capture.frames = select.integer(11);
+      capture.lost_frames = select.integer(12);
+      capture.bytes = select.integer(13);
+      captures.push_back(std::move(capture));
+    }
+    std::reverse(captures.begin(), captures.end());
+    return captures;
+  });
+}
+
+Result<void> DecisionStore::add_capture(const CaptureRecord& capture) {
+  const auto is_new = guarded([&] {
+    Statement select(*database_, "SELECT 1 FROM captures WHERE capture_id = ?");
+    return !select.bind(capture.capture_id).step();
+  });
+  if (!is_new) return tl::unexpected(is_new.error());
+  if (!*is_new) {
+    return fail(ErrorCode::kConflict,
+                "there was a capture " + escape_controls(capture.capture_id) + " before");
+  }
+  return change_capture(capture);
+}
+
+Result<void> DecisionStore::change_capture(const CaptureRecord& capture) {
+  return guarded([&] {
+    Statement insert(*database_,
+                     "INSERT OR REPLACE INTO captures "
+                     "VALUES(?, ?, ?, ?, ?, ?, ?, ?, nullif(?, -1.0), ?, ?, ?, ?, ?)");
+    insert.bind(capture.capture_id).bind(capture.client).bind(capture.upload_id);
+    insert.bind(int64_t{capture.written}).bind(epoch_seconds(capture.began));
+    insert.bind(epoch_seconds(capture.until)).bind(capture.by).bind(capture.reason);
+    insert.bind(capture.ended ? epoch_seconds(*capture.ended) : -1.0).bind(capture.ended_by);
+    insert.bind(capture.stopped_by).bind(capture.frames).bind(capture.lost_frames);
+    insert.bind(capture.bytes).run();
   });
 }
 

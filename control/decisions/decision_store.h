@@ -75,6 +75,22 @@ struct BypassRecord {
   std::string cause;
 };
 
+// A capture of packets: what people sent, and who wanted to see it.
+struct CaptureRecord {
+  std::string capture_id;
+  std::string client;     // CaptureFilter
+  std::string upload_id;  // whose connection that is; "" where a client was asked for
+  bool written = false;   // also what was sent
+  WallTime began{};
+  WallTime until{};
+  std::string by;
+  std::string reason;
+  std::optional<WallTime> ended{};  // absent: it goes on, as far as is known
+  std::string ended_by{};           // "time", "bytes", "stop", "reader", "shutdown", "error"
+  std::string stopped_by{};
+  int64_t frames = 0, lost_frames = 0, bytes = 0;
+};
+
 class DecisionStore {
  public:
   static Result<std::unique_ptr<DecisionStore>> open(const std::filesystem::path& store);
@@ -100,6 +116,11 @@ class DecisionStore {
   Result<std::vector<BypassRecord>> bypasses(int limit);
   // One that began at the same time is replaced.
   Result<void> add_bypasses(std::span<const BypassRecord> bypasses);
+
+  // The newest so many, newest last.
+  Result<std::vector<CaptureRecord>> captures(int limit);
+  Result<void> add_capture(const CaptureRecord& capture);  // kConflict: there is one of that id
+  Result<void> change_capture(const CaptureRecord& capture);
 
  private:
   explicit DecisionStore(std::unique_ptr<sqlite::Database> database);

@@ -63,6 +63,9 @@ void write_dataplane(PrometheusText& out, const DataplaneCounters& counters) {
   out.single("put_off_segments_total", "counter",
              "Segments dropped to slow the senders of uploads down.",
              number(counters.segments_put_off));
+  out.family("captured_frames_total", "counter", "Frames that operators captured.");
+  out.sample(number(counters.frames_captured), {{"taken", "true"}});
+  out.sample(number(counters.frames_not_captured), {{"taken", "false"}});
   out.family("gate_uploads_total", "counter", "Uploads by how they left the gate.");
   out.sample(number(counters.uploads_released), {{"outcome", "released"}});
   out.sample(number(counters.uploads_blocked), {{"outcome", "blocked"}});

@@ -9,6 +9,7 @@
 #include <tl/expected.hpp>
 
 #include "dataplane/flow/flow_key.h"
+#include "dataplane/flow/network.h"
 #include "dataplane/upload.h"
 
 namespace soundgate {
@@ -16,9 +17,7 @@ namespace soundgate {
 struct SkipRule {
   std::string what;      // as it is shown; what a second rule of the same replaces
   bool is_host = false;  // else a network
-  bool ipv6 = false;
-  Address network{};
-  unsigned prefix_bits = 0;
+  Network network{};
   WallTime until{};
 
   // host: effective_host() of the request.

@@ -13,6 +13,7 @@
 #include "dataplane/dataplane.h"
 #include "dataplane/engine.h"
 #include "dataplane/port/capture_file.h"
+#include "dataplane/port/capture_session.h"
 #include "dataplane/port/eal.h"
 #include "dataplane/port/ethdev_port.h"
 #include "dataplane/port/kernel_interface.h"
@@ -115,10 +116,13 @@ class DpdkDataplane final : public Dataplane {
   void discard_received() override;
   bool lift_refusal(UploadKey upload) override { return shared_.lift(upload); }
   DataplaneCounters counters() const override;
+  tl::expected<std::unique_ptr<PacketCapture>, std::string> begin_capture(
+      const CaptureOrder& order) override;
 
  private:
   tl::expected<void, std::string> open_ports();
   tl::expected<void, std::string> open_rings();
+  CapturePoint* capture_point(size_t side, unsigned lcore_index);
   void add_lcore(unsigned index, std::unique_ptr<UploadSink> sink);
   int cpu_of(unsigned index) const {
     return index < config_.lcores.size() ? config_.lcores[index] : -1;
@@ -128,6 +132,7 @@ class DpdkDataplane final : public Dataplane {
   rte_mempool* pool_ = nullptr;
   std::vector<std::unique_ptr<EthdevPort>> ports_;  // by Side
   std::vector<Handover> outboxes_;                  // likewise
+  CaptureSession captures_;                         // for all lcores; not of a replay
   std::vector<Inbox> inboxes_;                      // by lcore; none where there is only one
   SharedResources shared_{random_seed()};           // by the engines of all lcores
   std::vector<std::unique_ptr<Lcore>> lcores_;
@@ -136,6 +141,7 @@ class DpdkDataplane final : public Dataplane {
 
 tl::expected<void, std::string> DpdkDataplane::open(const MakeSink& make_sink) {
   return open_ports().and_then([&] { return open_rings(); }).map([&] {
+    if (config_.placement != Placement::kReplay) captures_.open();
     for (unsigned index = 0; index < config_.lcore_count; ++index) {
       add_lcore(index, make_sink(index));
     }
@@ -174,13 +180,21 @@ tl::expected<void, std::string> DpdkDataplane::open_rings() {
   return {};
 }
 
+CapturePoint* DpdkDataplane::capture_point(size_t side, unsigned lcore_index) {
+  if (config_.placement == Placement::kReplay) return nullptr;
+  const bool faces_one = config_.placement == Placement::kInline;
+  const auto whom = faces_one ? std::optional(static_cast<Side>(side)) : std::nullopt;
+  return captures_.add_point(ports_[side]->id(), whom, lcore_index);
+}
+
 void DpdkDataplane::add_lcore(unsigned index, std::unique_ptr<UploadSink> sink) {
   auto lcore = std::make_unique<Lcore>();
   lcore->sink = std::move(sink);
   for (size_t side = 0; side < ports_.size(); ++side) {
+    const EthdevPort& port = *ports_[side];
     Handover* outbox = outboxes_.empty() ? nullptr : &outboxes_[side];
-    lcore->queues.push_back(
-        std::make_unique<PortQueue>(ports_[side]->id(), ports_[side]->pair_of(index), outbox));
+    lcore->queues.push_back(std::make_unique<PortQueue>(port.id(), port.pair_of(index), outbox,
+                                                        capture_point(side, index)));
   }
   if (!inboxes_.empty())
     lcore->steering = std::make_unique<Steering>(inboxes_, index, config_.share_by);
@@ -270,7 +284,18 @@ DataplaneCounters DpdkDataplane::counters() const {
     sum.packets_handed_over += lcore->steering->handed_over().get();
     sum.packets_not_handed_over += lcore->steering->dropped().get();
   }
+  const CaptureCounts captured = captures_.counts();
+  sum.frames_captured = captured.frames;
+  sum.frames_not_captured = captured.lost_frames;
   return sum;
+}
+
+tl::expected<std::unique_ptr<PacketCapture>, std::string> DpdkDataplane::begin_capture(
+    const CaptureOrder& order) {
+  if (config_.placement == Placement::kReplay) {
+    return tl::unexpected(std::string("a replay's packets are in a file already"));
+  }
+  return captures_.begin(order);
 }
 
 }  // namespace

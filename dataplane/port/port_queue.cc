@@ -14,6 +14,7 @@ uint16_t PortQueue::receive(std::span<rte_mbuf*> burst) {
   for (const rte_mbuf* packet : burst.first(count)) bytes += packet->pkt_len;
   counters_.received_packets.add(count);
   counters_.received_bytes.add(bytes);
+  if (is_captured()) capture_->on_received(burst.first(count));
   return count;
 }
 
@@ -38,6 +39,14 @@ bool PortQueue::send_for_others() {
 
 size_t PortQueue::send(std::span<rte_mbuf*> packets) {
   if (!queue_pair_) return outbox_->put(packets);
+  if (!is_captured()) return transmit(packets);
+  const CapturePoint::Copies copies = capture_->copy_for_sending(packets);
+  const size_t sent = transmit(packets);
+  capture_->keep(copies, sent);
+  return sent;
+}
+
+size_t PortQueue::transmit(std::span<rte_mbuf*> packets) {
   size_t sent = 0;
   for (size_t attempt = 0; attempt < kSendAttemptsMax && sent < packets.size(); ++attempt) {
     sent += rte_eth_tx_burst(port_, *queue_pair_, packets.data() + sent,

@@ -10,6 +10,7 @@
 
 #include "dataplane/counters.h"
 #include "dataplane/limits.h"
+#include "dataplane/port/frame_capture.h"
 #include "dataplane/port/handover.h"
 
 struct rte_mbuf;
@@ -28,8 +29,10 @@ class PortQueue {
  public:
   // queue_pair: of the device; none: nothing is received here. outbox: what is to be sent with the
   // device's queue by the lcore that owns it, for those that have none; null where all have.
-  PortQueue(uint16_t port, std::optional<uint16_t> queue_pair, Handover* outbox)
-      : port_(port), queue_pair_(queue_pair), outbox_(outbox) {}
+  // capture: for operators who look at what passes; null where none can.
+  PortQueue(uint16_t port, std::optional<uint16_t> queue_pair, Handover* outbox,
+            CapturePoint* capture)
+      : port_(port), queue_pair_(queue_pair), outbox_(outbox), capture_(capture) {}
   PortQueue(const PortQueue&) = delete;
   PortQueue& operator=(const PortQueue&) = delete;
 
@@ -47,12 +50,15 @@ class PortQueue {
   const PortCounters& counters() const { return counters_; }
 
  private:
+  bool is_captured() const { return capture_ != nullptr && capture_->is_on(); }
   size_t send(std::span<rte_mbuf*> packets);
+  size_t transmit(std::span<rte_mbuf*> packets);
   void send_or_drop(std::span<rte_mbuf*> packets);
 
   const uint16_t port_;
   const std::optional<uint16_t> queue_pair_;
   Handover* const outbox_;
+  CapturePoint* const capture_;
   uint16_t queued_count_ = 0;
   std::array<rte_mbuf*, kBurstFrames> queued_{};
   PortCounters counters_;

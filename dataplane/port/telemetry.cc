@@ -41,6 +41,8 @@ int counters_command(const char*, const char*, rte_tel_data* data) {
     add("segments_refused", counters.segments_refused);
     add("packets_handed_over", counters.packets_handed_over);
     add("packets_not_handed_over", counters.packets_not_handed_over);
+    add("frames_captured", counters.frames_captured);
+    add("frames_not_captured", counters.frames_not_captured);
   });
 }
 

@@ -16,12 +16,12 @@ _soundgate() {
   local actions="allow track label demote hold_review block"
   local -A verbs=(
     [bank]="create set list pause resume export delete" [item]="list show remove suppress restore"
-    [decisions]="list show" [index]="status rollback verify merge" [uploads]="list show release" [skip]="add list remove" [bypass]="list" [config]="check"
+    [decisions]="list show" [index]="status rollback verify merge" [uploads]="list show release" [skip]="add list remove" [capture]="list stop" [bypass]="list" [config]="check"
   )
   local command="" verb="" i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-      --store | --socket | --config) ((i++)) ;;
+      --store | --socket | --config | --client | --output | --reason | --for) ((i++)) ;;
       -*) ;;
       *) if [[ -z $command ]]; then command=${COMP_WORDS[i]}; elif [[ -z $verb ]]; then verb=${COMP_WORDS[i]}; fi ;;
     esac
@@ -35,12 +35,12 @@ _soundgate() {
     --checked) words="full partial none" ;;
     --bank) words=$(_soundgate_banks) ;;
     --store) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
-    --socket | --config | --fingerprints) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    --socket | --config | --fingerprints | --output) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     --title | --content-id | --metadata | --upload | --reason | --until | --since | --to | --limit | \
-      --request-id | --min-seconds | --for | --wait) return ;;
+      --request-id | --min-seconds | --for | --wait | --client | --max-bytes | --snap-length) return ;;
     *)
       if [[ -z $command ]]; then
-        words="scan enroll bank item index backup decisions uploads drain undrain skip bypass mode status top config"
+        words="scan enroll bank item index backup decisions uploads drain undrain skip capture bypass mode status top config"
       elif [[ -n ${verbs[$command]} && -z $verb ]]; then
         words=${verbs[$command]}
       elif [[ $command == mode && -z $verb ]]; then
@@ -64,6 +64,7 @@ _soundgate() {
       top) words+=" --once" ;;
       drain) words+=" --reason --wait" ;;
       skip) words+=" --for --reason" ;;
+      capture) words+=" --client --upload --output --reason --for --max-bytes --snap-length --written" ;;
     esac
   fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
