@@ -83,11 +83,11 @@ class Captures::Stream final : public ByteSource {
   void finish() {
     if (!capture_) return;
     capture_->stop();
-    const CaptureCounts counts = capture_->counts();
-    capture_.reset();  // before another one may begin
     const std::lock_guard lock(captures_.mutex_);
     CaptureRecord& record = *captures_.running_;
-    note(record, counts);
+    record = captures_.counted();
+    captures_.capture_ = nullptr;
+    capture_.reset();  // before another one may begin
     record.ended = system_clock::now();
     record.ended_by = ended_by_.empty() ? "reader" : ended_by_;
     if (record.ended_by == "stop") record.stopped_by = captures_.stopped_by_;
@@ -117,13 +117,14 @@ class Captures::Stream final : public ByteSource {
     if (blocks_.empty()) return {};
     last_written_ = now;
     bytes_ += static_cast<int64_t>(blocks_.size());
-    note_progress();
+    const std::lock_guard lock(captures_.mutex_);
+    captures_.running_->bytes = bytes_;
     return {};
   }
 
   // Of the file, but for the statistics at its end.
   size_t room_for_frames() const {
-    const int64_t room = bytes_max_ - bytes_ - static_cast<int64_t>(kCaptureBlocksBytesMax);
+    const int64_t room = bytes_max_ - bytes_ - static_cast<int64_t>(kCaptureStatisticsBytesMax);
     return static_cast<size_t>(std::max(int64_t{0}, room));
   }
 
@@ -134,18 +135,6 @@ class Captures::Stream final : public ByteSource {
     const auto is_to_end = [&] { return !captures_.end_wanted_.empty(); };
     if (is_quiet_) captures_.changed_.wait_for(lock, kLookPeriod, is_to_end);
     return captures_.end_wanted_;
-  }
-
-  void note(CaptureRecord& record, const CaptureCounts& counts) const {
-    record.frames = static_cast<int64_t>(counts.frames);
-    record.lost_frames = static_cast<int64_t>(counts.lost_frames);
-    record.bytes = bytes_;
-  }
-
-  void note_progress() {
-    const CaptureCounts counts = capture_->counts();
-    const std::lock_guard lock(captures_.mutex_);
-    note(*captures_.running_, counts);
   }
 
   Captures& captures_;
@@ -161,7 +150,7 @@ class Captures::Stream final : public ByteSource {
   bool finished_ = false;
 };
 
-Result<void> Captures::check(const CaptureRequest& request, const CaptureFilter&) const {
+Result<void> Captures::check(const CaptureRequest& request) {
   const auto now = system_clock::now();
   const auto invalid = [](const std::string& why) { return fail(ErrorCode::kInvalid, why); };
   if (!can_be_id(request.capture_id)) {
@@ -187,7 +176,7 @@ Result<std::shared_ptr<ByteSource>> Captures::begin(const CaptureRequest& reques
     return fail(ErrorCode::kInvalid,
                 "client " + escape_controls(request.client) + ": " + filter.error());
   }
-  if (auto checked = check(request, *filter); !checked) return tl::unexpected(checked.error());
+  if (auto checked = check(request); !checked) return tl::unexpected(checked.error());
   CaptureRecord record{.capture_id = request.capture_id,
                        .client = request.client,
                        .upload_id = request.upload_id,
@@ -221,6 +210,7 @@ Result<std::shared_ptr<ByteSource>> Captures::begin(const CaptureRequest& reques
        {"by", record.by},
        {"reason", record.reason}});
   running_ = record;
+  capture_ = capture->get();
   end_wanted_.clear();
   return std::make_shared<Stream>(*this, std::move(*capture), request);
 }
@@ -251,12 +241,22 @@ Result<CaptureRecord> Captures::stop(const std::string& capture_id, const std::s
     stopped_by_ = by;
   }
   changed_.notify_all();
-  return *running_;
+  return counted();
 }
 
 std::optional<CaptureRecord> Captures::running() const {
   const std::lock_guard lock(mutex_);
-  return running_;
+  return running_ ? std::optional(counted()) : std::nullopt;
+}
+
+// With the mutex held.
+CaptureRecord Captures::counted() const {
+  CaptureRecord record = *running_;
+  if (capture_ == nullptr) return record;
+  const CaptureCounts counts = capture_->counts();
+  record.frames = static_cast<int64_t>(counts.frames);
+  record.lost_frames = static_cast<int64_t>(counts.lost_frames);
+  return record;
 }
 
 void Captures::shut_down() {

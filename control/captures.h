@@ -42,14 +42,15 @@ class Captures {
   Result<std::shared_ptr<ByteSource>> begin(const CaptureRequest& request);
   // Ends the stream, after what has been captured; kNotFound: no such capture runs.
   Result<CaptureRecord> stop(const std::string& capture_id, const std::string& by);
-  std::optional<CaptureRecord> running() const;
+  std::optional<CaptureRecord> running() const;  // with its counts up to now
   // Ends the one that runs, waits a while until its reader has it, and begins no other.
   void shut_down();
 
  private:
   class Stream;
 
-  Result<void> check(const CaptureRequest& request, const CaptureFilter& filter) const;
+  static Result<void> check(const CaptureRequest& request);
+  CaptureRecord counted() const;
   void record_end(const CaptureRecord& record);
 
   Dataplane& dataplane_;
@@ -58,6 +59,7 @@ class Captures {
   std::condition_variable changed_;  // something is to end, or has
   bool shut_down_ = false;
   std::optional<CaptureRecord> running_;
+  const PacketCapture* capture_ = nullptr;  // of running_, until it has ended
   std::string end_wanted_;  // of running_: why, or ""
   std::string stopped_by_;  // by whom, where somebody has
 };

@@ -33,7 +33,8 @@ inline constexpr unsigned kCapturedFrameCache = 64;    // of them, kept by each 
 inline constexpr size_t kCapturedFrameBytes = kFrameBytesMax + 512;  // with all that is said of it
 inline constexpr size_t kCaptureFrameBytesMin = 64;                  // less has no TCP header
 inline constexpr size_t kCaptureCommentBytesMax = 1'900;
-inline constexpr size_t kCaptureBlocksBytesMax = 128u << 10;  // of a burst, or of statistics
+inline constexpr size_t kCaptureBlocksBytesMax = kBurstFrames * kCapturedFrameBytes;
+inline constexpr size_t kCaptureStatisticsBytesMax = 4'096;  // of all ports
 
 // Connections.
 inline constexpr size_t kFlowsMax = 65'536;
@@ -141,7 +142,8 @@ static_assert((kHandoverPacketsMax & (kHandoverPacketsMax - 1)) == 0, "a ring's 
 static_assert(((kCapturedFramesMax + 1) & kCapturedFramesMax) == 0, "a ring's size, less one");
 static_assert(kLcoresMax * kCapturedFrameCache * 3 / 2 < kCapturedFramesMax / 4,
               "what idle lcores keep is not missing elsewhere");
-static_assert(kBurstFrames * kCapturedFrameBytes <= kCaptureBlocksBytesMax);
+static_assert(kCaptureCommentBytesMax + kCaptureStatisticsBytesMax <= kCaptureBlocksBytesMax,
+              "the head of a file is no longer than a burst");
 static_assert(kLcoresMax <= 256, "an lcore is 8 bits of an upload's key");
 static_assert(kUploadsMax < 0x8000, "an upload's slot is 15 bits of its key");
 static_assert(kResourcesMax < 0x8000, "and so is a resource, with a bit that says so");

@@ -86,6 +86,13 @@ Result<void> copy(ByteSource& source, CaptureOutput& output) {
   }
 }
 
+// Where soundgated does not answer any more, it has stopped, and the capture with it: its end came.
+Json record_of(Backend& backend, const std::string& capture_id, int64_t bytes) {
+  const auto record = backend.call({.method = "GET", .path = {"v1", "captures", capture_id}});
+  if (record) return *record;
+  return {{"capture_id", capture_id}, {"ended_by", "shutdown"}, {"bytes", bytes}};
+}
+
 std::string whose(const Json& record) {
   const std::string upload = field(record, "upload_id");
   return upload.empty() ? field(record, "client")
@@ -108,9 +115,10 @@ void print_end(const Invocation& invocation, const CaptureOptions& options, Json
     print_json(record);
     return;
   }
-  const std::string text = "captured " + count(record, "frames") + " frames, " +
-                           size_text(number_field(record, "bytes")) + ", ended by " +
-                           field(record, "ended_by");
+  const std::string frames =
+      record.contains("frames") ? count(record, "frames") + " frames, " : std::string();
+  const std::string text = "captured " + frames + size_text(number_field(record, "bytes")) +
+                           ", ended by " + field(record, "ended_by");
   if (to_file) {
     print_line(text + ": " + escape_controls(options.output));
   } else if (!invocation.quiet) {
@@ -146,9 +154,7 @@ Result<int> capture(const Invocation& invocation, const CaptureOptions& options)
     }
     return tl::unexpected(error);
   }
-  const auto record = (*backend)->call({.method = "GET", .path = {"v1", "captures", capture_id}});
-  if (!record) return tl::unexpected(record.error());
-  print_end(invocation, options, *record);
+  print_end(invocation, options, record_of(**backend, capture_id, (*output)->bytes()));
   return 0;
 }
 
