@@ -227,11 +227,17 @@ bool Daemon::has_uploads_in_flight() const {
   return counters.uploads_begun > ended || recorder_->counters().uploads_in_flight > 0;
 }
 
-Daemon::~Daemon() {
+void Daemon::leave() {
+  if (left_) return;
+  left_ = true;
   if (index_) index_->stop_long_work();  // somebody may wait for it at the socket
   if (server_) server_->stop();
   if (dataplane_) dataplane_->stop();
-  if (bypass_) bypass_->hand_over();  // what follows takes its time
+  if (bypass_) bypass_->hand_over();
+}
+
+Daemon::~Daemon() {
+  leave();  // what follows takes its time
   closer_looks_.detach();
   overload_.reset();
   decoders_.reset();         // the sinks are idle now

@@ -45,6 +45,8 @@ class Daemon {
   // New uploads pass unchecked from here on, so that those in flight can come to their end.
   void drain(const std::string& reason);
   bool has_uploads_in_flight() const;
+  // From here on nothing of it answers or forwards, and others may. What is left to do is the end.
+  void leave();
   // Whether every thread goes on; and what is done about load; to be asked four
   // times a second. What does not go on is logged.
   bool is_well();
@@ -88,6 +90,7 @@ class Daemon {
   PortWatch port_watch_;
   Watchdog watchdog_;
   std::vector<std::string> stuck_;  // that were logged
+  bool left_ = false;
 };
 
 }  // namespace soundgate
