@@ -123,21 +123,25 @@ Result<void> Daemon::start_packets() {
   if (packets.inspect.empty()) {
     log(LogLevel::kWarn, "nothing_inspected", {{"why", "the configuration has no [[inspect]]"}});
   }
-  // Last of all, so that packets go round for as short a time as can be.
-  if (auto ours = bypass_->take_over(
-          {kernel_interface(packets.client_port), kernel_interface(packets.origin_port)});
-      !ours) {
-    return ours;
-  }
-  // (A capture is not what came while others forwarded.)
-  if (bypass_->is_configured() && packets.placement == Placement::kInline) {
-    dataplane_->discard_received();
-  }
+  if (auto ours = take_over(packets); !ours) return ours;
   dataplane_->start();
   const double payload_bytes = static_cast<double>(config_.decoder.payload_bytes_per_worker) *
                                config_.decoder.worker_count * static_cast<double>(channels_.size());
   overload_ = std::make_unique<OverloadControl>(*decoders_, *probes_, intake_, config_.coverage,
                                                 payload_bytes);
+  return {};
+}
+
+// Last of all, so that packets go round for as short a time as can be. What forwards nothing (a
+// tap, a replay) leaves that to whoever does.
+Result<void> Daemon::take_over(const DataplaneConfig& packets) {
+  if (packets.placement != Placement::kInline) return {};
+  if (auto ours = bypass_->take_over(
+          {kernel_interface(packets.client_port), kernel_interface(packets.origin_port)});
+      !ours) {
+    return ours;
+  }
+  if (bypass_->is_configured()) dataplane_->discard_received();
   return {};
 }
 
@@ -150,7 +154,7 @@ void Daemon::serve() {
   services_->dataplane = dataplane_.get();
   if (dataplane_) services_->drain = drain_.get();
   services_->skips = skips_.get();
-  if (dataplane_ && bypass_->is_configured()) services_->bypass = bypass_.get();
+  if (dataplane_ && !mirrors() && bypass_->is_configured()) services_->bypass = bypass_.get();
   services_->overload = overload_.get();
   services_->watchdog = &watchdog_;
   services_->refused = &refused_;

@@ -60,6 +60,7 @@ class Daemon {
   Result<void> start_decoders();
   UploadMatcher::OnCandidate on_candidate();
   Result<void> start_packets();
+  Result<void> take_over(const DataplaneConfig& packets);
   void serve();
   void watch_threads();
 

@@ -68,6 +68,8 @@ inline constexpr size_t kFingerprintBatchBytes = size_t{4} << 20;
 static_assert(kFingerprintBatch <= kFingerprintsPerRequestMax);
 
 inline constexpr int kBypassesListMax = 1000;
+inline constexpr int kBypassesKeptMax = 100000;  // 10 MB
+static_assert(kBypassesListMax <= kBypassesKeptMax);
 inline constexpr int kDecisionsListMax = 100000;
 inline constexpr int kDecisionsListDefault = 1000;
 inline constexpr size_t kDecisionsPageBytes = 4 << 20;  // of rows in one answer, and one row more
