@@ -1,5 +1,7 @@
 #include "control/bypass.h"
 
+#include <ranges>
+
 #include "control/bypass_journal.h"
 #include "control/log.h"
 
@@ -30,28 +32,34 @@ std::string kernel_interface(const std::string& device) {
 
 Result<void> Bypass::take_over(const std::vector<std::string>& interfaces) {
   if (is_configured()) {
-    auto lock = ForwardingLock::open(files_.lock);
-    if (!lock) return fail(ErrorCode::kUnavailable, "bypass.lock: " + lock.error());
-    lock_.emplace(std::move(*lock));
-    if (!lock_->try_take(Part::kWanted)) {
-      return fail(ErrorCode::kConflict,
-                  "another soundgated forwards: it has " + files_.lock.string());
-    }
-    if (!lock_->take_within(Part::kForwarding, kTakeOverMax)) {
-      return fail(ErrorCode::kUnavailable, "soundgate-bypass does not let go of the ports");
-    }
-    lock_->say("running");
-    import_journal();
-    if (!is_watched()) {
-      log(LogLevel::kWarn, "bypass_not_watched",
-          {{"why", "no soundgate-bypass runs: where soundgated ends, nothing goes round"}});
-    }
+    if (auto taken = take_lock(); !taken) return taken;
   }
   for (const std::string& interface : interfaces) {
     if (!is_bridged(interface)) continue;
     return fail(ErrorCode::kUnavailable,
                 "packets would go round: " + interface +
                     " is in a bridge (soundgate-bypass, once it runs, takes its own apart)");
+  }
+  if (!is_configured()) return {};
+  lock_->say("running");
+  import_journal();
+  if (!is_watched()) {
+    log(LogLevel::kWarn, "bypass_not_watched",
+        {{"why", "no soundgate-bypass runs: where soundgated ends, nothing goes round"}});
+  }
+  return {};
+}
+
+Result<void> Bypass::take_lock() {
+  auto lock = ForwardingLock::open(files_.lock);
+  if (!lock) return fail(ErrorCode::kUnavailable, "bypass.lock: " + lock.error());
+  lock_.emplace(std::move(*lock));
+  if (!lock_->try_take(Part::kWanted)) {
+    return fail(ErrorCode::kConflict,
+                "another soundgated forwards: it has " + files_.lock.string());
+  }
+  if (!lock_->take_within(Part::kForwarding, kTakeOverMax)) {
+    return fail(ErrorCode::kUnavailable, "soundgate-bypass does not let go of the ports");
   }
   return {};
 }
@@ -71,11 +79,12 @@ void Bypass::import_journal() {
     return;
   }
   std::vector<BypassRecord> records;
-  for (const BypassPeriod& period : *periods) {
-    BypassRecord record{period.began, period.ended, period.cause};
-    // Its soundgate-bypass ended before it could say so: by now nothing goes round any more.
-    if (period.ended == WallTime()) record.ended = std::chrono::system_clock::now();
-    records.push_back(std::move(record));
+  // Where a soundgate-bypass ended before it could say so: by then nothing went round any more.
+  WallTime next = std::chrono::system_clock::now();
+  for (const BypassPeriod& period : std::views::reverse(*periods)) {
+    const WallTime ended = period.ended == WallTime() ? next : period.ended;
+    records.push_back({period.began, ended, period.cause});
+    next = period.began;
   }
   if (const auto kept = store_.add_bypasses(records); !kept) {
     log(LogLevel::kError, "bypasses_not_recorded", {{"error", kept.error().message}});

@@ -28,6 +28,7 @@ class Bypass {
   bool is_watched() const;
 
  private:
+  Result<void> take_lock();
   void import_journal();
 
   const BypassFiles files_;

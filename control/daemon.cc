@@ -123,21 +123,25 @@ Result<void> Daemon::start_packets() {
   if (packets.inspect.empty()) {
     log(LogLevel::kWarn, "nothing_inspected", {{"why", "the configuration has no [[inspect]]"}});
   }
-  // Last of all, so that packets go round for as short a time as can be.
-  if (auto ours = bypass_->take_over(
-          {kernel_interface(packets.client_port), kernel_interface(packets.origin_port)});
-      !ours) {
-    return ours;
-  }
-  // (A capture is not what came while others forwarded.)
-  if (bypass_->is_configured() && packets.placement == Placement::kInline) {
-    dataplane_->discard_received();
-  }
+  if (auto ours = take_over(packets); !ours) return ours;
   dataplane_->start();
   const double payload_bytes = static_cast<double>(config_.decoder.payload_bytes_per_worker) *
                                config_.decoder.worker_count * static_cast<double>(channels_.size());
   overload_ = std::make_unique<OverloadControl>(*decoders_, *probes_, intake_, config_.coverage,
                                                 payload_bytes);
+  return {};
+}
+
+// Last of all, so that packets go round for as short a time as can be. What forwards nothing (a
+// tap, a replay) leaves that to whoever does.
+Result<void> Daemon::take_over(const DataplaneConfig& packets) {
+  if (packets.placement != Placement::kInline) return {};
+  if (auto ours = bypass_->take_over(
+          {kernel_interface(packets.client_port), kernel_interface(packets.origin_port)});
+      !ours) {
+    return ours;
+  }
+  if (bypass_->is_configured()) dataplane_->discard_received();
   return {};
 }
 
@@ -150,7 +154,7 @@ void Daemon::serve() {
   services_->dataplane = dataplane_.get();
   if (dataplane_) services_->drain = drain_.get();
   services_->skips = skips_.get();
-  if (dataplane_ && bypass_->is_configured()) services_->bypass = bypass_.get();
+  if (dataplane_ && !mirrors() && bypass_->is_configured()) services_->bypass = bypass_.get();
   if (dataplane_) captures_ = std::make_unique<Captures>(*dataplane_, *decisions_);
   services_->captures = captures_.get();
   services_->overload = overload_.get();
@@ -229,12 +233,18 @@ bool Daemon::has_uploads_in_flight() const {
   return counters.uploads_begun > ended || recorder_->counters().uploads_in_flight > 0;
 }
 
-Daemon::~Daemon() {
+void Daemon::leave() {
+  if (left_) return;
+  left_ = true;
   if (index_) index_->stop_long_work();   // somebody may wait for it at the socket
   if (captures_) captures_->shut_down();  // whoever reads it gets its end
   if (server_) server_->stop();
   if (dataplane_) dataplane_->stop();
-  if (bypass_) bypass_->hand_over();  // what follows takes its time
+  if (bypass_) bypass_->hand_over();
+}
+
+Daemon::~Daemon() {
+  leave();  // what follows takes its time
   closer_looks_.detach();
   overload_.reset();
   decoders_.reset();         // the sinks are idle now

@@ -46,6 +46,8 @@ class Daemon {
   // New uploads pass unchecked from here on, so that those in flight can come to their end.
   void drain(const std::string& reason);
   bool has_uploads_in_flight() const;
+  // From here on nothing of it answers or forwards, and others may. What is left to do is the end.
+  void leave();
   // Whether every thread goes on; and what is done about load; to be asked four
   // times a second. What does not go on is logged.
   bool is_well();
@@ -59,6 +61,7 @@ class Daemon {
   Result<void> start_decoders();
   UploadMatcher::OnCandidate on_candidate();
   Result<void> start_packets();
+  Result<void> take_over(const DataplaneConfig& packets);
   void serve();
   void watch_threads();
 
@@ -90,6 +93,7 @@ class Daemon {
   PortWatch port_watch_;
   Watchdog watchdog_;
   std::vector<std::string> stuck_;  // that were logged
+  bool left_ = false;
 };
 
 }  // namespace soundgate

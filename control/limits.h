@@ -67,7 +67,12 @@ inline constexpr size_t kFingerprintBatch = 256;
 inline constexpr size_t kFingerprintBatchBytes = size_t{4} << 20;
 static_assert(kFingerprintBatch <= kFingerprintsPerRequestMax);
 
+// Segments that are damaged are made again of the catalogue, mostly within seconds.
+inline constexpr std::chrono::seconds kIndexIncompleteMax{60};
+
 inline constexpr int kBypassesListMax = 1000;
+inline constexpr int kBypassesKeptMax = 100000;  // 10 MB
+static_assert(kBypassesListMax <= kBypassesKeptMax);
 inline constexpr int kCapturesListMax = 1000;
 
 // Captures of what passes.

@@ -43,6 +43,16 @@ sigset_t block_stop_signals() {
   return signals;
 }
 
+// How long until nothing of us forwards any more, beside what uploads in flight are given; and
+// then, until what is known of them is on the disk.
+constexpr std::chrono::seconds kLeaveMax{10};
+constexpr std::chrono::seconds kRecordMax{60};
+
+// A supervisor that has a limit of its own for the state we are in waits so long, too.
+void ask_for_time(std::chrono::microseconds time) {
+  sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%lld", static_cast<long long>(time.count()));
+}
+
 // A large index that has to be made again of its catalogue takes many minutes to load. Who started
 // us hears that we are at it, and the socket answers meanwhile.
 class StartTimeout {
@@ -53,7 +63,7 @@ class StartTimeout {
   void extend(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
     while (!stop.stop_requested()) {
-      sd_notify(0, "EXTEND_TIMEOUT_USEC=60000000");
+      ask_for_time(std::chrono::minutes(1));
       wake_.wait_for(lock, stop, std::chrono::seconds(20), [] { return false; });
     }
   }
@@ -103,6 +113,7 @@ void drain(Daemon& daemon, Supervisor& supervisor, std::chrono::milliseconds tim
   const auto deadline = std::chrono::steady_clock::now() + time_max;
   if (time_max.count() == 0 || !daemon.has_uploads_in_flight()) return;
   daemon.drain("it is being stopped");
+  ask_for_time(time_max + kLeaveMax);
   while (daemon.has_uploads_in_flight() && std::chrono::steady_clock::now() < deadline) {
     supervisor.tell(daemon);
     if (sigtimedwait(&signals, nullptr, &kPeriod) > 0) return;
@@ -136,6 +147,8 @@ int serve(const Config& config) {
   log(LogLevel::kInfo, "stopping", {{"signal", std::to_string(signal)}});
   const bool whole = !replays || (signal == 0 && (*daemon)->replayed_whole());
   if (!replays) drain(**daemon, supervisor, config.drain_max, signals);
+  (*daemon)->leave();
+  ask_for_time(kRecordMax);  // nobody waits for us any more
   daemon->reset();
   log(LogLevel::kInfo, "stopped");
   if (whole) return 0;

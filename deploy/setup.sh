@@ -1,8 +1,18 @@
 #!/bin/bash
 # Installs what building, running and testing Soundgate needs, all of it from Debian 12.
-#   sudo deploy/setup.sh            installs what is missing; quick when nothing is
-#   deploy/setup.sh --list          prints the packages, one a line
+#   sudo deploy/setup.sh              installs what is missing; quick when nothing is
+#   sudo deploy/setup.sh --appliance  only what a machine needs on which Soundgate runs
+#   deploy/setup.sh [--appliance] --list    prints the packages, one a line
 set -euo pipefail
+
+# To run it: the libraries, the drivers of ports, and what an operator looks at ports with.
+appliance=(
+  librte-meta-net librte-meta-bus librte-meta-mempool libhttp-parser2.9
+  libavcodec59 libavformat59 libswresample4
+  libboost-context1.74.0 libseccomp2 libjemalloc2 zlib1g
+  libsqlite3-0 libutf8proc2 libspdlog1.10 libssl3 libsystemd0
+  iproute2 ethtool
+)
 
 packages=(
   # Build: g++ 12, CMake presets, and a cache so that a second build is quick.
@@ -37,6 +47,9 @@ packages=(
 
   # End to end: a tus client and server, from npm's registry.
   nodejs npm
+
+  # The units under a systemd of their own.
+  systemd systemd-container
 
   # Real audio, made into uploads of every kind; Chromaprint 1.5.1 and fpcalc to compare with.
   ffmpeg sox libchromaprint-dev libchromaprint-tools
@@ -79,6 +92,10 @@ install_packages() {
   fi
 }
 
+if [[ ${1:-} == --appliance ]]; then
+  packages=("${appliance[@]}")
+  shift
+fi
 if [[ ${1:-} == --list ]]; then
   printf '%s\n' "${packages[@]}"
   exit

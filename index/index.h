@@ -107,6 +107,11 @@ struct IndexStatus {
   // was opened, and the latest of it.
   int64_t complaint_count = 0;
   std::vector<std::string> complaints;
+
+  // What a search does not see of the catalogue, and since when that has been noticed.
+  int64_t damaged_segment_count = 0;  // parts of segments, until they are made again
+  bool is_behind = false;             // changes that are on disk, until the store is opened anew
+  std::optional<std::chrono::steady_clock::time_point> incomplete_since;
 };
 
 // What is looked at by who keeps an index running: its segments, and how far back one can go.

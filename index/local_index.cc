@@ -351,7 +351,14 @@ std::unique_ptr<MatchSession> LocalIndex::match() const {
   return std::make_unique<LocalMatchSession>(newest_, false_positives_per_upload_);
 }
 
+void LocalIndex::compare_with_catalogue() const {
+  const auto version = catalogue_->version();
+  if (version && *version != newest_->get()->status.version) is_behind_ = true;
+}
+
 IndexStatus LocalIndex::status() const {
+  // Whoever is writing has compared them, and will be compared with by the next one.
+  if (const std::unique_lock order(write_mutex_, std::try_to_lock); order) compare_with_catalogue();
   const std::lock_guard lock(mutex_);
   const auto snapshot = newest_->get();
   IndexStatus status = snapshot->status;
@@ -361,6 +368,13 @@ IndexStatus LocalIndex::status() const {
   const auto complaints = keeper_->complaints();
   status.complaint_count = complaints.count;
   status.complaints = complaints.newest;
+  status.damaged_segment_count = std::ranges::count_if(
+      snapshot->segments, [](const auto& s) { return s->image().is_damaged(); });
+  status.is_behind = is_behind_;
+  const bool incomplete = status.is_behind || status.damaged_segment_count > 0;
+  if (!incomplete) incomplete_since_.reset();
+  if (incomplete && !incomplete_since_) incomplete_since_ = std::chrono::steady_clock::now();
+  status.incomplete_since = incomplete_since_;
   const auto now = system_clock::now();
   for (const auto& [key, suppression] : suppressions_) {
     const Bank* bank = find_bank(*snapshot, key.first);

@@ -63,10 +63,15 @@ class LocalIndex final : public Index {
 
  private:
   struct Writing {
-    explicit Writing(const LocalIndex& index) : order(index.write_mutex_), state(index.mutex_) {}
+    explicit Writing(const LocalIndex& index) : order(index.write_mutex_), state(index.mutex_) {
+      index.compare_with_catalogue();
+    }
     const std::lock_guard<std::mutex> order, state;
   };
 
+  // Where memory ran out between the two halves of a write, its change is on disk and nowhere else,
+  // and the next write would hide that. By who has write_mutex_.
+  void compare_with_catalogue() const;
   void change(const SegmentKeeper::Edit& edit);
   void start_keeper();
   bool purge();  // a bit of it; true: there is more
@@ -96,6 +101,7 @@ class LocalIndex final : public Index {
   std::mutex verify_mutex_;             // one verification at a time
   std::vector<Damage> opening_damage_;  // found and mended when opened; the next one tells of it
   mutable std::atomic<int> backup_count_ = 0;
+  mutable std::atomic<bool> is_behind_ = false;
   std::chrono::steady_clock::time_point next_purge_{};  // the keeper's thread
 
   // Who changes anything has both, the first one first; who has the first may read what the second
@@ -106,6 +112,7 @@ class LocalIndex final : public Index {
   mutable std::mutex mutex_;  // of what follows
   std::map<ReferenceKey, Slot> slots_;
   Suppressions suppressions_;
+  mutable std::optional<std::chrono::steady_clock::time_point> incomplete_since_;
 
   std::unique_ptr<SegmentKeeper> keeper_;  // goes first: it uses the others
 };

@@ -4,6 +4,7 @@
 
 #include "control/api/router.h"
 #include "control/api/services.h"
+#include "control/limits.h"
 #include "control/metrics/metrics.h"
 
 namespace soundgate {
@@ -35,10 +36,17 @@ Route livez_route(const Services* services) {
       "GET", "/livez", Role::kViewer, {}, [services](const ApiCall&) { return livez(services); }};
 }
 
-Result<ApiResponse> readyz(const Services& services) {
-  const std::string why = why_not_ready(services);
-  if (!why.empty()) return fail(ErrorCode::kUnavailable, why);
-  return plain("ok\n");
+// Degraded is ready, unless who asks has a better one to go to.
+Result<ApiResponse> readyz(const Services& services, const ApiCall& call) {
+  const std::string strict = call.query("strict");
+  if (!strict.empty() && strict != "1") return fail(ErrorCode::kInvalid, "strict must be 1");
+  if (const std::string why = why_not_ready(services); !why.empty()) {
+    return fail(ErrorCode::kUnavailable, why);
+  }
+  const std::string why = why_degraded(services.index.status(), std::chrono::steady_clock::now());
+  if (why.empty()) return plain("ok\n");
+  if (!strict.empty()) return fail(ErrorCode::kUnavailable, "degraded: " + why);
+  return plain("degraded: " + why + "\n");
 }
 
 }  // namespace
@@ -55,6 +63,16 @@ std::string why_not_ready(const Services& services) {
   return decodes ? "" : "no decoder is running";
 }
 
+std::string why_degraded(const IndexStatus& index, std::chrono::steady_clock::time_point now) {
+  if (index.reference_count == 0) return "no reference is enrolled: nothing can match";
+  if (!index.incomplete_since || now - *index.incomplete_since < kIndexIncompleteMax) return "";
+  if (index.is_behind) {
+    return "the index lacks changes that its catalogue has: start soundgated anew";
+  }
+  return std::to_string(index.damaged_segment_count) +
+         " damaged segments of the index are not made again: see the complaints of the status";
+}
+
 void add_starting_routes(Router& router) {
   router.add(livez_route(nullptr));
   router.set_otherwise({ErrorCode::kUnavailable,
@@ -65,7 +83,9 @@ void add_starting_routes(Router& router) {
 void add_health_routes(Router& router, const Services& services) {
   const Services* s = &services;
   router.add(livez_route(s));
-  router.add({"GET", "/readyz", Role::kViewer, {}, [s](const ApiCall&) { return readyz(*s); }});
+  router.add({"GET", "/readyz", Role::kViewer, {"strict"}, [s](const ApiCall& call) {
+                return readyz(*s, call);
+              }});
   router.add({"GET", "/metrics", Role::kViewer, {}, [s](const ApiCall&) {
                 return plain(metrics_text(*s));
               }});

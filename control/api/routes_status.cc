@@ -175,6 +175,8 @@ Result<ApiResponse> status(const Services& services) {
   json["uptime_seconds"] = uptime.count();
   json["ready"] = why_not_ready(services).empty();
   json["not_ready"] = why_not_ready(services);
+  const IndexStatus index = services.index.status();
+  json["degraded"] = why_degraded(index, std::chrono::steady_clock::now());
   json["mode"] = mode_json(services.mode.current());
   json["drain"] = drain_json(services);
   json["overload"] = overload_json(services.overload);
@@ -184,7 +186,7 @@ Result<ApiResponse> status(const Services& services) {
   json["dataplane"] = dataplane_json(services.dataplane);
   json["uploads"] = uploads_json(services.recorder);
   json["decoders"] = decoders_json(services.decoders);
-  json["index"] = index_json(services.index.status());
+  json["index"] = index_json(index);
   json["decisions"] = decisions_json(services.decisions.counts());
   return json_response(json);
 }

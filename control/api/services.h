@@ -50,6 +50,9 @@ struct Services {
 // Why uploads are not inspected now, or "".
 std::string why_not_ready(const Services& services);
 
+// Why they are inspected, but with less than all there should be; or "". Not a reason to go round.
+std::string why_degraded(const IndexStatus& index, std::chrono::steady_clock::time_point now);
+
 // Every route. services must outlive the router.
 void add_routes(Router& router, const Services& services);
 // What there is to say while the index is being loaded: alive, not ready.

@@ -75,6 +75,9 @@ void print_status(const Json& status) {
   line("soundgate", field(status, "version") + ", pid " + field(status, "pid") + ", up " +
                         short_duration(number_field(status, "uptime_seconds")));
   print_mode(status.at("mode"));
+  for (const auto& [key, label] : {std::pair("not_ready", "NOT READY"), {"degraded", "degraded"}}) {
+    if (const std::string why = field(status, key); !why.empty()) line(label, why);
+  }
   const Json drain = status.value("drain", Json());
   if (drain.is_object() && drain.value("draining", false)) {
     line("draining", "new uploads pass unchecked, since " + field(drain, "since") + ", by " +

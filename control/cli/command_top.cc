@@ -83,7 +83,9 @@ std::string state_text(const Json& status) {
   const Json drain = status.value("drain", Json());
   const bool draining = drain.is_object() && drain.value("draining", false);
   if (draining) return "DRAINING";
-  return status.value("ready", false) ? "ready" : "NOT READY: " + field(status, "not_ready");
+  if (!status.value("ready", false)) return "NOT READY: " + field(status, "not_ready");
+  const std::string degraded = field(status, "degraded");
+  return degraded.empty() ? "ready" : "ready (degraded: " + degraded + ")";
 }
 
 double longest_hold(const Json& uploads) {

@@ -324,11 +324,19 @@ Result<std::vector<BypassRecord>> DecisionStore::bypasses(int limit) {
 Result<void> DecisionStore::add_bypasses(std::span<const BypassRecord> bypasses) {
   return guarded([&] {
     Transaction transaction(*database_);
-    Statement insert(*database_, "INSERT OR REPLACE INTO bypasses VALUES(?, nullif(?, -1.0), ?)");
+    // What is over stays as it was told first.
+    Statement insert(*database_,
+                     "INSERT INTO bypasses VALUES(?, nullif(?, -1.0), ?) ON CONFLICT(began) DO "
+                     "UPDATE SET ended = excluded.ended WHERE bypasses.ended IS NULL");
     for (const BypassRecord& bypass : bypasses) {
       insert.bind(epoch_seconds(bypass.began));
       insert.bind(bypass.ended ? epoch_seconds(*bypass.ended) : -1.0).bind(bypass.cause).run();
     }
+    Statement(*database_,
+              "DELETE FROM bypasses WHERE began <= (SELECT began FROM bypasses "
+              "ORDER BY began DESC LIMIT 1 OFFSET ?)")
+        .bind(int64_t{kBypassesKeptMax})
+        .run();
     transaction.commit();
   });
 }

@@ -114,7 +114,7 @@ class DecisionStore {
 
   // The newest so many, newest last.
   Result<std::vector<BypassRecord>> bypasses(int limit);
-  // One that began at the same time is replaced.
+  // One that is there already and is over stays as it is. The newest kBypassesKeptMax are kept.
   Result<void> add_bypasses(std::span<const BypassRecord> bypasses);
 
   // The newest so many, newest last.

@@ -183,6 +183,9 @@ void write_overload(PrometheusText& out, const OverloadControl::Status& status) 
 void write_switches(PrometheusText& out, const Services& services) {
   out.single("ready", "gauge", "1: uploads are inspected (/readyz).",
              why_not_ready(services).empty() ? 1 : 0);
+  out.single(
+      "degraded", "gauge", "1: they are, but the index lacks something (/readyz?strict=1).",
+      why_degraded(services.index.status(), std::chrono::steady_clock::now()).empty() ? 0 : 1);
   if (services.watchdog != nullptr) {
     out.single("stuck_parts", "gauge", "Threads that show no progress: to be 0.",
                number(services.watchdog->stuck().size()));

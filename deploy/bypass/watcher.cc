@@ -14,6 +14,7 @@ using Part = ForwardingLock::Part;
 
 constexpr std::chrono::milliseconds kLookPeriod{10};     // for a soundgated that wants to forward
 constexpr std::chrono::milliseconds kInsistPeriod{100};  // what the kernel refused is tried again
+constexpr std::string_view kBypassState = "bypass";  // what the lock says while packets go round
 
 void say(const std::string& what) { std::fprintf(stderr, "soundgate-bypass: %s\n", what.c_str()); }
 
@@ -45,13 +46,15 @@ void Watcher::run() {
 }
 
 void Watcher::go_round() {
-  const std::string cause = cause_of(lock_.said());
+  const std::string said = lock_.said();
+  const std::string cause = cause_of(said);
   insist("bridge", &Bridge::join);
   const auto now = std::chrono::system_clock::now();
   say("packets go round: " + cause);
   // Where this program was started anew in the middle of it, it began before.
-  if (!is_going_on(journal_)) complain(write_bypass_began(journal_, now, cause));
-  lock_.say("bypass");
+  const bool goes_on = said == kBypassState && is_going_on(journal_);
+  if (!goes_on) complain(write_bypass_began(journal_, now, cause));
+  lock_.say(kBypassState);
 }
 
 void Watcher::hand_over() {

@@ -12,6 +12,7 @@
 
 #include "control/bypass_journal.h"
 #include "control/forwarding_lock.h"
+#include "control/limits.h"
 
 namespace soundgate {
 namespace {
@@ -116,6 +117,71 @@ TEST_F(BypassTest, OfALargeJournalTheEndIsRead) {
   EXPECT_EQ(periods.back().began, at(60'000));
 }
 
+// As a crash loop of weeks would write it.
+TEST_F(BypassTest, ALargeJournalIsMadeSmallerAndItsNewestPeriodsStay) {
+  for (int i = 1; std::filesystem::exists(journal_) == false ||
+                  std::filesystem::file_size(journal_) <= kBypassJournalBytesMax;
+       ++i) {
+    std::ofstream(journal_, std::ios::app)
+        << "began " << i << ".5 soundgated died\nended " << i << ".75\n";
+  }
+  const auto before = read_bypasses(journal_).value();
+  ASSERT_TRUE(write_bypass_began(journal_, at(9e6), "the newest"));
+  EXPECT_LT(std::filesystem::file_size(journal_), kBypassJournalBytesKept + 100);
+  EXPECT_GT(std::filesystem::file_size(journal_), kBypassJournalBytesKept - 100);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "journal.new"));
+  const auto after = read_bypasses(journal_).value();
+  ASSERT_GT(after.size(), 5'000u);
+  EXPECT_EQ(after.back().cause, "the newest");
+  for (size_t i = 1; i < after.size(); ++i) {
+    const BypassPeriod& was = before[before.size() - i];
+    const BypassPeriod& is = after[after.size() - 1 - i];
+    ASSERT_EQ(is.began, was.began);
+    ASSERT_EQ(is.ended, was.ended);
+    ASSERT_EQ(is.cause, was.cause);
+  }
+}
+
+TEST_F(BypassTest, AnUnendedPeriodStaysUnendedInASmallerJournal) {
+  const std::string nonsense(kBypassJournalBytesMax, 'x');
+  std::ofstream(journal_) << nonsense << "\nbegan 5 soundgated died\nbegan 7 soundgated died\n";
+  ASSERT_TRUE(write_bypass_ended(journal_, at(8)));
+  ASSERT_TRUE(write_bypass_began(journal_, at(9), "soundgated died"));
+  EXPECT_LT(std::filesystem::file_size(journal_), 200u);
+  const auto periods = read_bypasses(journal_).value();
+  ASSERT_EQ(periods.size(), 3u);
+  EXPECT_EQ(periods[0].ended, WallTime());
+  EXPECT_EQ(periods[1].ended, at(8));
+  EXPECT_EQ(periods[2].ended, WallTime());
+}
+
+TEST_F(BypassTest, WhereItCannotBeMadeSmallerItGrows) {
+  std::ofstream(journal_) << "began 5 x\n" << std::string(kBypassJournalBytesMax, '\n');
+  std::filesystem::create_directory(folder_ / "journal.new");
+  ASSERT_TRUE(write_bypass_began(journal_, at(9), "soundgated died"));
+  EXPECT_GT(std::filesystem::file_size(journal_), kBypassJournalBytesMax);
+  EXPECT_EQ(read_bypasses(journal_).value().back().began, at(9));
+}
+
+// Its soundgate-bypass was killed; the one after it went round again.
+TEST_F(BypassTest, AnEndThatNobodyWroteDownIsNoLaterThanWhatCameAfterwards) {
+  const auto store = DecisionStore::open(folder_).value();
+  ASSERT_TRUE(write_bypass_began(journal_, at(1000), "soundgated died"));
+  ASSERT_TRUE(write_bypass_began(journal_, at(2000), "soundgated died"));
+  WallTime last_ended;
+  for (int round = 0; round < 2; ++round) {
+    Bypass bypass({folder_ / "lock", journal_}, *store);
+    ASSERT_TRUE(take_over(bypass));
+    const auto bypasses = store->bypasses(10).value();
+    ASSERT_EQ(bypasses.size(), 2u);
+    EXPECT_EQ(bypasses[0].ended, at(2000));
+    if (round > 0) {
+      EXPECT_EQ(bypasses[1].ended, last_ended) << "it was over then already";
+    }
+    last_ended = bypasses[1].ended.value();
+  }
+}
+
 TEST_F(BypassTest, TakingOverWaitsForTheLockAndImportsTheJournal) {
   const auto store = DecisionStore::open(folder_).value();
   ASSERT_TRUE(write_bypass_began(journal_, at(1000), "soundgated died"));
@@ -144,6 +210,17 @@ TEST_F(BypassTest, TakingOverWaitsForTheLockAndImportsTheJournal) {
   EXPECT_FALSE(other.is_held_by_other(Part::kForwarding));
   EXPECT_FALSE(other.is_held_by_other(Part::kWanted));
   EXPECT_EQ(other.said(), "stopped");
+}
+
+TEST_F(BypassTest, OfVeryManyInTheDecisionLogTheNewestStay) {
+  const auto store = DecisionStore::open(folder_).value();
+  std::vector<BypassRecord> records;
+  for (int i = 1; i <= kBypassesKeptMax + 2; ++i) records.push_back({at(i), at(i + 0.5), "x"});
+  ASSERT_TRUE(store->add_bypasses(records));
+  const auto kept = store->bypasses(kBypassesKeptMax + 10).value();
+  EXPECT_EQ(kept.size(), size_t{kBypassesKeptMax});
+  EXPECT_EQ(kept.front().began, at(3));
+  EXPECT_EQ(kept.back().began, at(kBypassesKeptMax + 2));
 }
 
 TEST_F(BypassTest, WithoutALockNothingIsAskedOf) {

@@ -343,6 +343,26 @@ class SocketTest(Contract):
             self.assertRegex(line, r'^(# (HELP|TYPE) soundgate_\w+ .+|soundgate_\w+(\{.*\})? -?[\d.e+-]+)$')
         self.assertIn("soundgate_decoder_workers 2", text)
 
+    def test_an_index_without_references_is_ready_and_says_so(self):
+        """So that nobody goes round it, and who has a better one may choose that."""
+        for bank in self.run_json("bank", "list"):
+            self.run_cli("bank", "delete", "--force", bank["name"])
+        self.assertEqual(self.ask("GET", "/readyz"),
+                         (200, "degraded: no reference is enrolled: nothing can match\n"))
+        self.assertEqual(self.ask("GET", "/readyz?strict=1")[0], 503)
+        self.assertEqual(self.ask("GET", "/readyz?strict=yes")[0], 400)
+        status = self.run_json("status")[0]
+        self.assertTrue(status["ready"])
+        self.assertIn("no reference is enrolled", status["degraded"])
+        self.assertIn("degraded", self.run_cli("status")[0])
+        self.assertIn("soundgate_degraded 1\n", self.ask("GET", "/metrics")[1])
+        self.run_cli("bank", "create", self.bank)
+        self.run_cli("enroll", "--bank", self.bank, self.tunes[0])
+        self.assertEqual(self.ask("GET", "/readyz?strict=1"), (200, "ok\n"))
+        self.assertEqual(self.run_json("status")[0]["degraded"], "")
+        self.assertNotIn("degraded", self.run_cli("status")[0])
+        self.assertIn("soundgate_degraded 0\n", self.ask("GET", "/metrics")[1])
+
     def test_a_damaged_segment_is_reported(self):
         self.daemon.stop()
         (self.folder / "store/segments/900.segment").write_bytes(b"damage")
@@ -414,7 +434,7 @@ class SocketTest(Contract):
 
     def test_top(self):
         out, _ = self.run_cli("top", "--once")
-        self.assertRegex(out, r"(?m)^soundgate \S+   (observe|enforce)   ready   up ")
+        self.assertRegex(out, r"(?m)^soundgate \S+   (observe|enforce)   ready( \(degraded: .+\))?   up ")
         self.assertIn("decisions  pass ", out)
         _, err = self.run_cli("top", exit=2)
         self.one_message(err, "--once")

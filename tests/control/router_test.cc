@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "control/api/services.h"
+#include "control/limits.h"
 
 namespace soundgate {
 namespace {
@@ -68,6 +69,22 @@ TEST(Starting, AliveAndNotReady) {
     EXPECT_EQ(response.status, 503);
     EXPECT_NE(response.body.find("soundgated is starting"), std::string::npos) << response.body;
   }
+}
+
+TEST(Degraded, WhatTheIndexLacks) {
+  const std::chrono::steady_clock::time_point start{std::chrono::hours(1)};
+  IndexStatus index;
+  EXPECT_NE(why_degraded(index, start).find("no reference is enrolled"), std::string::npos);
+  index.reference_count = 1;
+  EXPECT_EQ(why_degraded(index, start), "");
+  index.damaged_segment_count = 2;
+  index.incomplete_since = start;
+  EXPECT_EQ(why_degraded(index, start + kIndexIncompleteMax - std::chrono::milliseconds(1)), "");
+  EXPECT_NE(why_degraded(index, start + kIndexIncompleteMax).find("2 damaged segments"),
+            std::string::npos);
+  index.is_behind = true;
+  EXPECT_NE(why_degraded(index, start + kIndexIncompleteMax).find("start soundgated anew"),
+            std::string::npos);
 }
 
 TEST(PercentEncoding, RoundTrip) {

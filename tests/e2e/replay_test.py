@@ -1,5 +1,6 @@
 """Captures of uploads, replayed and shown to a tap: the same verdicts as in line, and as scan's."""
 
+import fcntl
 import json
 import struct
 import time
@@ -13,6 +14,7 @@ from testbed.uploads import BLOCK, PASS, Case
 
 SECONDS_TOLERANCE = 0.3
 OBSERVING = {**e2e.PATIENT, "mode": {"default": "observe"}}
+F_OFD_SETLK = 37  # of linux/fcntl.h
 PCAP_HEADER_BYTES, RECORD_HEADER_BYTES = 24, 16
 
 
@@ -143,6 +145,23 @@ class Replay(e2e.TestbedCase):
         recorded = json.loads(self.soundgate_on_store("decisions", "show", "--json",
                                                       replayed["live-clean"]["upload_id"]))
         self.assertEqual(recorded["upload_id"], replayed["live-clean"]["upload_id"])
+
+    def test_beside_a_soundgated_that_forwards(self):
+        """It forwards nothing, so it asks nobody whether it may, and says nothing of the kind."""
+        lock, journal = self.gate.folder / "lock", self.gate.folder / "journal"
+        lock.write_text("running")
+        journal.write_text("began 1000.5 soundgated died\nended 1001.5\n")
+        gate = self.gate.network.gate
+        run("ip", "-n", gate, "link", "add", "round", "type", "bridge")
+        self.addCleanup(run, "ip", "-n", gate, "link", "delete", "round")
+        run("ip", "-n", gate, "link", "set", "sg-client", "master", "round")
+        with open(lock, "r+b") as held:
+            fcntl.fcntl(held, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 2, 0))
+            replayed = self.replay(self.captures["client"],
+                                   bypass={"lock": str(lock), "journal": str(journal)})
+        self.assertEqual(sorted(replayed), ["live-clean", "live-reference"])
+        self.assertEqual(lock.read_text(), "running")
+        self.assertEqual(self.soundgate_on_store("bypass", "list", "--json"), "")
 
     def test_a_capture_before_checksums_and_segmentation(self):
         frames = [frame for _, frame in Capture(self.captures["loopback"]).records]

@@ -120,6 +120,47 @@ TEST_F(Upkeep, VerifiesWhileOthersWriteAndMerge) {
   writer.join();
 }
 
+// As when memory runs out behind the commit.
+TEST_F(Upkeep, AChangeThatIsOnDiskAloneIsSaid) {
+  const IndexStatus before = index_->status();
+  EXPECT_FALSE(before.is_behind);
+  EXPECT_FALSE(before.incomplete_since);
+  run_sql(
+      "INSERT INTO change SELECT max(version) + 1, made_ms, 'enrol', 'spam', 'lost' FROM change");
+  const IndexStatus behind = index_->status();
+  EXPECT_TRUE(behind.is_behind);
+  ASSERT_TRUE(behind.incomplete_since);
+  EXPECT_EQ(index_->status().incomplete_since, behind.incomplete_since) << "since then, not now";
+}
+
+TEST_F(Upkeep, TheNextWriteDoesNotHideIt) {
+  run_sql(
+      "INSERT INTO change SELECT max(version) + 1, made_ms, 'enrol', 'spam', 'lost' FROM change");
+  test::value_of(index_->remove("spam", "0"));
+  EXPECT_TRUE(index_->status().is_behind);
+  reopen();
+  EXPECT_FALSE(index_->status().is_behind);
+}
+
+TEST_F(Upkeep, ASegmentThatCannotBeMadeAgainIsMissed) {
+  test::value_of(index_->merge());
+  const fs::path folder = store() / "segments", away = store() / "away";
+  flip(segment_files()[0], 200);
+  fs::rename(folder, away);
+  std::ofstream(folder) << "in the way";
+  EXPECT_EQ(test::value_of(index_->verify()).rebuilt_count, 0);
+  const IndexStatus missed = index_->status();
+  EXPECT_EQ(missed.damaged_segment_count, 1);
+  EXPECT_FALSE(missed.is_behind);
+  EXPECT_TRUE(missed.incomplete_since);
+  fs::remove(folder);
+  fs::rename(away, folder);
+  test::value_of(index_->verify());
+  const IndexStatus whole = index_->status();
+  EXPECT_EQ(whole.damaged_segment_count, 0);
+  EXPECT_FALSE(whole.incomplete_since);
+}
+
 TEST_F(Upkeep, AVerificationOfAllThatIsWellFindsNothing) {
   test::value_of(index_->merge());
   test::value_of(index_->remove("spam", "0"));

@@ -1,5 +1,6 @@
 #include "fingerprint/decode/worker/worker_process.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -29,6 +30,13 @@ void limit(int resource, rlim_t value) {
   ::setrlimit(static_cast<__rlimit_resource>(resource), &both);
 }
 
+// Where memory is short: one of many that can be replaced, whatever its host is worth. Before the
+// change of user, which takes the right to say so.
+void be_the_first_to_go() {
+  const UniqueFd score(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
+  [[maybe_unused]] const ssize_t written = ::write(score.get(), "500", 3);
+}
+
 std::byte* map(const UniqueFd& memory, int protection) {
   struct stat status {};
   if (::fstat(memory.get(), &status) != 0) return nullptr;
@@ -46,6 +54,7 @@ int run_worker_process(int argc, char** argv, const StreamBody& body, Confinemen
   if (argc != 2) return EXIT_FAILURE;
   const pid_t host = std::atoi(argv[1]);
   const auto host_is_alive = [host] { return ::getppid() == host; };
+  be_the_first_to_go();
   if (confinement == Confinement::kSandbox && !drop_privileges()) return EXIT_FAILURE;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // which a change of user takes back
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

@@ -13,6 +13,8 @@ from .appliance import Appliance, merged
 from .bypass import Bypass
 from .client import Client
 from .digest import digest
+from .machine import Machine
+from .managed import ManagedAppliance, ManagedBypass
 from .network import Network
 from .origin import Origin
 from .process import run
@@ -37,11 +39,12 @@ class Testbed:
 
     settings: changes to deploy/soundgate.toml, as nested dicts. relay: options of soundgate-relay,
     which then stands between the client and the gate. vlans: identifiers of the tags, outermost first,
-    that frames have on the gate's ports. bypass: whether soundgate-bypass watches. upload() may be
-    called from any thread.
+    that frames have on the gate's ports. bypass: whether soundgate-bypass watches. managed: both
+    run as units of a systemd, in a machine of their own. upload() may be called from any thread.
     """
 
-    def __init__(self, *, port_kind="af_packet", relay=(), vlans=(), settings=None, bypass=False):
+    def __init__(self, *, port_kind="af_packet", relay=(), vlans=(), settings=None, bypass=False,
+                 managed=False):
         if os.geteuid() != 0:
             raise PermissionError("the testbed makes network namespaces: run it as root")
         binaries = program("soundgated").parent
@@ -52,11 +55,17 @@ class Testbed:
         self.network = Network(port_kind)
         self.origin = Origin(self.network, self.folder)
         self.client = Client(self.network)
-        self.bypass = Bypass(self.network, self.folder, binaries) if bypass else None
-        if self.bypass:
-            settings = merged(self.bypass.settings(), settings or {})
-        self.appliance = Appliance(self.network, self.folder, REPOSITORY,
-                                   binaries, settings or {})
+        settings = settings or {}
+        if managed:
+            self.machine = Machine(self.network, self.folder, BUILD)
+            self.bypass = ManagedBypass(self.machine, self.network)
+            self.appliance = ManagedAppliance(self.machine, self.network, self.folder, REPOSITORY,
+                                              binaries, settings)
+        else:
+            self.bypass = Bypass(self.network, self.folder, binaries) if bypass else None
+            if self.bypass:
+                settings = merged(self.bypass.settings(), settings)
+            self.appliance = Appliance(self.network, self.folder, REPOSITORY, binaries, settings)
         self.soundgate = self.appliance.command
         self._numbers = itertools.count(1)
 

@@ -1,7 +1,5 @@
 """soundgate-bypass in the gate's namespace, round the appliance's two ports."""
 
-import subprocess
-
 from .network import PORTS
 from .process import Background
 
@@ -35,8 +33,4 @@ class Bypass:
         return self._process.stop() if self._process else None
 
     def is_bridged(self):
-        """Whether both ports are in the bridge."""
-        shown = subprocess.run(
-            ["ip", "-n", self._network.gate, "-o", "link", "show", "master", "sgbypass"],
-            capture_output=True, text=True, check=False).stdout
-        return all(f" {port}@" in shown for port in PORTS)
+        return self._network.is_bridged("sgbypass")

@@ -62,6 +62,12 @@ class Network:
                 received += _waiting(taker, pause)
             return received + _waiting(taker, 1)
 
+    def is_bridged(self, bridge):
+        """Whether both ports of the gate are in a bridge."""
+        shown = run("ip", "-n", self.gate, "-o", "link", "show", "master", bridge,
+                    check=False).stdout
+        return all(f" {port}@" in shown for port in PORTS)
+
     def device(self, port):
         """A port as DPDK is told of it."""
         number = PORTS.index(port)
