@@ -134,7 +134,9 @@ void ResourceAnswers::learn_stored(uint16_t index, uint64_t offset) {
     if (resource.slot == kNone) life_.set_apart(index, DataplaneReason::partial_upload);
     return;
   }
-  resource.seen.confirm(core_.resources.seen_pool(), offset);
+  // What a part on its way brings again is still to be compared.
+  const bool compares = resource.slot != kNone && offset > resource.seen.position();
+  if (!compares) resource.seen.confirm(core_.resources.seen_pool(), offset);
   const bool over = resource.phase == ResourcePhase::kReleased && offset == resource.length &&
                     resource.slot == kNone;
   if (over) life_.drop(index);
