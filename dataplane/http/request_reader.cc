@@ -172,12 +172,14 @@ void RequestReader::on_head(Flow& flow, const RequestHead* head) {
 void RequestReader::judge(Flow& flow, const RequestHead& head, int64_t body_bytes) {
   const RequestStream& requests = flow.requests;
   const bool unclear = head.target_overflow || head.host_overflow || head.hosts > 1;
-  if (unclear && body_bytes != 0) {
+  UploadRequest request = read_upload_request(requests.method(), head, body_bytes != 0);
+  // A part may complete its resource without a body, too.
+  if (unclear && (body_bytes != 0 || request.step == UploadStep::kPart ||
+                  request.step == UploadStep::kConcatenation)) {
     on_ambiguous(flow, requests.heads() - 1, &head, body_bytes);
     return;
   }
-  const UploadRequest request =
-      unclear ? UploadRequest{} : read_upload_request(requests.method(), head, body_bytes != 0);
+  if (unclear) request = {};
   if (request.step != UploadStep::kNone) {
     judge_step(flow, head, request, body_bytes);
   } else if (body_bytes == 0 || !matches(flow, head, body_bytes)) {

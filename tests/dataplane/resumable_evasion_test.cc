@@ -23,5 +23,19 @@ TEST(TusEvasion, AStatusAheadOfThePartOnItsWayHarmsNothing) {
   EXPECT_EQ(tus.reason(DataplaneReason::upload_conflict), 0u);
 }
 
+TEST(TusEvasion, AnUnclearHeadThatSaysTheLengthIsRefused) {
+  for (const std::string& host :
+       {"Host: " + std::string(300, 'a') + "\r\n", std::string("Host: a\r\nHost: b\r\n")}) {
+    Tus tus;
+    Connection one = tus.connect();
+    one.ask(creation("Upload-Defer-Length: 1\r\n"), created(kResource));
+    one.ask(patch(kResource, 0, kText), stored(20));
+    std::string end = patch(kResource, 20, "", length_header(20));
+    end.replace(end.find("Host: a\r\n"), 9, host);
+    EXPECT_EQ(one.say(end), "");
+    EXPECT_TRUE(is_refusal(tus.take_payload(Side::kClient)));
+  }
+}
+
 }  // namespace
 }  // namespace soundgate::test
