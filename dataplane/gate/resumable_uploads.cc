@@ -10,6 +10,13 @@ namespace {
 
 constexpr uint16_t kNone = ResourceTable::kNone;
 
+// A part that begins here says that what the origin has is all. Whether it has a body as well
+// changes nothing: there is no room for it.
+bool completes_with_head(const Resource& resource) {
+  return resource.phase == ResourcePhase::kOpen && resource.length == resource.seen.end() &&
+         resource.seen.position() == resource.length;
+}
+
 }  // namespace
 
 // ---- Requests ----
@@ -87,14 +94,10 @@ ResumableUploads::Way ResumableUploads::begin_part(Flow& flow, const RequestHead
     index = open_created(flow, head, keys);
   }
   if (index == kNone || !follow(index, request)) return begin_apart(flow, keys);
-  const Resource& resource = core_.resources[index];
-  // Without a body it may still say that what the origin has is all.
-  const bool completes = resource.phase == ResourcePhase::kOpen &&
-                         resource.length == resource.seen.end() &&
-                         resource.seen.position() == resource.length;
+  const bool completes = completes_with_head(core_.resources[index]);
   if (body_bytes == 0 && !completes) return Way::kWhole;
   if (!attach(flow, index, body_bytes)) return begin_apart(flow, keys);
-  if (body_bytes == 0) end_part(flow);
+  if (completes) end_part(flow);
   return Way::kTaken;
 }
 
@@ -236,6 +239,7 @@ bool ResumableUploads::attach(Flow& flow, uint16_t index, int64_t body_bytes) {
   } else {
     upload.tail = tail_of(flow, resource, body_bytes);
   }
+  if (completes_with_head(resource)) upload.tail = flow.client.parsed - 1;
   const bool watched = flow.exchange != Flow::kNoExchange &&
                        core_.exchanges[flow.exchange].request == upload.request;
   if (watched) core_.exchanges[flow.exchange].upload = resource.upload;
@@ -243,8 +247,7 @@ bool ResumableUploads::attach(Flow& flow, uint16_t index, int64_t body_bytes) {
   return true;
 }
 
-// Of a part that does not bring the last byte: its own end. Without a body, the last byte of the
-// head is held.
+// Of a part that does not bring the last byte: its own end.
 uint64_t ResumableUploads::tail_of(const Flow& flow, const Resource& resource,
                                    int64_t body_bytes) const {
   const uint64_t begin = flow.client.parsed;
@@ -252,7 +255,6 @@ uint64_t ResumableUploads::tail_of(const Flow& flow, const Resource& resource,
   if (resource.phase != ResourcePhase::kOpen || resource.length == kNoOffset) return body_end;
   const uint64_t position = resource.seen.position();
   const uint64_t left = resource.length - std::min(resource.length, position);
-  if (body_bytes == 0) return begin - 1;
   if (left == 0 || left > static_cast<uint64_t>(body_bytes)) return body_end;
   const auto tail_bytes = static_cast<uint64_t>(std::max<int64_t>(core_.config.tail_bytes, 1));
   return begin + left - std::min(tail_bytes, left);

@@ -37,5 +37,23 @@ TEST(TusEvasion, AnUnclearHeadThatSaysTheLengthIsRefused) {
   }
 }
 
+TEST(TusEvasion, ALengthThatIsReachedAlreadyHoldsTheHead) {
+  const std::string chunked = "PATCH " + kResource + " HTTP/1.1\r\nHost: a\r\n" + kTus +
+                              "Upload-Offset: 20\r\nUpload-Length: 20\r\n" +
+                              "Content-Type: application/offset+octet-stream\r\n" +
+                              "Transfer-Encoding: chunked\r\n\r\n";
+  for (const std::string& end : {chunked, patch_head(kResource, 20, 5, length_header(20))}) {
+    Tus tus;
+    Connection one = tus.connect();
+    one.ask(creation("Upload-Defer-Length: 1\r\n"), created(kResource));
+    one.ask(patch(kResource, 0, kText), stored(20));
+    EXPECT_EQ(one.say(end), end.substr(0, end.size() - 1));
+    EXPECT_TRUE(tus.only().finished);
+    tus.decide(true);
+    EXPECT_EQ(tus.take_payload(Side::kOrigin), "");
+    EXPECT_TRUE(is_refusal(tus.take_payload(Side::kClient)));
+  }
+}
+
 }  // namespace
 }  // namespace soundgate::test
