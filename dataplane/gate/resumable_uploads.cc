@@ -247,12 +247,13 @@ bool ResumableUploads::attach(Flow& flow, uint16_t index, int64_t body_bytes) {
   return true;
 }
 
-// Of a part that does not bring the last byte: its own end.
+// Of a part that does not bring the last byte: its own end. Segments that come out of order go on
+// before they are read: so the last byte waits also where it has only to be compared.
 uint64_t ResumableUploads::tail_of(const Flow& flow, const Resource& resource,
                                    int64_t body_bytes) const {
   const uint64_t begin = flow.client.parsed;
   const uint64_t body_end = begin + static_cast<uint64_t>(body_bytes);
-  if (resource.phase != ResourcePhase::kOpen || resource.length == kNoOffset) return body_end;
+  if (resource.length == kNoOffset) return body_end;
   const uint64_t position = resource.seen.position();
   const uint64_t left = resource.length - std::min(resource.length, position);
   if (left == 0 || left > static_cast<uint64_t>(body_bytes)) return body_end;
@@ -262,7 +263,7 @@ uint64_t ResumableUploads::tail_of(const Flow& flow, const Resource& resource,
 
 void ResumableUploads::mark_tail(Flow& flow, uint64_t chunk_bytes) {
   const Resource& resource = core_.resources[core_.uploads[flow.upload].resource];
-  if (resource.length == kNoOffset || resource.phase != ResourcePhase::kOpen) return;
+  if (resource.length == kNoOffset) return;
   const uint64_t left = resource.length - std::min(resource.length, resource.seen.position());
   if (left > 0 && left <= chunk_bytes) mark_tail_at_last_byte(flow);
 }
@@ -375,12 +376,9 @@ void ResumableUploads::release(Flow& flow, GateOutcome outcome, DataplaneReason 
   // After bytes that differ, nothing can be compared any more.
   if (reason == DataplaneReason::upload_conflict) resource.finished = false;
   const bool stays = resource.finished && upload.phase == UploadPhase::kReceiving &&
-                     reason == DataplaneReason::kNone;
+                     reason == DataplaneReason::kNone && resource.keys.exact.is_set();
   if (!stays) leave_part(flow);
   life_.end(index, outcome, reason);
-  if (!stays) return;
-  upload.tail =
-      flow.requests.chunked() ? kNoOffset : flow.client.parsed + flow.requests.body_bytes();
 }
 
 void ResumableUploads::block(Flow& flow, GateOutcome outcome, DataplaneReason reason,

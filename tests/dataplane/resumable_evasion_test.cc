@@ -55,5 +55,31 @@ TEST(TusEvasion, ALengthThatIsReachedAlreadyHoldsTheHead) {
   }
 }
 
+TEST(TusEvasion, OtherBytesAfterTheVerdictDoNotGoAheadOfTheComparison) {
+  Tus tus;
+  tus.make(20);
+  Connection one = tus.connect();
+  one.say(patch(kResource, 0, kText));
+  tus.decide(false);
+  one.reset();
+  tus.key.client_port = 42'000;
+  tus.open();
+  const std::string slow = "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
+  const std::string head = slow + patch_head(kResource, 0, 20);
+  tus.client(0, head);
+  const std::string bad = kText.substr(0, 5) + std::string(15, 'B');
+  tus.client(head.size() + 5, bad.substr(5));
+  tus.client(head.size(), bad.substr(0, 5));
+  std::string arrived(20, '?');
+  const uint32_t first = Harness::kClientFirst + static_cast<uint32_t>(head.size());
+  for (const Seen& seen : tus.take(Side::kOrigin)) {
+    const std::string payload = seen.payload();
+    const uint32_t at = seen.frame.sequence - first;
+    if (at < 20) arrived.replace(at, payload.size(), payload);
+  }
+  EXPECT_NE(arrived, bad);
+  EXPECT_EQ(tus.reason(DataplaneReason::upload_conflict), 1u);
+}
+
 }  // namespace
 }  // namespace soundgate::test
