@@ -21,18 +21,27 @@ bool completes_with_head(const Resource& resource) {
 
 // ---- Requests ----
 
-int64_t ResumableUploads::whole_bytes(const RequestHead& head, const UploadRequest& request) {
-  if (request.step == UploadStep::kCreation) return as_body_bytes(request.length);
-  if (request.step != UploadStep::kPart) return -1;
-  const ResourceKeys keys = life_.keys_of(head);
+uint64_t ResumableUploads::known_length(const ResourceKeys& keys) {
   if (const uint16_t index = life_.find(keys); index != kNone) {
-    return as_body_bytes(core_.resources[index].length);
+    return core_.resources[index].length;
   }
   for (const ResourceKey& key : {keys.exact, keys.plain, keys.alias}) {
     const auto created = core_.shared.created.find(key, core_.now.tick);
-    if (created && created->length != kNoOffset) return as_body_bytes(created->length);
+    if (created && created->length != kNoOffset) return created->length;
   }
-  return -1;
+  return kNoOffset;
+}
+
+// The origin may never have taken a length that was said: nothing is smaller than what comes of it.
+int64_t ResumableUploads::whole_bytes(const RequestHead& head, const UploadRequest& request,
+                                      int64_t body_bytes) {
+  const bool is_part = request.step == UploadStep::kPart;
+  if ((!is_part && request.step != UploadStep::kCreation) || body_bytes < 0) return -1;
+  const uint64_t known = is_part ? known_length(life_.keys_of(head)) : request.length;
+  if (known == kNoOffset) return -1;
+  const uint64_t said = request.length == kNoOffset ? 0 : request.length;
+  const uint64_t end = (is_part ? request.offset : 0) + static_cast<uint64_t>(body_bytes);
+  return as_body_bytes(std::max({known, said, end}));
 }
 
 bool ResumableUploads::knows(const RequestHead& head) {
@@ -162,9 +171,9 @@ void ResumableUploads::name_part(Flow& flow, const RequestHead& head,
   Upload* upload = core_.upload_of(flow);
   if (!upload || upload->phase != UploadPhase::kReceiving) return;
   upload->keys = life_.keys_of(head);
-  const int64_t whole = whole_bytes(head, request);
-  if (whole < 0 || static_cast<uint64_t>(whole) <= request.offset) return;
-  upload->left = static_cast<uint64_t>(whole) - request.offset;
+  const uint64_t whole = std::min(known_length(upload->keys), request.length);
+  if (whole == kNoOffset || whole <= request.offset) return;
+  upload->left = whole - request.offset;
   if (upload->tail == kNoOffset) return;
   upload->tail = std::min(upload->tail, flow.client.parsed + upload->left - 1);
 }

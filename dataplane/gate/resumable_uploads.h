@@ -33,8 +33,9 @@ class ResumableUploads {
   // For a request that is to be inspected. body_bytes: 0 none, -1 chunked.
   Way begin(Flow& flow, const RequestHead& head, const UploadRequest& request, int64_t body_bytes);
 
-  // Of the whole upload that this request is about; -1 where it is not known.
-  int64_t whole_bytes(const RequestHead& head, const UploadRequest& request);
+  // How large the whole upload is, at least, that this request is about; -1 where that is not
+  // known.
+  int64_t whole_bytes(const RequestHead& head, const UploadRequest& request, int64_t body_bytes);
 
   // A part that is apart: what it is named, should it be blocked.
   void name_part(Flow& flow, const RequestHead& head, const UploadRequest& request);
@@ -75,6 +76,7 @@ class ResumableUploads {
   Way begin_apart(Flow& flow, const ResourceKeys& keys);
   bool refuse_if_blocked(Flow& flow, const ResourceKey& key);
 
+  uint64_t known_length(const ResourceKeys& keys);  // kNoOffset where it is not known
   bool is_refused(const ResourceKeys& keys) const;
   uint16_t open_created(Flow& flow, const RequestHead& head, const ResourceKeys& keys);
   bool follow(uint16_t index, const UploadRequest& request);

@@ -216,7 +216,7 @@ void RequestReader::begin_body(Flow& flow, const RequestHead& head, int64_t body
 void RequestReader::judge_step(Flow& flow, const RequestHead& head, const UploadRequest& request,
                                int64_t body_bytes) {
   answers_.watch(flow, head, request);
-  if (!matches_step(flow, head, request)) return;
+  if (!matches_step(flow, head, request, body_bytes)) return;
   if (request.step == UploadStep::kAmbiguous) {
     on_ambiguous(flow, flow.requests.heads() - 1, &head, body_bytes);
     return;
@@ -252,8 +252,8 @@ void RequestReader::begin_apart(Flow& flow, const RequestHead& head, const Uploa
 
 // By its own method or what overrides it; by the length of all of it, as far as that is known.
 bool RequestReader::matches_step(const Flow& flow, const RequestHead& head,
-                                 const UploadRequest& request) const {
-  return matches(flow, head, resumable_.whole_bytes(head, request));
+                                 const UploadRequest& request, int64_t body_bytes) const {
+  return matches(flow, head, resumable_.whole_bytes(head, request, body_bytes));
 }
 
 bool RequestReader::matches(const Flow& flow, const RequestHead& head, int64_t body_bytes) const {

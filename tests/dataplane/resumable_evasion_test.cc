@@ -81,5 +81,29 @@ TEST(TusEvasion, OtherBytesAfterTheVerdictDoNotGoAheadOfTheComparison) {
   EXPECT_EQ(tus.reason(DataplaneReason::upload_conflict), 1u);
 }
 
+TEST(TusEvasion, ALengthThatTheOriginRejectedMakesNothingSmall) {
+  DataplaneConfig config = tus_config();
+  config.inspect[0].body_bytes_min = 15;
+  for (const bool says_length : {true, false}) {
+    Tus tus(config);
+    Connection one = tus.connect();
+    one.ask(creation("Upload-Defer-Length: 1\r\n"), created(kResource));
+    one.say(patch(kResource, 0, "x", length_header(1)));
+    one.reset();
+    const std::string all = patch(kResource, 0, kText, says_length ? length_header(20) : "");
+    EXPECT_NE(tus.connect().say(all), all);
+  }
+}
+
+// Many origins look at no such header, and take all of the body.
+TEST(TusEvasion, ALengthThatIsSaidDoesNotMakeABodySmall) {
+  DataplaneConfig config = tus_config();
+  config.inspect[0].body_bytes_min = 15;
+  Tus tus(config);
+  const std::string request = post_request(kText, length_header(1));
+  EXPECT_EQ(tus.connect().say(request), request.substr(0, request.size() - 1));
+  EXPECT_EQ(tus.only().body, kText);
+}
+
 }  // namespace
 }  // namespace soundgate::test
