@@ -75,8 +75,7 @@ ResumableUploads::Way ResumableUploads::begin_creation(Flow& flow, const Request
                                                        const UploadRequest& request,
                                                        int64_t body_bytes) {
   if (body_bytes == 0) return Way::kWhole;
-  const bool all = body_bytes > 0 && request.length != kNoOffset &&
-                   static_cast<uint64_t>(body_bytes) >= request.length;
+  const bool all = body_bytes > 0 && static_cast<uint64_t>(body_bytes) == request.length;
   if (request.partial) return Way::kApart;
   if (all || !request.is_tus_body) return Way::kWhole;
   const bool is_tus = head.upload.has(UploadHeaders::Field::kTusResumable) &&
@@ -170,12 +169,25 @@ void ResumableUploads::name_part(Flow& flow, const RequestHead& head,
                                  const UploadRequest& request) {
   Upload* upload = core_.upload_of(flow);
   if (!upload || upload->phase != UploadPhase::kReceiving) return;
-  upload->keys = life_.keys_of(head);
-  const uint64_t whole = std::min(known_length(upload->keys), request.length);
-  if (whole == kNoOffset || whole <= request.offset) return;
-  upload->left = whole - request.offset;
-  if (upload->tail == kNoOffset) return;
+  const bool is_part = request.step == UploadStep::kPart;
+  if (!is_part && !request.is_tus_body) return;
+  const uint64_t said = said_bytes(request);
+  uint64_t known = kNoOffset;
+  if (is_part) {
+    upload->keys = life_.keys_of(head);
+    const uint64_t length = known_length(upload->keys);
+    if (length != kNoOffset && length > request.offset) known = length - request.offset;
+  }
+  upload->left = std::min(known, said);
+  upload->left_is_said = said <= known;
+  if (upload->left == kNoOffset || upload->tail == kNoOffset) return;
   upload->tail = std::min(upload->tail, flow.client.parsed + upload->left - 1);
+}
+
+uint64_t ResumableUploads::said_bytes(const UploadRequest& request) {
+  const uint64_t begin = request.step == UploadStep::kPart ? request.offset : 0;
+  const bool says = request.length != kNoOffset && request.length > begin;
+  return says ? request.length - begin : kNoOffset;
 }
 
 // ---- Parts ----

@@ -37,7 +37,10 @@ class ResumableUploads {
   // known.
   int64_t whole_bytes(const RequestHead& head, const UploadRequest& request, int64_t body_bytes);
 
-  // A part that is apart: what it is named, should it be blocked.
+  // How long the body is at most, by what the request itself says of its resource; or kNoOffset.
+  static uint64_t said_bytes(const UploadRequest& request);
+
+  // A part that is apart: what it is named, should it be blocked, and where its resource ends.
   void name_part(Flow& flow, const RequestHead& head, const UploadRequest& request);
 
   // For a part's flow. Anything but kNone ends its upload.

@@ -246,8 +246,15 @@ void RequestReader::begin_apart(Flow& flow, const RequestHead& head, const Uploa
     gate_.fail_request(flow, flow.requests.heads() - 1, kReason, &head, body_bytes);
     return;
   }
+  const bool is_tus = request.step == UploadStep::kPart || request.is_tus_body;
+  const bool is_longer =
+      body_bytes > 0 && static_cast<uint64_t>(body_bytes) > ResumableUploads::said_bytes(request);
+  if (is_tus && is_longer) {  // one origin takes all of it, another what it has room for
+    on_ambiguous(flow, flow.requests.heads() - 1, &head, body_bytes);
+    return;
+  }
   gate_.begin(flow, head, body_bytes, BodyKind::kPart);
-  if (request.step == UploadStep::kPart) resumable_.name_part(flow, head, request);
+  resumable_.name_part(flow, head, request);
 }
 
 // By its own method or what overrides it; by the length of all of it, as far as that is known.
@@ -281,6 +288,8 @@ void RequestReader::on_chunk(Flow& flow) {
   const uint64_t bytes = flow.requests.chunk_bytes();
   if (bytes == 0) {
     gate_.complete(flow);
+  } else if (upload->left_is_said && bytes > upload->left) {
+    gate_.fail(flow, DataplaneReason::http_ambiguous);
   } else {
     constexpr uint64_t kLineBreakBytes = 2;
     upload->chunk_line_passes = false;

@@ -105,5 +105,29 @@ TEST(TusEvasion, ALengthThatIsSaidDoesNotMakeABodySmall) {
   EXPECT_EQ(tus.only().body, kText);
 }
 
+std::string creation_with(const std::string& body, uint64_t length,
+                          const std::string& headers = "") {
+  return "POST /files HTTP/1.1\r\nHost: a\r\n" + kTus + length_header(length) +
+         "Content-Type: application/offset+octet-stream\r\n" + headers +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+TEST(TusEvasion, ACreationWithMoreThanItsLengthIsRefused) {
+  for (const std::string& headers : {std::string(), std::string("Upload-Concat: partial\r\n")}) {
+    Tus tus;
+    EXPECT_EQ(tus.connect().say(creation_with(kText + "more", 20, headers)), "");
+    EXPECT_TRUE(is_refusal(tus.take_payload(Side::kClient)));
+    std::string chunked = creation_with("", 20, headers);
+    chunked.replace(chunked.find("Content-Length: 0"), 17, "Transfer-Encoding: chunked");
+    EXPECT_EQ(tus.connect().say(chunked + "a\r\n" + kText.substr(0, 10)),
+              chunked + "a\r\n" + kText.substr(0, 9));
+    tus.take_payload(Side::kClient);
+    Connection three = tus.connect();
+    const std::string sent = three.say(chunked + "18\r\n" + kText);
+    EXPECT_EQ(sent.find(kText), sent.npos);
+    EXPECT_TRUE(is_refusal(tus.take_payload(Side::kClient)));
+  }
+}
+
 }  // namespace
 }  // namespace soundgate::test
