@@ -12,7 +12,8 @@ bool is_good(unsigned status) { return status / 100 == 2; }
 
 }  // namespace
 
-void ResourceAnswers::watch(Flow& flow, const RequestHead& head, const UploadRequest& request) {
+void ResourceAnswers::watch(Flow& flow, const RequestHead& head, const UploadRequest& request,
+                            bool brings_bytes) {
   const bool tells = request.step == UploadStep::kCreation || request.step == UploadStep::kPart ||
                      request.step == UploadStep::kStatus ||
                      request.step == UploadStep::kTermination;
@@ -24,6 +25,7 @@ void ResourceAnswers::watch(Flow& flow, const RequestHead& head, const UploadReq
   exchange.request = flow.requests.heads() - 1;
   exchange.step = request.step;
   exchange.said = request;
+  exchange.brings_bytes = brings_bytes;
   exchange.keys = life_.keys_of(head);
   exchange.target.append(head.target.view());
   exchange.host.append(head.host.view());
@@ -63,8 +65,15 @@ void ResourceAnswers::learn_created(const UploadExchange& exchange) {
   const Tick now = core_.now.tick;
   shared.endpoints.put(exchange.keys.plain, {}, now, life_.known_until());
   const ResourceKeys keys = resource_keys(target, exchange.host.view(), shared.seed);
+  life_.name_refused(exchange.upload, keys);
+  uint64_t offset = 0;
+  const bool says_offset = exchange.answer.offset(offset);
+  // What it brought was looked at apart, unless the origin has left it.
+  const bool was_apart = index == kNone && exchange.brings_bytes && (!says_offset || offset > 0);
   const CreatedResource created{.length = exchange.said.length,
-                                .owner = index == kNone ? CreatedResource::kNobody : core_.index,
+                                .owner = index != kNone ? core_.index
+                                         : was_apart    ? CreatedResource::kApart
+                                                        : CreatedResource::kNobody,
                                 .partial = exchange.said.partial,
                                 .disturbed = 0};
   // Of one that is known already, more may have been seen.
@@ -76,8 +85,7 @@ void ResourceAnswers::learn_created(const UploadExchange& exchange) {
   }
   if (index == kNone) return;
   core_.resources.name(index, keys);
-  uint64_t offset = 0;
-  if (exchange.answer.offset(offset)) learn_stored(index, offset);
+  if (says_offset) learn_stored(index, offset);
 }
 
 void ResourceAnswers::learn_part(const UploadExchange& exchange) {

@@ -14,7 +14,7 @@ class ResourceAnswers {
   ResourceAnswers(Core& core, ResourceLife& life) : core_(core), life_(life) {}
 
   // The answer to this request is going to be read, if it tells anything.
-  void watch(Flow& flow, const RequestHead& head, const UploadRequest& request);
+  void watch(Flow& flow, const RequestHead& head, const UploadRequest& request, bool brings_bytes);
   void on_answer(Flow& flow);  // the one that was watched has come
 
  private:

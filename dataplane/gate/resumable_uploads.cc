@@ -406,7 +406,7 @@ void ResumableUploads::block(Flow& flow, GateOutcome outcome, DataplaneReason re
                              std::string_view upload_id) {
   Upload& upload = core_.uploads[flow.upload];
   if (upload.resource == UploadTable::kNoResource) {
-    life_.refuse_from_now_on(upload.keys, upload.key, upload_id);
+    if (upload.keys.exact.is_set()) life_.refuse_from_now_on(upload.keys, upload.key, upload_id);
     return;
   }
   const uint16_t index = upload.resource;

@@ -215,7 +215,7 @@ void RequestReader::begin_body(Flow& flow, const RequestHead& head, int64_t body
 
 void RequestReader::judge_step(Flow& flow, const RequestHead& head, const UploadRequest& request,
                                int64_t body_bytes) {
-  answers_.watch(flow, head, request);
+  answers_.watch(flow, head, request, body_bytes != 0);
   if (!matches_step(flow, head, request, body_bytes)) return;
   if (request.step == UploadStep::kAmbiguous) {
     on_ambiguous(flow, flow.requests.heads() - 1, &head, body_bytes);

@@ -51,7 +51,8 @@ struct UploadExchange {
   UploadStep step = UploadStep::kNone;
   UploadRequest said;
   UploadKey upload{};  // that the request brought a part of
-  ResourceKeys keys;   // of its target
+  bool brings_bytes = false;
+  ResourceKeys keys;  // of its target
   FixedString<kLocationBytesMax> target;
   FixedString<kHeaderValueBytesMax> host;
   AnswerHeaders answer;

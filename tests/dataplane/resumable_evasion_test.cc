@@ -129,5 +129,49 @@ TEST(TusEvasion, ACreationWithMoreThanItsLengthIsRefused) {
   }
 }
 
+TEST(TusEvasion, ABlockBeforeTheLocationIsKnownStays) {
+  for (const bool idle : {true, false}) {
+    Tus tus;
+    tus.make(5, "/files/another");
+    Connection one = tus.connect();
+    one.say(creation_with(kText.substr(0, 19), 20));
+    if (idle) tus.decide(true);
+    one.answer(created(kResource, "Upload-Offset: 19\r\n"));
+    if (!idle) tus.decide(true);
+    EXPECT_EQ(tus.report().outcome, GateOutcome::kBlocked);
+    EXPECT_EQ(tus.connect().say(patch(kResource, 19, "j")), "");
+    EXPECT_TRUE(is_refusal(tus.take_payload(Side::kClient)));
+    EXPECT_TRUE(tus.engine().shared().lift(tus.only().key));
+  }
+}
+
+TEST(TusEvasion, WhatACreationBroughtApartIsNotUnseen) {
+  Tus tus;
+  Connection one = tus.connect();
+  one.say(creation_with("BADBADBA", 20));
+  tus.decide(false);
+  one.answer(created(kResource, "Upload-Offset: 8\r\n"));
+  Connection two = tus.connect();
+  two.say(patch(kResource, 0, kText.substr(0, 8)));
+  two.reset();
+  tus.connect().say(patch(kResource, 8, kText.substr(8)));
+  tus.decide(false);
+  const RecordingSink::Record& last = tus.sink.records.back();
+  ASSERT_EQ(last.reports.size(), 1u);
+  EXPECT_EQ(last.reports[0].reason, DataplaneReason::partial_upload);
+}
+
+TEST(TusEvasion, ACreationThatBroughtNothingIsFollowed) {
+  Tus tus;
+  Connection one = tus.connect();
+  one.say(creation_with(kText.substr(0, 8), 20));
+  tus.decide(false);
+  one.answer(created(kResource, "Upload-Offset: 0\r\n"));
+  const std::string all = patch(kResource, 0, kText);
+  EXPECT_EQ(tus.connect().say(all), all.substr(0, all.size() - 1));
+  tus.decide(false);
+  EXPECT_EQ(tus.sink.records.back().reports.at(0).reason, DataplaneReason::kNone);
+}
+
 }  // namespace
 }  // namespace soundgate::test
