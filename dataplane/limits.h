@@ -19,7 +19,7 @@ inline constexpr size_t kBurstFrames = 32;  // received or sent at a time
 inline constexpr size_t kSendAttemptsMax = 64;  // of one burst, before its rest is dropped
 
 // Lcores that share the traffic.
-inline constexpr unsigned kLcoresMax = 16;  // each of them may ask what is published
+inline constexpr unsigned kLcoresMax = 16;              // each of them may ask what is published
 inline constexpr unsigned kHandoverPacketsMax = 2'048;  // that wait for one lcore, by port
 
 // Mirrored traffic.
@@ -80,6 +80,7 @@ inline constexpr size_t kSkipTextBytesMax = 253;  // as long as a host may be
 // Resumable uploads.
 inline constexpr size_t kUploadHeaderBytesMax = 64;      // of a header that says what a body is
 inline constexpr size_t kConcatenationBytesMax = 4'096;  // the resources that are put together
+inline constexpr ptrdiff_t kConcatenatedMax = 128;       // so many; more are http_ambiguous
 inline constexpr size_t kLocationBytesMax = 1'024;  // a resource behind a longer one is unknown
 inline constexpr size_t kIdentifierBytesMin = 16;   // shorter ones may name other resources, too
 inline constexpr size_t kResourceTextBytesMax = 1'024;  // of its name, as it is recorded

@@ -113,11 +113,14 @@ UploadRequest read_creation(const RequestHead& head, bool has_body) {
   const UploadHeaders& upload = head.upload;
   UploadRequest request{.step = UploadStep::kCreation, .resources = {}};
   const std::string_view concat = upload.value(Field::kUploadConcat);
-  if (starts_with(concat, "final") && !has_body) {
-    if (upload.is_odd(Field::kUploadConcat)) return ambiguous();
+  if (starts_with(concat, "final")) {
     request.step = UploadStep::kConcatenation;
     request.resources = concat.substr(std::min(concat.find(';'), concat.size() - 1) + 1);
-    return request;
+    // Each costs as much as the folder is long that it is in.
+    const auto blanks = std::ranges::count_if(concat, [](char c) { return c == ' ' || c == '\t'; });
+    const bool are_many =
+        blanks >= kConcatenatedMax || head.target.view().size() > kLocationBytesMax;
+    return upload.is_odd(Field::kUploadConcat) || are_many ? ambiguous() : request;
   }
   const bool says_length = upload.has(Field::kUploadLength);
   request.deferred = upload.has(Field::kUploadDeferLength);

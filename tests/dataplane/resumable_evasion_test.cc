@@ -173,5 +173,32 @@ TEST(TusEvasion, ACreationThatBroughtNothingIsFollowed) {
   EXPECT_EQ(tus.sink.records.back().reports.at(0).reason, DataplaneReason::kNone);
 }
 
+TEST(TusEvasion, AConcatenationWithABodyIsOne) {
+  Tus tus;
+  tus.make(20);
+  tus.connect().ask(patch(kResource, 0, kText.substr(0, 10)), stored(10));
+  tus.decide(true);
+  std::string request = creation("Upload-Concat: final;" + kResource + "\r\n");
+  request.replace(request.find("Content-Length: 0"), 17, "Transfer-Encoding: chunked");
+  EXPECT_EQ(tus.connect().say(request + "0\r\n\r\n"), "");
+  EXPECT_TRUE(is_refusal(tus.take_payload(Side::kClient)));
+}
+
+TEST(TusEvasion, AConcatenationOfVeryManyIsRefused) {
+  Tus tus;
+  std::string names;
+  for (int i = 0; i < 2'000; ++i) names += "a ";
+  std::string request = creation("Upload-Concat: final;" + names + "\r\n");
+  request.replace(request.find("/files"), 6, "/" + std::string(8'000, 'f') + "/x");
+  Connection one = tus.connect();
+  const auto begin = std::chrono::steady_clock::now();
+  std::string sent;
+  for (size_t at = 0; at < request.size(); at += 1'000) sent += one.say(request.substr(at, 1'000));
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  RecordProperty("seconds", std::to_string(took.count()));
+  EXPECT_LT(took.count(), 0.01);
+  EXPECT_NE(sent, request);
+}
+
 }  // namespace
 }  // namespace soundgate::test
