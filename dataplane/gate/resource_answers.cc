@@ -10,6 +10,12 @@ constexpr uint16_t kNone = ResourceTable::kNone;
 
 bool is_good(unsigned status) { return status / 100 == 2; }
 
+// tusd and @tus/server say 400 also to a request that another one has interrupted, and keep what
+// came. They say it to one they do not understand, too, and keep nothing.
+bool may_have_stored(const UploadExchange& exchange) {
+  return exchange.status == 400 && exchange.said.is_tus_body && exchange.said.length == kNoOffset;
+}
+
 }  // namespace
 
 void ResourceAnswers::watch(Flow& flow, const RequestHead& head, const UploadRequest& request,
@@ -95,7 +101,7 @@ void ResourceAnswers::learn_part(const UploadExchange& exchange) {
   if (!exchange.answer.is_tus()) return;  // a server's own word on a request that was cut off, say
   if (is_good(exchange.status) && exchange.answer.offset(offset)) {
     learn_stored(index, offset);
-  } else if (exchange.status / 100 == 4) {
+  } else if (exchange.status / 100 == 4 && !may_have_stored(exchange)) {
     Resource& resource = core_.resources[index];
     resource.rejected_from = std::min(resource.rejected_from, exchange.said.offset);
   }

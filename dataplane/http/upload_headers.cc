@@ -97,8 +97,14 @@ bool is_piece(const RequestHead& head) {
 
 UploadRequest ambiguous() { return {.step = UploadStep::kAmbiguous, .resources = {}}; }
 
-UploadRequest read_part(const UploadHeaders& upload, bool has_body) {
+bool has_tus_body(const RequestHead& head) {
+  return same(trimmed(head.content_type.view()), "application/offset+octet-stream");
+}
+
+UploadRequest read_part(const RequestHead& head, bool has_body) {
+  const UploadHeaders& upload = head.upload;
   UploadRequest request{.step = UploadStep::kPart, .resources = {}};
+  request.is_tus_body = has_tus_body(head);
   const bool says_length = upload.has(Field::kUploadLength);
   const bool clear =
       !upload.is_odd(Field::kUploadOffset) && !upload.is_odd(Field::kUploadLength) &&
@@ -125,7 +131,7 @@ UploadRequest read_creation(const RequestHead& head, bool has_body) {
   const bool says_length = upload.has(Field::kUploadLength);
   request.deferred = upload.has(Field::kUploadDeferLength);
   request.partial = upload.has(Field::kUploadConcat);
-  request.is_tus_body = same(trimmed(head.content_type.view()), "application/offset+octet-stream");
+  request.is_tus_body = has_tus_body(head);
   const bool clear =
       says_length != request.deferred && !upload.is_odd(Field::kUploadLength) &&
       (!says_length || parse_upload_number(upload.value(Field::kUploadLength), request.length));
@@ -201,7 +207,7 @@ UploadRequest read_upload_request(unsigned method, const RequestHead& head, bool
   const std::string_view meant = upload.value(Field::kMethodOverride);
   const bool patches = method == HTTP_PATCH || same(meant, "PATCH");
   const bool posts = method == HTTP_POST || same(meant, "POST");
-  if (patches && upload.has(Field::kUploadOffset)) return read_part(upload, has_body);
+  if (patches && upload.has(Field::kUploadOffset)) return read_part(head, has_body);
   const bool creates = upload.has(Field::kUploadLength) || upload.has(Field::kUploadDeferLength) ||
                        upload.has(Field::kUploadConcat);
   if (posts && creates) {

@@ -200,5 +200,31 @@ TEST(TusEvasion, AConcatenationOfVeryManyIsRefused) {
   EXPECT_NE(sent, request);
 }
 
+TEST(TusEvasion, APartThatTheOriginHasInterruptedIsContinued) {
+  Tus tus;
+  tus.make(20);
+  Connection one = tus.connect();
+  one.say(patch_head(kResource, 0, 20) + kText.substr(0, 12));
+  one.answer("HTTP/1.1 400 Bad Request\r\n" + kTus + "Content-Length: 0\r\n\r\n");
+  tus.connect().ask(status_request(kResource), status(12, 20));
+  const std::string rest = patch(kResource, 12, kText.substr(12));
+  EXPECT_EQ(tus.connect().say(rest), rest.substr(0, rest.size() - 1));
+  EXPECT_EQ(tus.only().body, kText);
+}
+
+TEST(TusEvasion, APartThatTheOriginDoesNotTakeIsNotContinued) {
+  for (const bool says_length : {true, false}) {
+    Tus tus;
+    tus.make(20);
+    Connection one = tus.connect();
+    std::string request =
+        patch(kResource, 0, kText.substr(0, 8), says_length ? length_header(20) : "");
+    if (!says_length) request.replace(request.find("application/offset"), 18, "applicatiom/offset");
+    one.ask(request, "HTTP/1.1 400 Bad Request\r\n" + kTus + "Content-Length: 0\r\n\r\n");
+    one.say(patch(kResource, 8, kText.substr(8)));
+    EXPECT_EQ(tus.sink.records.size(), 2u);
+  }
+}
+
 }  // namespace
 }  // namespace soundgate::test
