@@ -49,6 +49,10 @@ bool ResumableUploads::knows(const RequestHead& head) {
   return life_.find(keys) != kNone || is_refused(keys);
 }
 
+void ResumableUploads::pass(const RequestHead& head, const UploadRequest& request) {
+  if (request.step == UploadStep::kPart) distrust(life_.keys_of(head));
+}
+
 ResumableUploads::Way ResumableUploads::begin(Flow& flow, const RequestHead& head,
                                               const UploadRequest& request, int64_t body_bytes) {
   switch (request.step) {
@@ -109,23 +113,26 @@ ResumableUploads::Way ResumableUploads::begin_part(Flow& flow, const RequestHead
   return Way::kTaken;
 }
 
-// Nobody puts these parts together, from now on. Where they may be of a resource that is followed,
-// by another name, what was seen of that one is not all.
+// Nobody puts these parts together, from now on.
 ResumableUploads::Way ResumableUploads::begin_apart(Flow& flow, const ResourceKeys& keys) {
   if (refuse_if_blocked(flow, keys.alias)) return Way::kTaken;
-  auto& created = core_.shared.created;
-  const auto known = created.find(keys.exact, core_.now.tick);
-  if (!known) {
-    created.put(keys.exact, {.owner = CreatedResource::kApart}, core_.now.tick,
-                life_.known_until());
-    if (keys.alias.is_set()) {
-      created.update(keys.alias, core_.now.tick, [](CreatedResource& resource) {
-        resource.disturbed = 1;
-        return true;
-      });
-    }
-  }
+  distrust(keys);
   return Way::kApart;
+}
+
+// Where such bytes may be of a resource that is followed, on another lcore or by another name, what
+// was seen of that one is not all.
+void ResumableUploads::distrust(const ResourceKeys& keys) {
+  auto& created = core_.shared.created;
+  const auto disturb = [](CreatedResource& resource) {
+    resource.disturbed = 1;
+    return true;
+  };
+  for (const ResourceKey& key : {keys.exact, keys.plain, keys.alias}) {
+    if (!key.is_set() || created.update(key, core_.now.tick, disturb)) continue;
+    created.put(key, {.owner = CreatedResource::kApart, .disturbed = 1}, core_.now.tick,
+                life_.known_until());
+  }
 }
 
 ResumableUploads::Way ResumableUploads::begin_concatenation(Flow& flow, const RequestHead& head,
@@ -215,8 +222,11 @@ uint16_t ResumableUploads::open_created(Flow& flow, const RequestHead& head,
 // Whether the part continues what was seen.
 bool ResumableUploads::follow(uint16_t index, const UploadRequest& request) {
   Resource& resource = core_.resources[index];
-  const auto alias = core_.shared.created.find(resource.keys.alias, core_.now.tick);
-  const bool disturbed = resource.keys.alias.is_set() && alias && alias->disturbed != 0;
+  const auto is_disturbed = [&](const ResourceKey& key) {
+    const auto known = core_.shared.created.find(key, core_.now.tick);
+    return key.is_set() && known && known->disturbed != 0;
+  };
+  const bool disturbed = is_disturbed(resource.keys.exact) || is_disturbed(resource.keys.alias);
   const bool other_length = request.length != kNoOffset && resource.length != kNoOffset &&
                             request.length != resource.length;
   const bool too_short = request.length != kNoOffset && request.length < resource.seen.end();

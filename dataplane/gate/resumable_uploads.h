@@ -33,6 +33,9 @@ class ResumableUploads {
   // For a request that is to be inspected. body_bytes: 0 none, -1 chunked.
   Way begin(Flow& flow, const RequestHead& head, const UploadRequest& request, int64_t body_bytes);
 
+  // What it brings passes and is not looked at.
+  void pass(const RequestHead& head, const UploadRequest& request);
+
   // How large the whole upload is, at least, that this request is about; -1 where that is not
   // known.
   int64_t whole_bytes(const RequestHead& head, const UploadRequest& request, int64_t body_bytes);
@@ -77,6 +80,7 @@ class ResumableUploads {
                      int64_t body_bytes);
   Way begin_concatenation(Flow& flow, const RequestHead& head, const UploadRequest& request);
   Way begin_apart(Flow& flow, const ResourceKeys& keys);
+  void distrust(const ResourceKeys& keys);
   bool refuse_if_blocked(Flow& flow, const ResourceKey& key);
 
   uint64_t known_length(const ResourceKeys& keys);  // kNoOffset where it is not known

@@ -223,6 +223,7 @@ void RequestReader::judge_step(Flow& flow, const RequestHead& head, const Upload
   }
   const DataplaneReason reason = gate_.reason_to_pass(flow, head);
   if (body_bytes != 0 && reason != DataplaneReason::kNone && !resumable_.knows(head)) {
+    resumable_.pass(head, request);
     gate_.begin_unchecked(flow, head, body_bytes, reason);
     return;
   }

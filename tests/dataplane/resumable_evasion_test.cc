@@ -226,5 +226,53 @@ TEST(TusEvasion, APartThatTheOriginDoesNotTakeIsNotContinued) {
   }
 }
 
+TEST(TusEvasion, PartsOnAnotherLcoreAreNotForgotten) {
+  const std::string resource = "/files/x1";
+  SharedResources shared(HashSeed{5, 6}, tus_sizes().shared);
+  Tus owner(tus_config(), &shared, 0);
+  Tus other(tus_config(), &shared, 1);
+  owner.make(20, resource);
+  Connection one = owner.connect();
+  one.say(patch(resource, 0, kText.substr(0, 8)));
+  one.reset();
+  other.connect().ask(patch(resource, 0, "BADBADBA"), stored(8));
+  owner.connect().say(patch(resource, 8, kText.substr(8)));
+  EXPECT_EQ(owner.sink.records.at(0).reports.at(0).reason, DataplaneReason::partial_upload);
+}
+
+TEST(TusEvasion, AnotherNameOnItsWayIsNotForgotten) {
+  Tus tus;
+  Connection one = tus.connect();
+  one.say(patch("/x" + kResource, 0, "BADBADBA"));
+  tus.connect().ask(status_request(kResource), status(0, 20));
+  tus.decide(false);
+  one.answer(stored(8));
+  Connection two = tus.connect();
+  two.say(patch(kResource, 0, kText.substr(0, 8)));
+  two.reset();
+  tus.connect().say(patch(kResource, 8, kText.substr(8)));
+  for (const RecordingSink::Record& record : tus.sink.records) {
+    EXPECT_NE(record.body, kText);
+  }
+}
+
+TEST(TusEvasion, WhatPassedUncheckedIsNotCoveredUp) {
+  const auto intake = std::make_shared<Intake>();
+  DataplaneConfig config = tus_config();
+  config.intake = intake;
+  Tus tus(config);
+  tus.make(20);
+  intake->set_draining(true);
+  tus.connect().ask(patch(kResource, 0, "BADBADBA"), stored(8));
+  intake->set_draining(false);
+  Connection two = tus.connect();
+  two.say(patch(kResource, 0, kText.substr(0, 8)));
+  two.reset();
+  tus.connect().say(patch(kResource, 8, kText.substr(8)));
+  for (const RecordingSink::Record& record : tus.sink.records) {
+    EXPECT_NE(record.body, kText);
+  }
+}
+
 }  // namespace
 }  // namespace soundgate::test
