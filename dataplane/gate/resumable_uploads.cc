@@ -97,8 +97,8 @@ ResumableUploads::Way ResumableUploads::begin_part(Flow& flow, const RequestHead
                                                    const UploadRequest& request,
                                                    int64_t body_bytes) {
   const ResourceKeys keys = life_.keys_of(head);
-  if (refuse_if_blocked(flow, keys.exact) || refuse_if_blocked(flow, keys.plain)) {
-    return Way::kTaken;
+  for (const ResourceKey& key : {keys.exact, keys.plain, keys.query_alias}) {
+    if (refuse_if_blocked(flow, key)) return Way::kTaken;
   }
   uint16_t index = life_.find(keys);
   if (index != kNone) take_over(index);
@@ -128,7 +128,7 @@ void ResumableUploads::distrust(const ResourceKeys& keys) {
     resource.disturbed = 1;
     return true;
   };
-  for (const ResourceKey& key : {keys.exact, keys.plain, keys.alias}) {
+  for (const ResourceKey& key : {keys.exact, keys.plain, keys.alias, keys.query_alias}) {
     if (!key.is_set() || created.update(key, core_.now.tick, disturb)) continue;
     created.put(key, {.owner = CreatedResource::kApart, .disturbed = 1}, core_.now.tick,
                 life_.known_until());
@@ -144,7 +144,7 @@ ResumableUploads::Way ResumableUploads::begin_concatenation(Flow& flow, const Re
     std::array<char, kConcatenationBytesMax + kTargetBytesMax> space;
     const std::string_view target = resolve_location(one, head.target.view(), space);
     const ResourceKeys keys = resource_keys(target, head.host.view(), core_.shared.seed);
-    for (const ResourceKey& key : {keys.exact, keys.plain, keys.alias}) {
+    for (const ResourceKey& key : {keys.exact, keys.plain, keys.alias, keys.query_alias}) {
       if (refuse_if_blocked(flow, key)) return Way::kTaken;
     }
   }
@@ -213,7 +213,8 @@ uint16_t ResumableUploads::open_created(Flow& flow, const RequestHead& head,
         });
     if (!claimed) continue;
     const uint16_t index = life_.open(flow, head, mine.length, mine.partial != 0);
-    if (index != kNone) core_.resources.name(index, {key, keys.plain, keys.alias});
+    if (index != kNone)
+      core_.resources.name(index, {key, keys.plain, keys.alias, keys.query_alias});
     return index;
   }
   return kNone;
@@ -391,7 +392,8 @@ bool ResumableUploads::is_refused(const Upload& upload) {
 }
 
 bool ResumableUploads::is_refused(const ResourceKeys& keys) const {
-  return std::ranges::any_of(std::array{keys.exact, keys.plain, keys.alias}, [&](const auto& key) {
+  const std::array all{keys.exact, keys.plain, keys.alias, keys.query_alias};
+  return std::ranges::any_of(all, [&](const ResourceKey& key) {
     return key.is_set() && core_.shared.refused.find(key, core_.now.tick);
   });
 }

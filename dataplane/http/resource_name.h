@@ -25,6 +25,9 @@ struct ResourceKeys {
   // What an origin may still take for the same: by the identifier in the path, whatever its case,
   // the host, and what stands around it. Unset where the path has nothing like an identifier.
   ResourceKey alias;
+  // Likewise for origins that look behind the last slash of all the target: unset where that one is
+  // not in a query or fragment.
+  ResourceKey query_alias;
 };
 
 ResourceKeys resource_keys(std::string_view target, std::string_view host_header,

@@ -274,5 +274,17 @@ TEST(TusEvasion, WhatPassedUncheckedIsNotCoveredUp) {
   }
 }
 
+TEST(TusEvasion, TheIdentifierMayStandInTheQuery) {
+  Tus tus;
+  tus.make(20);
+  tus.connect().ask(patch(kResource, 0, kText.substr(0, 10)), stored(10));
+  tus.decide(true);
+  for (const char* target : {"/files/y?a=/0123456789abcdef0123", "/y#/%30123456789abcdef0123/",
+                             "/files/fedcba98765432100?/0123456789ABCDEF0123"}) {
+    EXPECT_EQ(tus.connect().say(patch(target, 10, kText.substr(10))), "") << target;
+    EXPECT_TRUE(is_refusal(tus.take_payload(Side::kClient))) << target;
+  }
+}
+
 }  // namespace
 }  // namespace soundgate::test
