@@ -70,7 +70,11 @@ void ResourceAnswers::learn_created(const UploadExchange& exchange) {
   auto& shared = core_.shared;
   const Tick now = core_.now.tick;
   shared.endpoints.put(exchange.keys.plain, {}, now, life_.known_until());
-  const ResourceKeys keys = resource_keys(target, exchange.host.view(), shared.seed);
+  const ResourceKeys there = resource_keys(target, exchange.host.view(), shared.seed);
+  // Behind a proxy, what the origin calls itself is not what requests call it. Of two names only
+  // one is followed, so it must be possible to tell that they mean the same.
+  const ResourceKeys here = resource_keys(without_host(target), exchange.host.view(), shared.seed);
+  const ResourceKeys& keys = here.alias.is_set() ? here : there;
   life_.name_refused(exchange.upload, keys);
   uint64_t offset = 0;
   const bool says_offset = exchange.answer.offset(offset);
@@ -83,8 +87,11 @@ void ResourceAnswers::learn_created(const UploadExchange& exchange) {
                                 .partial = exchange.said.partial,
                                 .disturbed = 0};
   // Of one that is known already, more may have been seen.
-  if (!shared.created.find(keys.exact, now)) {
-    shared.created.put(keys.exact, created, now, life_.known_until());
+  if (!shared.created.find(here.exact, now) && !shared.created.find(there.exact, now)) {
+    shared.created.put(there.exact, created, now, life_.known_until());
+    if (keys.exact != there.exact) {
+      shared.created.put(keys.exact, created, now, life_.known_until());
+    }
     if (keys.alias.is_set() && keys.alias != keys.exact) {
       shared.created.put(keys.alias, created, now, life_.known_until());
     }

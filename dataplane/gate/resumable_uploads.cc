@@ -202,16 +202,19 @@ uint64_t ResumableUploads::said_bytes(const UploadRequest& request) {
 // Of a resource that the origin has made, and of which nobody has seen a byte.
 uint16_t ResumableUploads::open_created(Flow& flow, const RequestHead& head,
                                         const ResourceKeys& keys) {
+  CreatedResource mine;
+  const auto claim = [&](const ResourceKey& key) {
+    return core_.shared.created.update(key, core_.now.tick, [&](CreatedResource& created) {
+      if (created.owner != CreatedResource::kNobody) return false;
+      created.owner = core_.index;
+      mine = created;
+      return true;
+    });
+  };
   for (const ResourceKey& key : {keys.exact, keys.plain}) {
-    CreatedResource mine;
-    const bool claimed =
-        core_.shared.created.update(key, core_.now.tick, [&](CreatedResource& created) {
-          if (created.owner != CreatedResource::kNobody) return false;
-          created.owner = core_.index;
-          mine = created;
-          return true;
-        });
-    if (!claimed) continue;
+    if (!claim(key)) continue;
+    // Another name of the same may have been first.
+    if (keys.alias.is_set() && keys.alias != key && !claim(keys.alias)) return kNone;
     const uint16_t index = life_.open(flow, head, mine.length, mine.partial != 0);
     if (index != kNone)
       core_.resources.name(index, {key, keys.plain, keys.alias, keys.query_alias});

@@ -115,6 +115,12 @@ std::string_view resolve_location(std::string_view location, std::string_view ta
   return join(folder_of(target), location, out);
 }
 
+std::string_view without_host(std::string_view target) {
+  const size_t scheme = target.find("://");
+  if (target.starts_with('/') || scheme == target.npos) return target;
+  return target.substr(std::min(target.find('/', scheme + 3), target.size()));
+}
+
 std::string_view resource_text(std::string_view target, std::string_view host_header,
                                std::span<char> out) {
   std::array<char, kTargetBytesMax> space;

@@ -38,6 +38,9 @@ ResourceKeys resource_keys(std::string_view target, std::string_view host_header
 std::string_view resolve_location(std::string_view location, std::string_view target,
                                   std::span<char> out);
 
+// A target without the scheme and host that it may begin with.
+std::string_view without_host(std::string_view target);
+
 // "host/path", for people.
 std::string_view resource_text(std::string_view target, std::string_view host_header,
                                std::span<char> out);

@@ -286,5 +286,37 @@ TEST(TusEvasion, TheIdentifierMayStandInTheQuery) {
   }
 }
 
+TEST(TusEvasion, ALocationOfAnotherHostIsFollowedByEither) {
+  for (const char* host : {"a", "public.example"}) {
+    Tus tus;
+    tus.make(20, "https://public.example" + kResource);
+    const auto part = [&](const std::string& resource, uint64_t offset, const std::string& body) {
+      std::string request = patch(resource, offset, body);
+      return request.replace(request.find("Host: a"), 7, "Host: " + std::string(host));
+    };
+    tus.connect().ask(part(kResource, 0, kText.substr(0, 8)), stored(8));
+    const std::string rest = part(kResource, 8, kText.substr(8));
+    EXPECT_EQ(tus.connect().say(rest), rest.substr(0, rest.size() - 1));
+    EXPECT_EQ(tus.only().body, kText);
+    tus.decide(false);
+    EXPECT_EQ(tus.report().reason, DataplaneReason::kNone);
+  }
+}
+
+TEST(TusEvasion, OnlyOneOfTwoNamesIsFollowed) {
+  Tus tus;
+  tus.make(20, "https://public.example" + kResource);
+  std::string other = patch(kResource, 0, "BADBADBA");
+  other.replace(other.find("Host: a"), 7, "Host: public.example");
+  tus.connect().ask(other, stored(8));
+  Connection two = tus.connect();
+  two.say(patch(kResource, 0, kText.substr(0, 8)));
+  two.reset();
+  tus.connect().say(patch(kResource, 8, kText.substr(8)));
+  for (const RecordingSink::Record& record : tus.sink.records) {
+    EXPECT_NE(record.body, kText);
+  }
+}
+
 }  // namespace
 }  // namespace soundgate::test
