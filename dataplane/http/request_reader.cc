@@ -256,6 +256,15 @@ void RequestReader::begin_apart(Flow& flow, const RequestHead& head, const Uploa
   }
   gate_.begin(flow, head, body_bytes, BodyKind::kPart);
   resumable_.name_part(flow, head, request);
+  // Of such a resource any byte may be the last: none can be held.
+  const Upload* upload = core_.upload_of(flow);
+  const bool arrives = upload && upload->phase == UploadPhase::kReceiving && upload->holds;
+  const bool may_end_anywhere =
+      request.step == UploadStep::kPart && arrives && upload->left == kNoOffset;
+  if (may_end_anywhere &&
+      core_.fail_action(DataplaneReason::partial_upload) == FailAction::kBlock) {
+    gate_.fail(flow, DataplaneReason::partial_upload);
+  }
 }
 
 // By its own method or what overrides it; by the length of all of it, as far as that is known.

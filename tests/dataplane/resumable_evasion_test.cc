@@ -318,5 +318,24 @@ TEST(TusEvasion, OnlyOneOfTwoNamesIsFollowed) {
   }
 }
 
+TEST(TusEvasion, WhereNobodyKnowsTheLengthThePolicyDecidesAtOnce) {
+  DataplaneConfig config = tus_config();
+  config.fail_policy = default_fail_policy();
+  config.fail_policy[static_cast<size_t>(DataplaneReason::partial_upload)] = FailAction::kBlock;
+  Tus tus(config);
+  EXPECT_EQ(tus.connect().say(patch_head(kResource, 0, 1'000) + kText), "");
+  EXPECT_TRUE(is_refusal(tus.take_payload(Side::kClient)));
+}
+
+TEST(TusEvasion, APartThatIsCutOffHasArrived) {
+  Tus tus;
+  Connection one = tus.connect();
+  one.say(patch_head(kResource, 0, 1'000) + kText);
+  one.reset();
+  EXPECT_TRUE(tus.only().finished);
+  EXPECT_EQ(tus.report().outcome, GateOutcome::kReleasedUnasked);
+  EXPECT_EQ(tus.report().reason, DataplaneReason::partial_upload);
+}
+
 }  // namespace
 }  // namespace soundgate::test
