@@ -25,9 +25,11 @@ void ResourceAnswers::watch(Flow& flow, const RequestHead& head, const UploadReq
                      request.step == UploadStep::kTermination;
   if (!tells || flow.exchange != Flow::kNoExchange) return;
   if (head.target.view().size() > kLocationBytesMax) return;
-  flow.exchange = core_.exchanges.take();
+  flow.exchange = take(request.step);
   if (flow.exchange == Flow::kNoExchange) return;
   UploadExchange& exchange = core_.exchanges[flow.exchange];
+  exchange.flow = core_.flows.index_of(flow);
+  exchange.since = core_.now.tick;
   exchange.request = flow.requests.heads() - 1;
   exchange.step = request.step;
   exchange.said = request;
@@ -35,6 +37,23 @@ void ResourceAnswers::watch(Flow& flow, const RequestHead& head, const UploadReq
   exchange.keys = life_.keys_of(head);
   exchange.target.append(head.target.view());
   exchange.host.append(head.host.view());
+}
+
+// A part says little, and takes long. A client may keep its answer from coming for ever.
+uint16_t ResourceAnswers::take(UploadStep step) {
+  ExchangePool& pool = core_.exchanges;
+  const size_t reserve =
+      step == UploadStep::kPart ? pool.count() / kExchangesReserveShare : size_t{0};
+  if (pool.in_use() < pool.count() - reserve) return pool.take();
+  if (pool.in_use() < pool.count()) return ExchangePool::kNone;
+  for (size_t count = 0; count < kExchangesScannedForRoom; ++count) {
+    const uint16_t index = pool.next_in_turn();
+    if (core_.now.tick - pool[index].since < kAnswerAgeForRoom) continue;
+    core_.flows[pool[index].flow].exchange = Flow::kNoExchange;
+    pool.give(index);
+    return pool.take();
+  }
+  return ExchangePool::kNone;
 }
 
 void ResourceAnswers::on_answer(Flow& flow) {

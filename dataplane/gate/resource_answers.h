@@ -18,6 +18,7 @@ class ResourceAnswers {
   void on_answer(Flow& flow);  // the one that was watched has come
 
  private:
+  uint16_t take(UploadStep step);  // kNone where there is no room
   void learn_created(const UploadExchange& exchange);
   void learn_status(const UploadExchange& exchange);
   void learn_stored(uint16_t index, uint64_t offset);

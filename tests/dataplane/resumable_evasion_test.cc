@@ -337,5 +337,32 @@ TEST(TusEvasion, APartThatIsCutOffHasArrived) {
   EXPECT_EQ(tus.report().reason, DataplaneReason::partial_upload);
 }
 
+TEST(TusEvasion, AnswersThatAreAwaitedForLongMakeRoom) {
+  Tus tus;
+  std::vector<Connection> silent;
+  for (int i = 0; i < 8; ++i) {
+    silent.push_back(tus.connect());
+    silent.back().say(creation(length_header(20)));
+  }
+  EXPECT_EQ(tus.engine().exchanges_in_use(), 8u);
+  tus.wait(std::chrono::seconds(11));
+  tus.make(20);
+  const std::string all = patch(kResource, 0, kText);
+  EXPECT_EQ(tus.connect().say(all), all.substr(0, all.size() - 1));
+  tus.decide(false);
+  EXPECT_EQ(tus.report().reason, DataplaneReason::kNone);
+  for (Connection& one : silent) one.answer(created("/files/late-0123456789abcdef"));
+  tus.expect_all_given_back();
+}
+
+TEST(TusEvasion, PartsLeaveExchangesForCreations) {
+  Tus tus;
+  for (int i = 0; i < 8; ++i) tus.connect().say(patch_head("/files/y" + std::to_string(i), 5, 9));
+  EXPECT_EQ(tus.engine().exchanges_in_use(), 6u);
+  tus.make(20);
+  EXPECT_TRUE(tus.engine().shared().endpoints.find(
+      resource_keys("/files", "a", tus.engine().shared().seed).plain, Tick{}));
+}
+
 }  // namespace
 }  // namespace soundgate::test
