@@ -364,5 +364,19 @@ TEST(TusEvasion, PartsLeaveExchangesForCreations) {
       resource_keys("/files", "a", tus.engine().shared().seed).plain, Tick{}));
 }
 
+// Whoever drains does not wait for these.
+TEST(TusEvasion, ResourcesOfWhichNoPartIsOnItsWayAreCounted) {
+  Tus tus;
+  tus.make(20);
+  Connection one = tus.connect();
+  one.say(patch_head(kResource, 0, 8));
+  tus.wait(std::chrono::milliseconds(2));
+  EXPECT_EQ(tus.engine().counters().resources_idle.get(), 0u);
+  one.ask(kText.substr(0, 8), stored(8));
+  tus.wait(std::chrono::milliseconds(2));
+  EXPECT_EQ(tus.engine().counters().resources_idle.get(), 1u);
+  tus.engine().shut_down();
+}
+
 }  // namespace
 }  // namespace soundgate::test
