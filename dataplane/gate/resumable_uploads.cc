@@ -266,6 +266,7 @@ bool ResumableUploads::attach(Flow& flow, uint16_t index, int64_t body_bytes) {
   upload.request = flow.requests.heads() - 1;
   upload.phase = UploadPhase::kReceiving;
   upload.holds = resource.holds;
+  upload.wanted = resource.wanted;
   upload.progress = core_.now.tick;
   upload.watch_pace_from(flow.client.parsed, core_.now.tick);
   upload.resource = index;

@@ -3,6 +3,7 @@
 #include <http_parser.h>
 #include <strings.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "dataplane/http/inspect_rules.h"
@@ -143,9 +144,13 @@ UploadRequest read_creation(const RequestHead& head, bool has_body) {
 
 }  // namespace
 
+// Some origins (CGI, WSGI) cannot tell Upload_Offset from Upload-Offset.
 Field UploadHeaders::field_named(std::string_view name) {
+  const auto is_like = [](char a, char b) {
+    return b == '-' ? a == '-' || a == '_' : (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b;
+  };
   for (const FieldName& known : kNames) {
-    if (same(name, known.name)) return known.field;
+    if (std::ranges::equal(name, known.name, is_like)) return known.field;
   }
   return Field::kNone;
 }
@@ -205,7 +210,8 @@ std::string_view overriding_method(const RequestHead& head, std::span<char> out)
 UploadRequest read_upload_request(unsigned method, const RequestHead& head, bool has_body) {
   const UploadHeaders& upload = head.upload;
   const std::string_view meant = upload.value(Field::kMethodOverride);
-  const bool patches = method == HTTP_PATCH || same(meant, "PATCH");
+  const bool says_several = upload.is_odd(Field::kMethodOverride);
+  const bool patches = method == HTTP_PATCH || same(meant, "PATCH") || says_several;
   const bool posts = method == HTTP_POST || same(meant, "POST");
   if (patches && upload.has(Field::kUploadOffset)) return read_part(head, has_body);
   const bool creates = upload.has(Field::kUploadLength) || upload.has(Field::kUploadDeferLength) ||

@@ -378,5 +378,44 @@ TEST(TusEvasion, ResourcesOfWhichNoPartIsOnItsWayAreCounted) {
   tus.engine().shut_down();
 }
 
+TEST(TusEvasion, HeadersThatSomeOriginsTakeForOursAreOurs) {
+  for (const char* header : {"Upload_Offset: 8\r\n", "upload_Offset: 8\r\n"}) {
+    Tus tus;
+    tus.make(20);
+    std::string request = patch(kResource, 0, kText.substr(0, 8));
+    request.replace(request.find("Upload-Offset: 0\r\n"), 18, header);
+    tus.connect().say(request);
+    tus.decide(false);
+    EXPECT_EQ(tus.report().reason, DataplaneReason::partial_upload) << header;
+  }
+  Tus tus;
+  tus.make(20);
+  EXPECT_EQ(tus.connect().say(patch(kResource, 0, kText, "Upload_Offset: 8\r\n")), "");
+}
+
+TEST(TusEvasion, SeveralOverridesMayMeanAPart) {
+  Tus tus;
+  tus.make(20);
+  const std::string overrides = "X-HTTP-Method-Override: GET\r\nX-HTTP-Method-Override: PATCH\r\n";
+  std::string request = patch(kResource, 0, kText, overrides);
+  request.replace(0, 5, "POST");
+  EXPECT_EQ(tus.connect().say(request), request.substr(0, request.size() - 1));
+  EXPECT_EQ(tus.only().body_bytes, 20);
+}
+
+// While the decoders are behind, its sender is slowed down like others.
+TEST(TusEvasion, PartsArePutOffLikeOtherUploads) {
+  const auto intake = std::make_shared<Intake>();
+  DataplaneConfig config = tus_config();
+  config.intake = intake;
+  Tus tus(config);
+  tus.make(1'000);
+  intake->set_back_pressure(true);
+  Connection one = tus.connect();
+  one.say(patch_head(kResource, 0, 1'000));
+  for (int i = 0; i < 20; ++i) one.say("x");
+  EXPECT_GT(tus.engine().counters().segments_put_off.get(), 0u);
+}
+
 }  // namespace
 }  // namespace soundgate::test
