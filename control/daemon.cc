@@ -224,13 +224,15 @@ void Daemon::drain(const std::string& reason) {
   if (dataplane_) drain_->set(true, "soundgated", reason);
 }
 
-// The recorder knows of an upload a little after the lcore, and until its row is made.
+// The recorder knows of an upload a little after the lcore, and until its row is made. For a part
+// that may come in an hour nobody waits.
 bool Daemon::has_uploads_in_flight() const {
   if (!dataplane_) return false;
   const DataplaneCounters counters = dataplane_->counters();
   const uint64_t ended =
       counters.uploads_released + counters.uploads_blocked + counters.uploads_aborted;
-  return counters.uploads_begun > ended || recorder_->counters().uploads_in_flight > 0;
+  return counters.uploads_begun > ended + counters.resources_idle ||
+         recorder_->counters().uploads_in_flight > counters.resources_idle;
 }
 
 void Daemon::leave() {

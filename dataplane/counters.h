@@ -39,6 +39,7 @@ struct CoreCounters {
   Counter uploads_aborted;
   Counter parts_refused;   // requests about uploads that had been blocked
   Counter resources_open;  // now
+  Counter resources_idle;  // of these: an upload of the sink's, and no part on its way
   Counter segments_held;   // now
   Counter bytes_held;      // now
   Counter bad_checksums;

@@ -96,6 +96,7 @@ struct DataplaneCounters {
   std::vector<uint64_t> lcore_polls;     // of each lcore: counts up while it goes on
   uint64_t parts_refused = 0;            // requests about uploads that had been blocked
   uint64_t resources_open = 0;           // resumable uploads that are not whole, now
+  uint64_t resources_idle = 0;           // of these: no part is on its way
 };
 
 class Dataplane {

@@ -346,6 +346,7 @@ void Engine::count_held() {
     segments += upload.segments_held;
     bytes += client.bytes.end(core_.buffers) - client.held_from;
   }
+  core_.counters.resources_idle.set(core_.resources.open_idle_count());
   core_.counters.segments_held.set(segments);
   core_.counters.bytes_held.set(bytes);
 }

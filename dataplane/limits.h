@@ -19,7 +19,7 @@ inline constexpr size_t kBurstFrames = 32;  // received or sent at a time
 inline constexpr size_t kSendAttemptsMax = 64;  // of one burst, before its rest is dropped
 
 // Lcores that share the traffic.
-inline constexpr unsigned kLcoresMax = 16;  // each of them may ask what is published
+inline constexpr unsigned kLcoresMax = 16;              // each of them may ask what is published
 inline constexpr unsigned kHandoverPacketsMax = 2'048;  // that wait for one lcore, by port
 
 // Mirrored traffic.
@@ -89,12 +89,16 @@ inline constexpr size_t kSkipTextBytesMax = 253;  // as long as a host may be
 // Resumable uploads.
 inline constexpr size_t kUploadHeaderBytesMax = 64;      // of a header that says what a body is
 inline constexpr size_t kConcatenationBytesMax = 4'096;  // the resources that are put together
+inline constexpr ptrdiff_t kConcatenatedMax = 128;       // so many; more are http_ambiguous
 inline constexpr size_t kLocationBytesMax = 1'024;  // a resource behind a longer one is unknown
 inline constexpr size_t kIdentifierBytesMin = 16;   // shorter ones may name other resources, too
 inline constexpr size_t kResourceTextBytesMax = 1'024;  // of its name, as it is recorded
 inline constexpr size_t kExchangesMax = 1'024;          // answers that are read for it
-inline constexpr size_t kResourcesMax = 2'048;          // of which parts were seen
-inline constexpr size_t kResourcesOpenIdleMax = 256;    // not whole, and no part on its way
+inline constexpr size_t kExchangesReserveShare = 4;     // 1/4 is kept for what is not a part
+inline constexpr auto kAnswerAgeForRoom = 10s;  // then an answer that has not come makes room
+inline constexpr size_t kExchangesScannedForRoom = 16;
+inline constexpr size_t kResourcesMax = 2'048;        // of which parts were seen
+inline constexpr size_t kResourcesOpenIdleMax = 256;  // not whole, and no part on its way
 inline constexpr size_t kResourcesExpiredPerTick = 16;
 inline constexpr size_t kSeenBlockBytes = 4'096;  // kept of what the origin may not have stored
 inline constexpr size_t kSeenBlocksMax = 8'192;

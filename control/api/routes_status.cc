@@ -1,6 +1,7 @@
 // What is going on: status, mode.
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "control/api/capture_json.h"
@@ -41,35 +42,37 @@ Json dataplane_json(const Dataplane* dataplane) {
   for (size_t i = 1; i < counters.reasons.size(); ++i) {
     reasons[std::string(reason_name(static_cast<DataplaneReason>(i)))] = counters.reasons[i];
   }
-  return {
-      {"client_port", port_json(counters.client)},
-      {"origin_port", port_json(counters.origin)},
-      {"flows",
-       {{"open", counters.flows_open},
-        {"opened", counters.flows_opened},
-        {"evicted", counters.flows_evicted},
-        {"midstream_open", counters.flows_midstream_open},
-        {"oldest_midstream_seconds", counters.oldest_midstream_seconds}}},
-      {"segments",
-       {{"refused", counters.segments_refused},
-        {"bad_checksums", counters.bad_checksums},
-        {"conflicting_bytes", counters.conflicting_bytes}}},
-      {"uploads",
-       {{"begun", counters.uploads_begun},
-        {"released", counters.uploads_released},
-        {"blocked", counters.uploads_blocked},
-        {"aborted", counters.uploads_aborted}}},
-      {"resumable", {{"open", counters.resources_open}, {"parts_refused", counters.parts_refused}}},
-      {"held", {{"packets", counters.packets_held}, {"bytes", counters.bytes_held}}},
-      {"frames",
-       {{"bad_checksums", counters.bad_checksums},
-        {"cut", counters.frames_cut},
-        {"refused", counters.segments_refused},
-        {"advice", offload_advice(counters)}}},
-      {"lcores",
-       {{"packets_handed_over", counters.packets_handed_over},
-        {"packets_not_handed_over", counters.packets_not_handed_over}}},
-      {"reasons", std::move(reasons)}};
+  return {{"client_port", port_json(counters.client)},
+          {"origin_port", port_json(counters.origin)},
+          {"flows",
+           {{"open", counters.flows_open},
+            {"opened", counters.flows_opened},
+            {"evicted", counters.flows_evicted},
+            {"midstream_open", counters.flows_midstream_open},
+            {"oldest_midstream_seconds", counters.oldest_midstream_seconds}}},
+          {"segments",
+           {{"refused", counters.segments_refused},
+            {"bad_checksums", counters.bad_checksums},
+            {"conflicting_bytes", counters.conflicting_bytes}}},
+          {"uploads",
+           {{"begun", counters.uploads_begun},
+            {"released", counters.uploads_released},
+            {"blocked", counters.uploads_blocked},
+            {"aborted", counters.uploads_aborted}}},
+          {"resumable",
+           {{"open", counters.resources_open},
+            {"idle", counters.resources_idle},
+            {"parts_refused", counters.parts_refused}}},
+          {"held", {{"packets", counters.packets_held}, {"bytes", counters.bytes_held}}},
+          {"frames",
+           {{"bad_checksums", counters.bad_checksums},
+            {"cut", counters.frames_cut},
+            {"refused", counters.segments_refused},
+            {"advice", offload_advice(counters)}}},
+          {"lcores",
+           {{"packets_handed_over", counters.packets_handed_over},
+            {"packets_not_handed_over", counters.packets_not_handed_over}}},
+          {"reasons", std::move(reasons)}};
 }
 
 Json uploads_json(const Recorder* recorder) {
@@ -126,8 +129,12 @@ Json index_json(const IndexStatus& status) {
 Json drain_json(const Services& services) {
   if (services.drain == nullptr) return nullptr;
   const DrainRecord record = services.drain->current();
-  const auto in_flight =
+  // Those of which no part is on its way may take hours: they go on unseen, whoever waits.
+  const uint64_t known =
       services.recorder != nullptr ? services.recorder->counters().uploads_in_flight : 0;
+  const uint64_t idle =
+      services.dataplane != nullptr ? services.dataplane->counters().resources_idle : 0;
+  const uint64_t in_flight = known - std::min(known, idle);
   return {{"draining", record.draining},
           {"since", iso8601(record.since)},
           {"by", record.by},

@@ -14,10 +14,11 @@ class ResourceAnswers {
   ResourceAnswers(Core& core, ResourceLife& life) : core_(core), life_(life) {}
 
   // The answer to this request is going to be read, if it tells anything.
-  void watch(Flow& flow, const RequestHead& head, const UploadRequest& request);
+  void watch(Flow& flow, const RequestHead& head, const UploadRequest& request, bool brings_bytes);
   void on_answer(Flow& flow);  // the one that was watched has come
 
  private:
+  uint16_t take(UploadStep step);  // kNone where there is no room
   void learn_created(const UploadExchange& exchange);
   void learn_status(const UploadExchange& exchange);
   void learn_stored(uint16_t index, uint64_t offset);

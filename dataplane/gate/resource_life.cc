@@ -7,6 +7,11 @@ namespace {
 
 constexpr uint16_t kNone = ResourceTable::kNone;
 
+// Of a resource that was blocked before the origin has said where it is. (Those of names are odd.)
+ResourceKey key_without_name(UploadKey upload) {
+  return {uint64_t{1} << 63, static_cast<uint64_t>(upload)};
+}
+
 }  // namespace
 
 int64_t as_body_bytes(uint64_t length) {
@@ -65,9 +70,15 @@ void ResourceLife::refuse_from_now_on(const ResourceKeys& keys, UploadKey upload
   RefusedResource refused{.upload = upload};
   upload_id.copy(refused.upload_id, GateDecision::kUploadIdBytes);
   const Tick until = core_.now.tick + core_.config.refused_keep;
-  for (const ResourceKey& key : {keys.exact, keys.alias}) {
+  const ResourceKey first = keys.exact.is_set() ? keys.exact : key_without_name(upload);
+  for (const ResourceKey& key : {first, keys.alias}) {
     if (key.is_set()) core_.shared.refused.put(key, refused, core_.now.tick, until);
   }
+}
+
+void ResourceLife::name_refused(UploadKey upload, const ResourceKeys& keys) {
+  const auto refused = core_.shared.refused.find(key_without_name(upload), core_.now.tick);
+  if (refused) refuse_from_now_on(keys, upload, refused->upload_id);
 }
 
 void ResourceLife::set_apart(uint16_t index, DataplaneReason reason) {

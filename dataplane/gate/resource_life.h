@@ -29,6 +29,8 @@ class ResourceLife {
   void drop(uint16_t index);
 
   void refuse_from_now_on(const ResourceKeys& keys, UploadKey upload, std::string_view upload_id);
+  // The origin says where the resource of this upload is. It may have been blocked before.
+  void name_refused(UploadKey upload, const ResourceKeys& keys);
   Tick known_until() const { return core_.now.tick + core_.config.resumable_idle; }
   void count_open();
 

@@ -10,27 +10,47 @@ namespace {
 
 constexpr uint16_t kNone = ResourceTable::kNone;
 
+// A part that begins here says that what the origin has is all. Whether it has a body as well
+// changes nothing: there is no room for it.
+bool completes_with_head(const Resource& resource) {
+  return resource.phase == ResourcePhase::kOpen && resource.length == resource.seen.end() &&
+         resource.seen.position() == resource.length;
+}
+
 }  // namespace
 
 // ---- Requests ----
 
-int64_t ResumableUploads::whole_bytes(const RequestHead& head, const UploadRequest& request) {
-  if (request.step == UploadStep::kCreation) return as_body_bytes(request.length);
-  if (request.step != UploadStep::kPart) return -1;
-  const ResourceKeys keys = life_.keys_of(head);
+uint64_t ResumableUploads::known_length(const ResourceKeys& keys) {
   if (const uint16_t index = life_.find(keys); index != kNone) {
-    return as_body_bytes(core_.resources[index].length);
+    return core_.resources[index].length;
   }
   for (const ResourceKey& key : {keys.exact, keys.plain, keys.alias}) {
     const auto created = core_.shared.created.find(key, core_.now.tick);
-    if (created && created->length != kNoOffset) return as_body_bytes(created->length);
+    if (created && created->length != kNoOffset) return created->length;
   }
-  return -1;
+  return kNoOffset;
+}
+
+// The origin may never have taken a length that was said: nothing is smaller than what comes of it.
+int64_t ResumableUploads::whole_bytes(const RequestHead& head, const UploadRequest& request,
+                                      int64_t body_bytes) {
+  const bool is_part = request.step == UploadStep::kPart;
+  if ((!is_part && request.step != UploadStep::kCreation) || body_bytes < 0) return -1;
+  const uint64_t known = is_part ? known_length(life_.keys_of(head)) : request.length;
+  if (known == kNoOffset) return -1;
+  const uint64_t said = request.length == kNoOffset ? 0 : request.length;
+  const uint64_t end = (is_part ? request.offset : 0) + static_cast<uint64_t>(body_bytes);
+  return as_body_bytes(std::max({known, said, end}));
 }
 
 bool ResumableUploads::knows(const RequestHead& head) {
   const ResourceKeys keys = life_.keys_of(head);
   return life_.find(keys) != kNone || is_refused(keys);
+}
+
+void ResumableUploads::pass(const RequestHead& head, const UploadRequest& request) {
+  if (request.step == UploadStep::kPart) distrust(life_.keys_of(head));
 }
 
 ResumableUploads::Way ResumableUploads::begin(Flow& flow, const RequestHead& head,
@@ -59,8 +79,7 @@ ResumableUploads::Way ResumableUploads::begin_creation(Flow& flow, const Request
                                                        const UploadRequest& request,
                                                        int64_t body_bytes) {
   if (body_bytes == 0) return Way::kWhole;
-  const bool all = body_bytes > 0 && request.length != kNoOffset &&
-                   static_cast<uint64_t>(body_bytes) >= request.length;
+  const bool all = body_bytes > 0 && static_cast<uint64_t>(body_bytes) == request.length;
   if (request.partial) return Way::kApart;
   if (all || !request.is_tus_body) return Way::kWhole;
   const bool is_tus = head.upload.has(UploadHeaders::Field::kTusResumable) &&
@@ -78,8 +97,8 @@ ResumableUploads::Way ResumableUploads::begin_part(Flow& flow, const RequestHead
                                                    const UploadRequest& request,
                                                    int64_t body_bytes) {
   const ResourceKeys keys = life_.keys_of(head);
-  if (refuse_if_blocked(flow, keys.exact) || refuse_if_blocked(flow, keys.plain)) {
-    return Way::kTaken;
+  for (const ResourceKey& key : {keys.exact, keys.plain, keys.query_alias}) {
+    if (refuse_if_blocked(flow, key)) return Way::kTaken;
   }
   uint16_t index = life_.find(keys);
   if (index != kNone) take_over(index);
@@ -87,34 +106,33 @@ ResumableUploads::Way ResumableUploads::begin_part(Flow& flow, const RequestHead
     index = open_created(flow, head, keys);
   }
   if (index == kNone || !follow(index, request)) return begin_apart(flow, keys);
-  const Resource& resource = core_.resources[index];
-  // Without a body it may still say that what the origin has is all.
-  const bool completes = resource.phase == ResourcePhase::kOpen &&
-                         resource.length == resource.seen.end() &&
-                         resource.seen.position() == resource.length;
+  const bool completes = completes_with_head(core_.resources[index]);
   if (body_bytes == 0 && !completes) return Way::kWhole;
   if (!attach(flow, index, body_bytes)) return begin_apart(flow, keys);
-  if (body_bytes == 0) end_part(flow);
+  if (completes) end_part(flow);
   return Way::kTaken;
 }
 
-// Nobody puts these parts together, from now on. Where they may be of a resource that is followed,
-// by another name, what was seen of that one is not all.
+// Nobody puts these parts together, from now on.
 ResumableUploads::Way ResumableUploads::begin_apart(Flow& flow, const ResourceKeys& keys) {
   if (refuse_if_blocked(flow, keys.alias)) return Way::kTaken;
-  auto& created = core_.shared.created;
-  const auto known = created.find(keys.exact, core_.now.tick);
-  if (!known) {
-    created.put(keys.exact, {.owner = CreatedResource::kApart}, core_.now.tick,
-                life_.known_until());
-    if (keys.alias.is_set()) {
-      created.update(keys.alias, core_.now.tick, [](CreatedResource& resource) {
-        resource.disturbed = 1;
-        return true;
-      });
-    }
-  }
+  distrust(keys);
   return Way::kApart;
+}
+
+// Where such bytes may be of a resource that is followed, on another lcore or by another name, what
+// was seen of that one is not all.
+void ResumableUploads::distrust(const ResourceKeys& keys) {
+  auto& created = core_.shared.created;
+  const auto disturb = [](CreatedResource& resource) {
+    resource.disturbed = 1;
+    return true;
+  };
+  for (const ResourceKey& key : {keys.exact, keys.plain, keys.alias, keys.query_alias}) {
+    if (!key.is_set() || created.update(key, core_.now.tick, disturb)) continue;
+    created.put(key, {.owner = CreatedResource::kApart, .disturbed = 1}, core_.now.tick,
+                life_.known_until());
+  }
 }
 
 ResumableUploads::Way ResumableUploads::begin_concatenation(Flow& flow, const RequestHead& head,
@@ -126,7 +144,7 @@ ResumableUploads::Way ResumableUploads::begin_concatenation(Flow& flow, const Re
     std::array<char, kConcatenationBytesMax + kTargetBytesMax> space;
     const std::string_view target = resolve_location(one, head.target.view(), space);
     const ResourceKeys keys = resource_keys(target, head.host.view(), core_.shared.seed);
-    for (const ResourceKey& key : {keys.exact, keys.plain, keys.alias}) {
+    for (const ResourceKey& key : {keys.exact, keys.plain, keys.alias, keys.query_alias}) {
       if (refuse_if_blocked(flow, key)) return Way::kTaken;
     }
   }
@@ -158,12 +176,25 @@ void ResumableUploads::name_part(Flow& flow, const RequestHead& head,
                                  const UploadRequest& request) {
   Upload* upload = core_.upload_of(flow);
   if (!upload || upload->phase != UploadPhase::kReceiving) return;
-  upload->keys = life_.keys_of(head);
-  const int64_t whole = whole_bytes(head, request);
-  if (whole < 0 || static_cast<uint64_t>(whole) <= request.offset) return;
-  upload->left = static_cast<uint64_t>(whole) - request.offset;
-  if (upload->tail == kNoOffset) return;
+  const bool is_part = request.step == UploadStep::kPart;
+  if (!is_part && !request.is_tus_body) return;
+  const uint64_t said = said_bytes(request);
+  uint64_t known = kNoOffset;
+  if (is_part) {
+    upload->keys = life_.keys_of(head);
+    const uint64_t length = known_length(upload->keys);
+    if (length != kNoOffset && length > request.offset) known = length - request.offset;
+  }
+  upload->left = std::min(known, said);
+  upload->left_is_said = said <= known;
+  if (upload->left == kNoOffset || upload->tail == kNoOffset) return;
   upload->tail = std::min(upload->tail, flow.client.parsed + upload->left - 1);
+}
+
+uint64_t ResumableUploads::said_bytes(const UploadRequest& request) {
+  const uint64_t begin = request.step == UploadStep::kPart ? request.offset : 0;
+  const bool says = request.length != kNoOffset && request.length > begin;
+  return says ? request.length - begin : kNoOffset;
 }
 
 // ---- Parts ----
@@ -171,18 +202,22 @@ void ResumableUploads::name_part(Flow& flow, const RequestHead& head,
 // Of a resource that the origin has made, and of which nobody has seen a byte.
 uint16_t ResumableUploads::open_created(Flow& flow, const RequestHead& head,
                                         const ResourceKeys& keys) {
+  CreatedResource mine;
+  const auto claim = [&](const ResourceKey& key) {
+    return core_.shared.created.update(key, core_.now.tick, [&](CreatedResource& created) {
+      if (created.owner != CreatedResource::kNobody) return false;
+      created.owner = core_.index;
+      mine = created;
+      return true;
+    });
+  };
   for (const ResourceKey& key : {keys.exact, keys.plain}) {
-    CreatedResource mine;
-    const bool claimed =
-        core_.shared.created.update(key, core_.now.tick, [&](CreatedResource& created) {
-          if (created.owner != CreatedResource::kNobody) return false;
-          created.owner = core_.index;
-          mine = created;
-          return true;
-        });
-    if (!claimed) continue;
+    if (!claim(key)) continue;
+    // Another name of the same may have been first.
+    if (keys.alias.is_set() && keys.alias != key && !claim(keys.alias)) return kNone;
     const uint16_t index = life_.open(flow, head, mine.length, mine.partial != 0);
-    if (index != kNone) core_.resources.name(index, {key, keys.plain, keys.alias});
+    if (index != kNone)
+      core_.resources.name(index, {key, keys.plain, keys.alias, keys.query_alias});
     return index;
   }
   return kNone;
@@ -191,8 +226,11 @@ uint16_t ResumableUploads::open_created(Flow& flow, const RequestHead& head,
 // Whether the part continues what was seen.
 bool ResumableUploads::follow(uint16_t index, const UploadRequest& request) {
   Resource& resource = core_.resources[index];
-  const auto alias = core_.shared.created.find(resource.keys.alias, core_.now.tick);
-  const bool disturbed = resource.keys.alias.is_set() && alias && alias->disturbed != 0;
+  const auto is_disturbed = [&](const ResourceKey& key) {
+    const auto known = core_.shared.created.find(key, core_.now.tick);
+    return key.is_set() && known && known->disturbed != 0;
+  };
+  const bool disturbed = is_disturbed(resource.keys.exact) || is_disturbed(resource.keys.alias);
   const bool other_length = request.length != kNoOffset && resource.length != kNoOffset &&
                             request.length != resource.length;
   const bool too_short = request.length != kNoOffset && request.length < resource.seen.end();
@@ -228,6 +266,7 @@ bool ResumableUploads::attach(Flow& flow, uint16_t index, int64_t body_bytes) {
   upload.request = flow.requests.heads() - 1;
   upload.phase = UploadPhase::kReceiving;
   upload.holds = resource.holds;
+  upload.wanted = resource.wanted;
   upload.progress = core_.now.tick;
   upload.watch_pace_from(flow.client.parsed, core_.now.tick);
   upload.resource = index;
@@ -236,6 +275,7 @@ bool ResumableUploads::attach(Flow& flow, uint16_t index, int64_t body_bytes) {
   } else {
     upload.tail = tail_of(flow, resource, body_bytes);
   }
+  if (completes_with_head(resource)) upload.tail = flow.client.parsed - 1;
   const bool watched = flow.exchange != Flow::kNoExchange &&
                        core_.exchanges[flow.exchange].request == upload.request;
   if (watched) core_.exchanges[flow.exchange].upload = resource.upload;
@@ -243,16 +283,15 @@ bool ResumableUploads::attach(Flow& flow, uint16_t index, int64_t body_bytes) {
   return true;
 }
 
-// Of a part that does not bring the last byte: its own end. Without a body, the last byte of the
-// head is held.
+// Of a part that does not bring the last byte: its own end. Segments that come out of order go on
+// before they are read: so the last byte waits also where it has only to be compared.
 uint64_t ResumableUploads::tail_of(const Flow& flow, const Resource& resource,
                                    int64_t body_bytes) const {
   const uint64_t begin = flow.client.parsed;
   const uint64_t body_end = begin + static_cast<uint64_t>(body_bytes);
-  if (resource.phase != ResourcePhase::kOpen || resource.length == kNoOffset) return body_end;
+  if (resource.length == kNoOffset) return body_end;
   const uint64_t position = resource.seen.position();
   const uint64_t left = resource.length - std::min(resource.length, position);
-  if (body_bytes == 0) return begin - 1;
   if (left == 0 || left > static_cast<uint64_t>(body_bytes)) return body_end;
   const auto tail_bytes = static_cast<uint64_t>(std::max<int64_t>(core_.config.tail_bytes, 1));
   return begin + left - std::min(tail_bytes, left);
@@ -260,7 +299,7 @@ uint64_t ResumableUploads::tail_of(const Flow& flow, const Resource& resource,
 
 void ResumableUploads::mark_tail(Flow& flow, uint64_t chunk_bytes) {
   const Resource& resource = core_.resources[core_.uploads[flow.upload].resource];
-  if (resource.length == kNoOffset || resource.phase != ResourcePhase::kOpen) return;
+  if (resource.length == kNoOffset) return;
   const uint64_t left = resource.length - std::min(resource.length, resource.seen.position());
   if (left > 0 && left <= chunk_bytes) mark_tail_at_last_byte(flow);
 }
@@ -357,7 +396,8 @@ bool ResumableUploads::is_refused(const Upload& upload) {
 }
 
 bool ResumableUploads::is_refused(const ResourceKeys& keys) const {
-  return std::ranges::any_of(std::array{keys.exact, keys.plain, keys.alias}, [&](const auto& key) {
+  const std::array all{keys.exact, keys.plain, keys.alias, keys.query_alias};
+  return std::ranges::any_of(all, [&](const ResourceKey& key) {
     return key.is_set() && core_.shared.refused.find(key, core_.now.tick);
   });
 }
@@ -373,19 +413,16 @@ void ResumableUploads::release(Flow& flow, GateOutcome outcome, DataplaneReason 
   // After bytes that differ, nothing can be compared any more.
   if (reason == DataplaneReason::upload_conflict) resource.finished = false;
   const bool stays = resource.finished && upload.phase == UploadPhase::kReceiving &&
-                     reason == DataplaneReason::kNone;
+                     reason == DataplaneReason::kNone && resource.keys.exact.is_set();
   if (!stays) leave_part(flow);
   life_.end(index, outcome, reason);
-  if (!stays) return;
-  upload.tail =
-      flow.requests.chunked() ? kNoOffset : flow.client.parsed + flow.requests.body_bytes();
 }
 
 void ResumableUploads::block(Flow& flow, GateOutcome outcome, DataplaneReason reason,
                              std::string_view upload_id) {
   Upload& upload = core_.uploads[flow.upload];
   if (upload.resource == UploadTable::kNoResource) {
-    life_.refuse_from_now_on(upload.keys, upload.key, upload_id);
+    if (upload.keys.exact.is_set()) life_.refuse_from_now_on(upload.keys, upload.key, upload_id);
     return;
   }
   const uint16_t index = upload.resource;

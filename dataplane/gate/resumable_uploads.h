@@ -33,10 +33,17 @@ class ResumableUploads {
   // For a request that is to be inspected. body_bytes: 0 none, -1 chunked.
   Way begin(Flow& flow, const RequestHead& head, const UploadRequest& request, int64_t body_bytes);
 
-  // Of the whole upload that this request is about; -1 where it is not known.
-  int64_t whole_bytes(const RequestHead& head, const UploadRequest& request);
+  // What it brings passes and is not looked at.
+  void pass(const RequestHead& head, const UploadRequest& request);
 
-  // A part that is apart: what it is named, should it be blocked.
+  // How large the whole upload is, at least, that this request is about; -1 where that is not
+  // known.
+  int64_t whole_bytes(const RequestHead& head, const UploadRequest& request, int64_t body_bytes);
+
+  // How long the body is at most, by what the request itself says of its resource; or kNoOffset.
+  static uint64_t said_bytes(const UploadRequest& request);
+
+  // A part that is apart: what it is named, should it be blocked, and where its resource ends.
   void name_part(Flow& flow, const RequestHead& head, const UploadRequest& request);
 
   // For a part's flow. Anything but kNone ends its upload.
@@ -73,8 +80,10 @@ class ResumableUploads {
                      int64_t body_bytes);
   Way begin_concatenation(Flow& flow, const RequestHead& head, const UploadRequest& request);
   Way begin_apart(Flow& flow, const ResourceKeys& keys);
+  void distrust(const ResourceKeys& keys);
   bool refuse_if_blocked(Flow& flow, const ResourceKey& key);
 
+  uint64_t known_length(const ResourceKeys& keys);  // kNoOffset where it is not known
   bool is_refused(const ResourceKeys& keys) const;
   uint16_t open_created(Flow& flow, const RequestHead& head, const ResourceKeys& keys);
   bool follow(uint16_t index, const UploadRequest& request);

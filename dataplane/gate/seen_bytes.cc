@@ -102,6 +102,7 @@ bool SeenBytes::compare_kept(SeenPool& pool, Bytes bytes) const {
   uint64_t begin = first_begin_;
   for (uint32_t block = first_; block != SeenPool::kNone && !bytes.empty();
        block = pool.next(block), begin += kSeenBlockBytes) {
+    if (at < begin) return false;  // it is not kept any more
     if (at >= begin + kSeenBlockBytes) continue;
     const size_t from = static_cast<size_t>(at - begin);
     const size_t count = std::min(bytes.size(), kSeenBlockBytes - from);

@@ -57,7 +57,8 @@ class SeenBytes {
  public:
   uint64_t end() const { return end_; }  // seen up to here, each byte from 0 on
 
-  // The origin has everything in front of this offset.
+  // The origin has everything in front of this offset. Not while bytes come again that lie in front
+  // of it: nothing is left then that they could be compared with.
   void confirm(SeenPool& pool, uint64_t offset);
 
   // Bytes follow from here on. False where they could not be compared with those seen before.

@@ -292,6 +292,13 @@ void UploadGate::abort(Flow& flow, DataplaneReason reason) {
     resumable_.leave_part(flow);
     return;
   }
+  const bool is_kept = upload->keys.exact.is_set() && upload->phase == UploadPhase::kReceiving;
+  if (is_kept) {  // what came of a part is in its resource, whole or not
+    core_.sink.finish(upload->key, core_.now.wall);
+    core_.counters.count(DataplaneReason::partial_upload);
+    close(flow, GateOutcome::kReleasedUnasked, DataplaneReason::partial_upload);
+    return;
+  }
   if (upload->begun) core_.counters.count(reason);
   close(flow, GateOutcome::kAborted, reason);
 }

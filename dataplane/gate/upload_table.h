@@ -45,6 +45,7 @@ struct Upload {
   uint16_t resource = 0xFFFF;  // of which it is a part (ResourceTable); its upload is the sink's
   ResourceKeys keys;           // of a resource whose parts are not put together
   uint64_t left = kNoOffset;   // bytes until that one is whole, where that is known
+  bool left_is_said = false;   // by the request itself: a longer body contradicts it
   Tick progress{};             // when its last byte in order came; deadlines count from here
 
   // Its pace, while it is received: whether so little came in the last window that it makes room.

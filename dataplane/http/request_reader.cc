@@ -172,12 +172,14 @@ void RequestReader::on_head(Flow& flow, const RequestHead* head) {
 void RequestReader::judge(Flow& flow, const RequestHead& head, int64_t body_bytes) {
   const RequestStream& requests = flow.requests;
   const bool unclear = head.target_overflow || head.host_overflow || head.hosts > 1;
-  if (unclear && body_bytes != 0) {
+  UploadRequest request = read_upload_request(requests.method(), head, body_bytes != 0);
+  // A part may complete its resource without a body, too.
+  if (unclear && (body_bytes != 0 || request.step == UploadStep::kPart ||
+                  request.step == UploadStep::kConcatenation)) {
     on_ambiguous(flow, requests.heads() - 1, &head, body_bytes);
     return;
   }
-  const UploadRequest request =
-      unclear ? UploadRequest{} : read_upload_request(requests.method(), head, body_bytes != 0);
+  if (unclear) request = {};
   if (request.step != UploadStep::kNone) {
     judge_step(flow, head, request, body_bytes);
   } else if (body_bytes == 0 || !matches(flow, head, body_bytes)) {
@@ -213,14 +215,15 @@ void RequestReader::begin_body(Flow& flow, const RequestHead& head, int64_t body
 
 void RequestReader::judge_step(Flow& flow, const RequestHead& head, const UploadRequest& request,
                                int64_t body_bytes) {
-  answers_.watch(flow, head, request);
-  if (!matches_step(flow, head, request)) return;
+  answers_.watch(flow, head, request, body_bytes != 0);
+  if (!matches_step(flow, head, request, body_bytes)) return;
   if (request.step == UploadStep::kAmbiguous) {
     on_ambiguous(flow, flow.requests.heads() - 1, &head, body_bytes);
     return;
   }
   const DataplaneReason reason = gate_.reason_to_pass(flow, head);
   if (body_bytes != 0 && reason != DataplaneReason::kNone && !resumable_.knows(head)) {
+    resumable_.pass(head, request);
     gate_.begin_unchecked(flow, head, body_bytes, reason);
     return;
   }
@@ -244,14 +247,30 @@ void RequestReader::begin_apart(Flow& flow, const RequestHead& head, const Uploa
     gate_.fail_request(flow, flow.requests.heads() - 1, kReason, &head, body_bytes);
     return;
   }
+  const bool is_tus = request.step == UploadStep::kPart || request.is_tus_body;
+  const bool is_longer =
+      body_bytes > 0 && static_cast<uint64_t>(body_bytes) > ResumableUploads::said_bytes(request);
+  if (is_tus && is_longer) {  // one origin takes all of it, another what it has room for
+    on_ambiguous(flow, flow.requests.heads() - 1, &head, body_bytes);
+    return;
+  }
   gate_.begin(flow, head, body_bytes, BodyKind::kPart);
-  if (request.step == UploadStep::kPart) resumable_.name_part(flow, head, request);
+  resumable_.name_part(flow, head, request);
+  // Of such a resource any byte may be the last: none can be held.
+  const Upload* upload = core_.upload_of(flow);
+  const bool arrives = upload && upload->phase == UploadPhase::kReceiving && upload->holds;
+  const bool may_end_anywhere =
+      request.step == UploadStep::kPart && arrives && upload->left == kNoOffset;
+  if (may_end_anywhere &&
+      core_.fail_action(DataplaneReason::partial_upload) == FailAction::kBlock) {
+    gate_.fail(flow, DataplaneReason::partial_upload);
+  }
 }
 
 // By its own method or what overrides it; by the length of all of it, as far as that is known.
 bool RequestReader::matches_step(const Flow& flow, const RequestHead& head,
-                                 const UploadRequest& request) const {
-  return matches(flow, head, resumable_.whole_bytes(head, request));
+                                 const UploadRequest& request, int64_t body_bytes) const {
+  return matches(flow, head, resumable_.whole_bytes(head, request, body_bytes));
 }
 
 bool RequestReader::matches(const Flow& flow, const RequestHead& head, int64_t body_bytes) const {
@@ -279,6 +298,8 @@ void RequestReader::on_chunk(Flow& flow) {
   const uint64_t bytes = flow.requests.chunk_bytes();
   if (bytes == 0) {
     gate_.complete(flow);
+  } else if (upload->left_is_said && bytes > upload->left) {
+    gate_.fail(flow, DataplaneReason::http_ambiguous);
   } else {
     constexpr uint64_t kLineBreakBytes = 2;
     upload->chunk_line_passes = false;

@@ -43,7 +43,8 @@ class RequestReader {
   void on_not_http(Flow& flow, DataplaneReason reason);
   void on_ambiguous(Flow& flow, uint32_t number, const RequestHead* head, int64_t body_bytes);
   bool matches(const Flow& flow, const RequestHead& head, int64_t body_bytes) const;
-  bool matches_step(const Flow& flow, const RequestHead& head, const UploadRequest& request) const;
+  bool matches_step(const Flow& flow, const RequestHead& head, const UploadRequest& request,
+                    int64_t body_bytes) const;
 
   Core& core_;
   UploadGate& gate_;

@@ -56,6 +56,16 @@ std::span<char> lowered(std::string_view text, std::span<char> out) {
   return out.first(bytes);
 }
 
+// "/ID" of "/files/other?a=/ID": @tus/server takes that for the resource. Empty where there is
+// none.
+std::string_view end_of_query(std::string_view target) {
+  while (target.ends_with('/')) target.remove_suffix(1);
+  const size_t mark = target.find_first_of("?#");
+  const size_t slash = target.rfind('/');
+  const bool is_behind = mark != target.npos && slash != target.npos && slash > mark;
+  return is_behind ? target.substr(slash) : std::string_view();
+}
+
 std::string_view view(std::span<const char> text) { return {text.data(), text.size()}; }
 
 // Without query and fragment, up to and with the last slash of the path.
@@ -82,10 +92,14 @@ ResourceKeys resource_keys(std::string_view target, std::string_view host_header
   keys.plain = digest(seed, host, path, "");
   const std::string_view query = query_of(target);
   keys.exact = query.empty() ? keys.plain : digest(seed, host, path, query);
-  const std::string_view identifier = identifier_of(path);
-  if (!identifier.empty()) {
-    keys.alias = digest(seed, "", view(lowered(identifier, text_space)), "");
-  }
+  const auto alias_of = [&](std::string_view named) {
+    const std::string_view identifier = identifier_of(named);
+    return identifier.empty() ? ResourceKey()
+                              : digest(seed, "", view(lowered(identifier, text_space)), "");
+  };
+  keys.alias = alias_of(path);
+  const std::string_view end = end_of_query(target);
+  if (!end.empty()) keys.query_alias = alias_of(normal_path(end, path_space));
   return keys;
 }
 
@@ -99,6 +113,12 @@ std::string_view resolve_location(std::string_view location, std::string_view ta
   }
   if (location.starts_with("//")) return join("http:", location, out);
   return join(folder_of(target), location, out);
+}
+
+std::string_view without_host(std::string_view target) {
+  const size_t scheme = target.find("://");
+  if (target.starts_with('/') || scheme == target.npos) return target;
+  return target.substr(std::min(target.find('/', scheme + 3), target.size()));
 }
 
 std::string_view resource_text(std::string_view target, std::string_view host_header,

@@ -25,6 +25,9 @@ struct ResourceKeys {
   // What an origin may still take for the same: by the identifier in the path, whatever its case,
   // the host, and what stands around it. Unset where the path has nothing like an identifier.
   ResourceKey alias;
+  // Likewise for origins that look behind the last slash of all the target: unset where that one is
+  // not in a query or fragment.
+  ResourceKey query_alias;
 };
 
 ResourceKeys resource_keys(std::string_view target, std::string_view host_header,
@@ -34,6 +37,9 @@ ResourceKeys resource_keys(std::string_view target, std::string_view host_header
 // where it does not fit. Source: RFC 3986 section 5.2.
 std::string_view resolve_location(std::string_view location, std::string_view target,
                                   std::span<char> out);
+
+// A target without the scheme and host that it may begin with.
+std::string_view without_host(std::string_view target);
 
 // "host/path", for people.
 std::string_view resource_text(std::string_view target, std::string_view host_header,

@@ -1,11 +1,13 @@
 // Requests about resumable uploads whose answers are read: where a resource is, how long it is, how
 // far the origin has it. One a connection at a time; of others nothing is learnt.
-// Thread: the owning lcore.  Memory: allocated once; without a free one nothing is learnt.
+// Thread: the owning lcore.  Memory: allocated once; without a free one nothing is learnt. Where
+// all are taken, an answer that is awaited for long makes room.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "dataplane/clock.h"
 #include "dataplane/http/fixed_string.h"
 #include "dataplane/http/resource_name.h"
 #include "dataplane/http/upload_headers.h"
@@ -47,11 +49,14 @@ class AnswerHeaders {
 };
 
 struct UploadExchange {
+  uint32_t flow = 0;
+  Tick since{};
   uint32_t request = 0;  // its number on the connection
   UploadStep step = UploadStep::kNone;
   UploadRequest said;
   UploadKey upload{};  // that the request brought a part of
-  ResourceKeys keys;   // of its target
+  bool brings_bytes = false;
+  ResourceKeys keys;  // of its target
   FixedString<kLocationBytesMax> target;
   FixedString<kHeaderValueBytesMax> host;
   AnswerHeaders answer;
@@ -67,11 +72,15 @@ class ExchangePool {
   uint16_t take();  // kNone when all are taken
   void give(uint16_t index) { free_.push_back(index); }
   UploadExchange& operator[](uint16_t index) { return entries_[index]; }
+  // One in use after the other, round and round; of a pool of which all are.
+  uint16_t next_in_turn() { return static_cast<uint16_t>(++turn_ % entries_.size()); }
+  size_t count() const { return entries_.size(); }
   size_t in_use() const { return entries_.size() - free_.size(); }
 
  private:
   std::vector<UploadExchange> entries_;
   std::vector<uint16_t> free_;
+  size_t turn_ = 0;
 };
 
 }  // namespace soundgate

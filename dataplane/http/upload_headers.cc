@@ -3,6 +3,7 @@
 #include <http_parser.h>
 #include <strings.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "dataplane/http/inspect_rules.h"
@@ -97,8 +98,14 @@ bool is_piece(const RequestHead& head) {
 
 UploadRequest ambiguous() { return {.step = UploadStep::kAmbiguous, .resources = {}}; }
 
-UploadRequest read_part(const UploadHeaders& upload, bool has_body) {
+bool has_tus_body(const RequestHead& head) {
+  return same(trimmed(head.content_type.view()), "application/offset+octet-stream");
+}
+
+UploadRequest read_part(const RequestHead& head, bool has_body) {
+  const UploadHeaders& upload = head.upload;
   UploadRequest request{.step = UploadStep::kPart, .resources = {}};
+  request.is_tus_body = has_tus_body(head);
   const bool says_length = upload.has(Field::kUploadLength);
   const bool clear =
       !upload.is_odd(Field::kUploadOffset) && !upload.is_odd(Field::kUploadLength) &&
@@ -113,16 +120,19 @@ UploadRequest read_creation(const RequestHead& head, bool has_body) {
   const UploadHeaders& upload = head.upload;
   UploadRequest request{.step = UploadStep::kCreation, .resources = {}};
   const std::string_view concat = upload.value(Field::kUploadConcat);
-  if (starts_with(concat, "final") && !has_body) {
-    if (upload.is_odd(Field::kUploadConcat)) return ambiguous();
+  if (starts_with(concat, "final")) {
     request.step = UploadStep::kConcatenation;
     request.resources = concat.substr(std::min(concat.find(';'), concat.size() - 1) + 1);
-    return request;
+    // Each costs as much as the folder is long that it is in.
+    const auto blanks = std::ranges::count_if(concat, [](char c) { return c == ' ' || c == '\t'; });
+    const bool are_many =
+        blanks >= kConcatenatedMax || head.target.view().size() > kLocationBytesMax;
+    return upload.is_odd(Field::kUploadConcat) || are_many ? ambiguous() : request;
   }
   const bool says_length = upload.has(Field::kUploadLength);
   request.deferred = upload.has(Field::kUploadDeferLength);
   request.partial = upload.has(Field::kUploadConcat);
-  request.is_tus_body = same(trimmed(head.content_type.view()), "application/offset+octet-stream");
+  request.is_tus_body = has_tus_body(head);
   const bool clear =
       says_length != request.deferred && !upload.is_odd(Field::kUploadLength) &&
       (!says_length || parse_upload_number(upload.value(Field::kUploadLength), request.length));
@@ -134,9 +144,13 @@ UploadRequest read_creation(const RequestHead& head, bool has_body) {
 
 }  // namespace
 
+// Some origins (CGI, WSGI) cannot tell Upload_Offset from Upload-Offset.
 Field UploadHeaders::field_named(std::string_view name) {
+  const auto is_like = [](char a, char b) {
+    return b == '-' ? a == '-' || a == '_' : (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b;
+  };
   for (const FieldName& known : kNames) {
-    if (same(name, known.name)) return known.field;
+    if (std::ranges::equal(name, known.name, is_like)) return known.field;
   }
   return Field::kNone;
 }
@@ -196,9 +210,10 @@ std::string_view overriding_method(const RequestHead& head, std::span<char> out)
 UploadRequest read_upload_request(unsigned method, const RequestHead& head, bool has_body) {
   const UploadHeaders& upload = head.upload;
   const std::string_view meant = upload.value(Field::kMethodOverride);
-  const bool patches = method == HTTP_PATCH || same(meant, "PATCH");
+  const bool says_several = upload.is_odd(Field::kMethodOverride);
+  const bool patches = method == HTTP_PATCH || same(meant, "PATCH") || says_several;
   const bool posts = method == HTTP_POST || same(meant, "POST");
-  if (patches && upload.has(Field::kUploadOffset)) return read_part(upload, has_body);
+  if (patches && upload.has(Field::kUploadOffset)) return read_part(head, has_body);
   const bool creates = upload.has(Field::kUploadLength) || upload.has(Field::kUploadDeferLength) ||
                        upload.has(Field::kUploadConcat);
   if (posts && creates) {

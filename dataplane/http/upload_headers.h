@@ -74,7 +74,7 @@ struct UploadRequest {
   uint64_t length = kNoOffset;  // of the whole resource, where the request says it
   bool deferred = false;        // kCreation: a part will say the length
   bool partial = false;         // kCreation: of a resource that is to be concatenated
-  bool is_tus_body = false;     // kCreation: what the body is called is a part of a resource
+  bool is_tus_body = false;     // what the body is called is a part of a resource
   std::string_view resources;   // kConcatenation: separated by blanks; lives as long as the head
 };
 

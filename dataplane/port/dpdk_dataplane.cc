@@ -270,6 +270,7 @@ void add(DataplaneCounters& sum, const CoreCounters& core) {
   sum.segments_put_off += core.segments_put_off.get();
   sum.parts_refused += core.parts_refused.get();
   sum.resources_open += core.resources_open.get();
+  sum.resources_idle += core.resources_idle.get();
 }
 
 DataplaneCounters DpdkDataplane::counters() const {

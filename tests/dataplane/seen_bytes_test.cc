@@ -137,5 +137,14 @@ TEST(SeenBytes, ShareAPoolFairly) {
   EXPECT_EQ(pool.free_count(), pool.count());
 }
 
+TEST(SeenBytes, WhatIsNotKeptAnyMoreIsNotTheSame) {
+  const std::string all = text(5 * kSeenBlockBytes);
+  Seen seen;
+  seen.take(all);
+  EXPECT_TRUE(seen.bytes.go_to(10));
+  seen.bytes.confirm(seen.pool, 2 * kSeenBlockBytes);
+  EXPECT_EQ(seen.take(all.substr(10, 100)), -1);
+}
+
 }  // namespace
 }  // namespace soundgate

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "dataplane/gate/shared_resources.h"
 #include "tests/dataplane/engine_harness.h"
 
 namespace soundgate::test {
@@ -100,5 +101,37 @@ inline CoreSizes tus_sizes() {
   sizes.uploads = sizes.exchanges = 8;
   return sizes;
 }
+
+inline const std::string kText = "0123456789abcdefghij";
+
+struct Tus : Harness {
+  explicit Tus(DataplaneConfig config = tus_config(), SharedResources* shared = nullptr,
+               unsigned lcore = 0)
+      : Harness(std::move(config), tus_sizes(), shared, lcore) {}
+
+  void make(uint64_t length, const std::string& resource = kResource) {
+    Connection connection(*this, next_port++);
+    connection.ask(creation(length_header(length)), created(resource));
+  }
+  Connection connect() { return Connection(*this, next_port++); }
+  void expect_all_given_back() {
+    for (int i = 0; i < 200; ++i) wait(std::chrono::minutes(2));
+    EXPECT_EQ(engine().uploads_in_use(), 0u);
+    EXPECT_EQ(engine().resources_in_use(), 0u);
+    EXPECT_EQ(engine().seen_blocks_in_use(), 0u);
+    EXPECT_EQ(engine().exchanges_in_use(), 0u);
+    EXPECT_EQ(engine().buffers_in_use(), 0u);
+    for (const RecordingSink::Record& record : sink.records) EXPECT_EQ(record.reports.size(), 1u);
+  }
+  const RecordingSink::Record& only() {
+    EXPECT_EQ(sink.records.size(), 1u);
+    return sink.records.at(0);
+  }
+  const GateReport& report() { return only().reports.at(0); }
+
+  uint16_t next_port = 41'000;
+};
+
+inline bool is_refusal(const std::string& answer) { return answer.starts_with("HTTP/1.1 403"); }
 
 }  // namespace soundgate::test
