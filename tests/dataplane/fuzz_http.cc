@@ -144,6 +144,7 @@ class Connection final : public PacketIo, private UploadSink {
     }
     require(input.starts_with(origin_got_) || std::string_view(origin_got_) == input);
     require(was_reset_ || was_answered_ || origin_got_.size() <= input.size());
+    while (!due_.empty()) wait(std::chrono::milliseconds(1));  // before it is idle for too long
     for (int i = 0; i < 400; ++i) wait(std::chrono::minutes(1));
     require(engine_.uploads_in_use() == 0 && engine_.forms_in_use() == 0);
     require(engine_.heads_in_use() == 0 && engine_.buffers_in_use() == 0);

@@ -330,7 +330,17 @@ class World final : public PacketIo, public UploadSink {
     if (observes_) return true;
     return lets_conflicts_pass_ && engine_->counters().reasons[kConflict].get() > 0;
   }
+  // In as many segments as it takes.
   void put(size_t index, Side from, uint64_t offset, const std::string& payload, uint8_t flags) {
+    size_t at = 0;
+    do {
+      const std::string piece = payload.substr(at, kSegmentBytesMax);
+      put_segment(index, from, offset + at, piece, flags);
+      at += piece.size();
+    } while (at < payload.size());
+  }
+  void put_segment(size_t index, Side from, uint64_t offset, const std::string& payload,
+                   uint8_t flags) {
     const Ends& ends = ends_[index];
     FlowKey key;
     key.client[3] = std::byte{1};
