@@ -9,6 +9,9 @@ namespace soundgate {
 
 // Uploads that one lcore may have in the air. Beyond, the reason is overload.
 inline constexpr size_t kUploadSlotsPerLcore = 2048;
+// One in so many is kept for clients who have fewer than others, and while those that give way are
+// on their way out: of decoders (some milliseconds), and of slots (until the log is on disk).
+inline constexpr size_t kReserveShare = 16;
 // begun, finished, closed: at most three events of a slot wait at a time.
 inline constexpr size_t kEventRingEntries = 8192;
 static_assert(kEventRingEntries >= 3 * kUploadSlotsPerLcore);

@@ -15,6 +15,10 @@ DataplaneReason reason_of(BodyKind kind) {
 void report(Core& core, Upload& upload, GateOutcome outcome, DataplaneReason reason) {
   if (!upload.begun) return;
   upload.begun = false;
+  if (const uint16_t slot = core.uploads.find(upload.key); slot != UploadTable::kNone) {
+    core.decoders.remove(slot);
+    core.places.remove(slot);
+  }
   report_closed(core, {upload.key, outcome, reason, core.now.wall});
 }
 
@@ -25,6 +29,8 @@ void free_slot(Core& core, Flow& flow) {
     core.resources[resource].slot = Resource::kNone;
     core.resources.set_idle(resource, core.now.tick);
   }
+  core.decoders.remove(flow.upload);
+  core.places.remove(flow.upload);
   core.uploads.give(flow.upload);
   flow.upload = Flow::kNoUpload;
 }
@@ -57,6 +63,18 @@ bool UploadGate::has_slot() {
   return true;
 }
 
+// It is closed by its timer and not by another's head, whose bytes are being read.
+bool UploadGate::has_given_way(Flow& flow) {
+  if (!core_.uploads[flow.upload].gives_way) return false;
+  fail(flow, DataplaneReason::gave_way);
+  return true;
+}
+
+void UploadGate::stop_wanting(Upload& upload) {
+  upload.wanted = false;
+  core_.decoders.remove(core_.uploads.find(upload.key));
+}
+
 void UploadGate::watch_pace(Flow& flow) {
   Upload& upload = core_.uploads[flow.upload];
   if (core_.now.tick - upload.window_began < kUploadPaceWindow) return;
@@ -77,8 +95,12 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, const UploadFacts&
   upload.kind = facts.kind;
   upload.progress = core_.now.tick;
   upload.watch_pace_from(flow.client.parsed, core_.now.tick);
-  const SinkResult result = announce(core_, flow, head, facts, upload.key);
+  UploadFacts told = facts;
+  told.may_decode = facts.may_decode && resumable_.make_way(flow);
+  core_.places.add(slot, flow.key);
+  const SinkResult result = announce(core_, flow, head, told, upload.key);
   upload.wanted = result == SinkResult::kTaken;
+  if (upload.wanted) core_.decoders.add(slot, flow.key);
   if (result == SinkResult::kOverload) {
     fail(flow, DataplaneReason::overload);
     return nullptr;
@@ -146,7 +168,8 @@ void UploadGate::begin_unchecked(Flow& flow, const RequestHead& head, int64_t bo
                                  DataplaneReason reason) {
   if (!has_slot()) {
     fail_request(flow, flow.requests.heads() - 1, reason, &head, body_bytes);
-  } else if (open(flow, head, {.body_bytes = body_bytes, .holds = core_.enforcing()})) {
+  } else if (open(flow, head,
+                  {.body_bytes = body_bytes, .holds = core_.enforcing(), .may_decode = false})) {
     fail(flow, reason);
   }
 }
@@ -162,6 +185,7 @@ bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reas
                               const RequestHead* head, UploadFacts facts) {
   core_.counters.count(reason);
   facts.holds = core_.is_strict(flow);
+  facts.may_decode = false;
   const bool blocks = facts.holds && core_.fail_action(reason) == FailAction::kBlock;
   if (head) {
     Upload nameless;
@@ -210,7 +234,7 @@ void UploadGate::append(Flow& flow, Bytes body) {
   }
   const bool wanted = upload.wanted && !body.empty();
   const SinkResult result = wanted ? core_.sink.append(upload.key, body) : SinkResult::kTaken;
-  if (result == SinkResult::kEnough) upload.wanted = false;
+  if (result == SinkResult::kEnough) stop_wanting(upload);
   if (result == SinkResult::kOverload) {
     fail(flow, DataplaneReason::overload);
   } else if (upload.left == 0) {
@@ -235,6 +259,7 @@ void UploadGate::complete(Flow& flow) {
     return;
   }
   core_.sink.finish(upload.key, core_.now.wall);
+  core_.decoders.remove(flow.upload);
   if (upload.holds) {
     upload.phase = UploadPhase::kComplete;
   } else if (upload.kind != BodyKind::kPlain) {

@@ -53,6 +53,9 @@ class UploadGate {
 
   // For flows whose upload is in the phase kReceiving.
   void watch_pace(Flow& flow);
+  // Whether it has given up its decoder to another. Its fail policy has decided then; where it
+  // passes, the flow's client path has to be resumed.
+  bool has_given_way(Flow& flow);
   void append(Flow& flow, Bytes body);
   void complete(Flow& flow);
 
@@ -75,6 +78,7 @@ class UploadGate {
   uint64_t limit(const Flow& flow) const;
 
  private:
+  void stop_wanting(Upload& upload);
   bool fail_request(Flow& flow, uint32_t request, DataplaneReason reason, const RequestHead* head,
                     UploadFacts facts);
   bool has_slot();

@@ -498,5 +498,51 @@ TEST_F(InspectionTest, AStopRecordsWhoeverIsLeft) {
   for (const std::string& text : rows) EXPECT_EQ(Json::parse(text)["reason"], "shutdown");
 }
 
+TEST_F(InspectionTest, DecodersAreScarceBeforeTheLastOneIsTaken) {
+  producer_.free_streams = 32 / kReserveShare + 1;
+  EXPECT_EQ(sink_->scarce(), Scarce::kNothing);
+  --producer_.free_streams;
+  EXPECT_EQ(sink_->scarce(), Scarce::kDecoders);
+  producer_.free_streams = 0;
+  EXPECT_EQ(sink_->scarce(), Scarce::kDecoders);
+  LcoreSink patient(*channels_[0], producer_, false, 42, std::chrono::milliseconds(1));
+  EXPECT_EQ(patient.scarce(), Scarce::kNothing) << "a replay waits instead";
+}
+
+TEST_F(InspectionTest, PlacesAreScarceBeforeTheLastOneIsTaken) {
+  constexpr uint64_t kReserve = kUploadSlotsPerLcore / kReserveShare;
+  for (uint64_t key = 1; key < kUploadSlotsPerLcore - kReserve; ++key) begin(key);
+  EXPECT_EQ(sink_->scarce(), Scarce::kNothing);
+  begin(kUploadSlotsPerLcore);
+  EXPECT_EQ(sink_->scarce(), Scarce::kPlaces);
+  close(1, GateOutcome::kReleasedUnasked, DataplaneReason::gave_way);
+  EXPECT_EQ(row()["reason"], "gave_way");
+  EXPECT_EQ(sink_->scarce(), Scarce::kNothing) << "it is given back with the row";
+}
+
+TEST_F(InspectionTest, WhatGivesWayLosesItsDecoderAndIsRecordedOnce) {
+  begin(1);
+  append(1);
+  close(1, GateOutcome::kReleasedUnasked, DataplaneReason::gave_way);
+  EXPECT_TRUE(producer_.last().cancelled);
+  const Json json = row();
+  EXPECT_EQ(json["verdict"], "flag");
+  EXPECT_EQ(json["checked"], "none");
+  EXPECT_EQ(json["reason"], "gave_way");
+  EXPECT_EQ(append(1), SinkResult::kEnough);
+}
+
+TEST_F(InspectionTest, WhatMayNotDecodeTakesNoDecoder) {
+  UploadStart start;
+  start.key = UploadKey{1};
+  start.may_decode = false;
+  EXPECT_EQ(sink_->begin(start), SinkResult::kEnough);
+  EXPECT_TRUE(producer_.streams.empty());
+  finish(1);
+  EXPECT_EQ(decisions().size(), 1u);
+  close(1, GateOutcome::kReleased);
+  EXPECT_EQ(row()["reason"], "decoder_overload");
+}
+
 }  // namespace
 }  // namespace soundgate
