@@ -355,6 +355,30 @@ uint64_t UploadGate::form_limit(const Flow& flow, const Form& form, const Upload
   return form.reader.is_over() ? limit : std::min(limit, form.size_line);
 }
 
+// In a form. An origin makes nothing of what comes behind a gap before that is filled, with bytes
+// that are read first; so all that matters is that it does not have all of a delimiter by then.
+// What completes one waits, whatever of it came in which order. Were all of it to wait, the origin
+// would not tell the client of the gap, and each loss would cost a timeout.
+bool UploadGate::may_go_ahead(const Flow& flow, uint64_t begin, uint64_t end) const {
+  const Form* form = core_.forms.of(flow);
+  const Upload* upload = core_.upload_of(flow);
+  if (!form || form->body_bytes < 0 || (upload && upload->phase != UploadPhase::kReceiving)) {
+    return false;
+  }
+  const ByteQueue& bytes = flow.client.bytes;
+  const bool behind_a_gap =
+      flow.client.parsed < begin && bytes.at(core_.buffers, flow.client.parsed).empty();
+  // It may turn out to be none.
+  const int64_t tail_bytes = std::clamp<int64_t>(core_.config.tail_bytes, 1, form->body_bytes);
+  const uint64_t tail = form->body_begin + static_cast<uint64_t>(form->body_bytes - tail_bytes);
+  if (!behind_a_gap || end > tail) return false;
+  const Bytes boundary = form->reader.dash_boundary();
+  const uint64_t overlap = boundary.size() - 1;
+  return !bytes.contains(core_.buffers,
+                         std::max(begin - std::min(begin, overlap), flow.client.parsed),
+                         end + overlap, boundary);
+}
+
 bool UploadGate::loosen_delimiter(Flow& flow) {
   Form* form = core_.forms.of(flow);
   if (!form || form->reader.holds_delimiter() || form->delimiter >= flow.client.parsed)

@@ -76,6 +76,8 @@ class UploadGate {
 
   // How far the client's bytes may go to the origin. (kNoOffset: all.)
   uint64_t limit(const Flow& flow) const;
+  // Whether stored bytes behind a gap may go, too, though nobody has read them.
+  bool may_go_ahead(const Flow& flow, uint64_t begin, uint64_t end) const;
 
  private:
   void stop_wanting(Upload& upload);
