@@ -86,5 +86,7 @@ inline constexpr std::chrono::seconds kReplayPatience{30};
 
 // How long a row may wait for the recorder when nothing else wakes it.
 inline constexpr std::chrono::milliseconds kRecorderPeriod{20};
+// How long who asks for decisions waits for those on uploads that have left.
+inline constexpr std::chrono::milliseconds kSettleMax{500};
 
 }  // namespace soundgate

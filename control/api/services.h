@@ -48,6 +48,9 @@ struct Services {
 // Why uploads are not inspected now, or "".
 std::string why_not_ready(const Services& services);
 
+// The decisions, with those on all uploads that have left the gate before (kSettleMax).
+DecisionStore& settled_decisions(const Services& services);
+
 // Every route. services must outlive the router.
 void add_routes(Router& router, const Services& services);
 // What there is to say while the index is being loaded: alive, not ready.

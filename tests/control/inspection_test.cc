@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "control/inspection/lcore_sink.h"
 #include "control/inspection/recorder.h"
@@ -87,13 +88,11 @@ class InspectionTest : public testing::Test {
     const size_t count = sink_->poll_decisions(decisions);
     return {decisions.begin(), decisions.begin() + static_cast<ptrdiff_t>(count)};
   }
-  // The row, once the recorder has got to it.
+  // The latest row, of so many at least.
   Json row(size_t count = 1) {
-    for (int tries = 0; tries < 500; ++tries) {
-      const auto rows = store_->page({}).value().rows;
-      if (rows.size() >= count) return Json::parse(rows.back());
-      usleep(10000);
-    }
+    recorder_->settle(std::chrono::seconds(5));
+    const auto rows = store_->page({}).value().rows;
+    if (rows.size() >= count) return Json::parse(rows.back());
     ADD_FAILURE() << "no row was written";
     return {};
   }
@@ -496,6 +495,47 @@ TEST_F(InspectionTest, AStopRecordsWhoeverIsLeft) {
   const auto rows = store_->page({}).value().rows;
   ASSERT_EQ(rows.size(), 2u);
   for (const std::string& text : rows) EXPECT_EQ(Json::parse(text)["reason"], "shutdown");
+}
+
+TEST_F(InspectionTest, WhoAsksSeesWhatWasAnsweredBefore) {
+  for (uint64_t key = 1; key <= 50; ++key) {
+    begin(key);
+    finish(key);
+    end();
+    close(key, GateOutcome::kReleased);
+    recorder_->settle(std::chrono::seconds(5));
+    ASSERT_EQ(store_->page({}).value().rows.size(), key);
+  }
+}
+
+TEST_F(InspectionTest, WhoAsksWaitsForVerdictsOnWhatWasObserved) {
+  begin(1, Mode::kObserve);
+  finish(1);
+  close(1, GateOutcome::kReleasedUnasked);
+  begin(2, Mode::kObserve);  // it has not left: nobody waits for it
+  std::jthread matcher([this, tag = producer_.streams.begin()->second.tag] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    matcher_->on_end(tag, {.outcome = DecodeOutcome::decoded, .decoded_seconds = 12});
+  });
+  recorder_->settle(std::chrono::seconds(20));
+  EXPECT_EQ(store_->page({}).value().rows.size(), 1u);
+}
+
+TEST_F(InspectionTest, WhoAsksDoesNotWaitForEver) {
+  begin(1, Mode::kObserve);
+  finish(1);
+  close(1, GateOutcome::kReleasedUnasked);
+  const auto before = std::chrono::steady_clock::now();
+  recorder_->settle(std::chrono::milliseconds(50));
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5));
+  EXPECT_TRUE(store_->page({}).value().rows.empty());
+  std::jthread stopper([this] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    recorder_->stop();
+  });
+  recorder_->settle(std::chrono::minutes(5));
+  EXPECT_EQ(store_->page({}).value().rows.size(), 1u) << "as it stops";
+  recorder_->settle(std::chrono::minutes(5));  // nobody is there any more
 }
 
 TEST_F(InspectionTest, DecodersAreScarceBeforeTheLastOneIsTaken) {
