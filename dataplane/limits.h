@@ -20,7 +20,7 @@ inline constexpr size_t kSendAttemptsMax = 64;  // of one burst, before its rest
 
 // Lcores that share the traffic.
 inline constexpr unsigned kLcoresMax = 16;  // each of them may ask what is published
-inline constexpr unsigned kHandoverPacketsMax = 2'048;  // that wait for one lcore, by port
+inline constexpr unsigned kHandoverPacketsMax = 2'048;  // that wait for an lcore, of one other's
 
 // Mirrored traffic.
 inline constexpr size_t kMirroredBytesMax = 65'600;  // of a frame that was cut late, or never

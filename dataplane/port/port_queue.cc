@@ -37,7 +37,7 @@ bool PortQueue::send_for_others() {
 }
 
 size_t PortQueue::send(std::span<rte_mbuf*> packets) {
-  if (!queue_pair_) return outbox_->put(packets);
+  if (!queue_pair_) return outbox_->put(lcore_index_, packets);
   size_t sent = 0;
   for (size_t attempt = 0; attempt < kSendAttemptsMax && sent < packets.size(); ++attempt) {
     sent += rte_eth_tx_burst(port_, *queue_pair_, packets.data() + sent,

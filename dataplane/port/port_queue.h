@@ -28,8 +28,9 @@ class PortQueue {
  public:
   // queue_pair: of the device; none: nothing is received here. outbox: what is to be sent with the
   // device's queue by the lcore that owns it, for those that have none; null where all have.
-  PortQueue(uint16_t port, std::optional<uint16_t> queue_pair, Handover* outbox)
-      : port_(port), queue_pair_(queue_pair), outbox_(outbox) {}
+  PortQueue(uint16_t port, std::optional<uint16_t> queue_pair, Handover* outbox,
+            unsigned lcore_index)
+      : port_(port), queue_pair_(queue_pair), outbox_(outbox), lcore_index_(lcore_index) {}
   PortQueue(const PortQueue&) = delete;
   PortQueue& operator=(const PortQueue&) = delete;
 
@@ -53,6 +54,7 @@ class PortQueue {
   const uint16_t port_;
   const std::optional<uint16_t> queue_pair_;
   Handover* const outbox_;
+  const unsigned lcore_index_;
   uint16_t queued_count_ = 0;
   std::array<rte_mbuf*, kBurstFrames> queued_{};
   PortCounters counters_;
