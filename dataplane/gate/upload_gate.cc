@@ -165,11 +165,12 @@ void UploadGate::begin_behind(Flow& flow, const Form& form) {
 }
 
 void UploadGate::begin_unchecked(Flow& flow, const RequestHead& head, int64_t body_bytes,
-                                 DataplaneReason reason) {
+                                 DataplaneReason reason, ContentCoding coding) {
+  const UploadFacts facts{
+      .body_bytes = body_bytes, .holds = core_.enforcing(), .coding = coding, .may_decode = false};
   if (!has_slot()) {
-    fail_request(flow, flow.requests.heads() - 1, reason, &head, body_bytes);
-  } else if (open(flow, head,
-                  {.body_bytes = body_bytes, .holds = core_.enforcing(), .may_decode = false})) {
+    fail_request(flow, flow.requests.heads() - 1, reason, &head, facts);
+  } else if (open(flow, head, facts)) {
     fail(flow, reason);
   }
 }

@@ -38,7 +38,7 @@ class UploadGate {
 
   // The same for one that cannot be inspected: its reason decides, at once.
   void begin_unchecked(Flow& flow, const RequestHead& head, int64_t body_bytes,
-                       DataplaneReason reason);
+                       DataplaneReason reason, ContentCoding coding = ContentCoding::kNone);
 
   // A request that gets no upload of its own here. head: what is known of it where it has an upload
   // in it, which the sink is told of, or null. True when it is being refused.
