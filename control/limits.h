@@ -9,6 +9,9 @@ namespace soundgate {
 
 // Uploads that one lcore may have in the air. Beyond, the reason is overload.
 inline constexpr size_t kUploadSlotsPerLcore = 2048;
+// One in so many is kept for clients who have fewer than others, and while those that give way are
+// on their way out: of decoders (some milliseconds), and of slots (until the log is on disk).
+inline constexpr size_t kReserveShare = 16;
 // begun, finished, closed: at most three events of a slot wait at a time.
 inline constexpr size_t kEventRingEntries = 8192;
 static_assert(kEventRingEntries >= 3 * kUploadSlotsPerLcore);
@@ -96,5 +99,7 @@ inline constexpr std::chrono::seconds kReplayPatience{30};
 
 // How long a row may wait for the recorder when nothing else wakes it.
 inline constexpr std::chrono::milliseconds kRecorderPeriod{20};
+// How long who asks for decisions waits for those on uploads that have left.
+inline constexpr std::chrono::milliseconds kSettleMax{500};
 
 }  // namespace soundgate

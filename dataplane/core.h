@@ -10,6 +10,7 @@
 #include "dataplane/counters.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/flow/flow_table.h"
+#include "dataplane/gate/holdings.h"
 #include "dataplane/gate/intake.h"
 #include "dataplane/gate/resource_table.h"
 #include "dataplane/gate/shared_resources.h"
@@ -53,6 +54,8 @@ struct Core {
         heads(sizes.heads),
         forms(sizes.forms),
         uploads(sizes.uploads, lcore_index),
+        decoders(sizes.uploads, seed),
+        places(sizes.uploads, seed),
         index(lcore_index),
         exchanges(sizes.exchanges),
         resources(sizes.resources, sizes.seen_blocks, seed.second ^ seed.first >> 7),
@@ -96,6 +99,8 @@ struct Core {
   HeadPool heads;
   FormPool forms;
   UploadTable uploads;
+  Holdings decoders;     // uploads whose bytes the sink takes
+  Holdings places;       // those that it has been told of, and not of their end
   const unsigned index;  // of the lcore
   ExchangePool exchanges;
   ResourceTable resources;

@@ -240,6 +240,10 @@ void Engine::on_upload_timer(uint16_t slot) {
   }
   const bool complete = upload.phase == UploadPhase::kComplete;
   if (!complete) gate_.watch_pace(flow);
+  if (!complete && gate_.has_given_way(flow)) {
+    if (flow.phase == FlowPhase::kInspected) client_path_.resume(flow);
+    return;
+  }
   // A long tail that is held before the body is whole may keep the client from sending on.
   const bool may_block_itself =
       upload.holds && !complete && flow.client.held_from < flow.client.parsed;

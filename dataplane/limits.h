@@ -20,7 +20,7 @@ inline constexpr size_t kSendAttemptsMax = 64;  // of one burst, before its rest
 
 // Lcores that share the traffic.
 inline constexpr unsigned kLcoresMax = 16;              // each of them may ask what is published
-inline constexpr unsigned kHandoverPacketsMax = 2'048;  // that wait for one lcore, by port
+inline constexpr unsigned kHandoverPacketsMax = 2'048;  // that wait for an lcore, of one other's
 
 // Mirrored traffic.
 inline constexpr size_t kMirroredBytesMax = 65'600;  // of a frame that was cut late, or never
@@ -119,6 +119,8 @@ inline constexpr size_t kDecisionsPerPoll = 32;
 inline constexpr auto kUploadPaceWindow = 30s;  // an upload with less than this in it is slow:
 inline constexpr uint64_t kUploadPaceBytesMin = 30'720;  // it makes room when all slots are taken
 inline constexpr size_t kUploadsScannedForRoom = 64;
+inline constexpr auto kUploadSilenceForRoom = 5s;  // or so long with less than that pace:
+                                                   // then it gives its decoder to another
 inline constexpr size_t kReleaseSegmentsMax = 64;  // sent at once; retransmission brings the rest
 inline constexpr size_t kSegmentBytesMax = 1'400;  // of our own making, where no MSS is known: 536
 inline constexpr size_t kSegmentBytesDefault = 536;

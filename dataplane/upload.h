@@ -49,6 +49,7 @@ struct UploadStart {
   // Of an upload that is a part of a form: its content_type is the part's.
   uint32_t part = 0;  // its number among the parts, from 1; 0: the upload is all of the body
   std::string_view file_name{};  // as the part's head has it, or empty
+  bool may_decode = true;        // false: it only goes on record, and no decoder is to be taken
 };
 
 // How the gate let go of an upload. Exactly one of these ends each upload that was begun.

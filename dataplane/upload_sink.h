@@ -18,9 +18,20 @@ enum class SinkResult : uint8_t {
   kOverload,  // the bytes were not taken and the upload cannot be inspected whole
 };
 
+// What a sink has hardly any left of, for uploads to come.
+enum class Scarce : uint8_t {
+  kNothing,
+  kDecoders,
+  kPlaces,  // in which uploads are on record; without one there is no decoder either
+};
+
 class UploadSink {
  public:
   virtual ~UploadSink() = default;
+
+  // To be asked before an upload begins. Some are kept for those who have less than others: what
+  // is scarce, the gate has those give up that hardly make use of it, or have most.
+  virtual Scarce scarce() { return Scarce::kNothing; }
 
   virtual SinkResult begin(const UploadStart& start) = 0;
 

@@ -55,7 +55,7 @@ Result<DecisionFilter> filter_of(const ApiCall& call) {
 Result<ApiResponse> list(const Services& services, const ApiCall& call) {
   const auto filter = filter_of(call);
   if (!filter) return tl::unexpected(filter.error());
-  const auto page = services.decisions.page(*filter);
+  const auto page = settled_decisions(services).page(*filter);
   if (!page) return tl::unexpected(page.error());
   ApiResponse response;
   response.body = "{\"decisions\":[";
@@ -74,12 +74,17 @@ Result<ApiResponse> list(const Services& services, const ApiCall& call) {
 }
 
 Result<ApiResponse> show(const Services& services, const ApiCall& call) {
-  return services.decisions.json(call.part("id")).map([](const std::string& json) {
+  return settled_decisions(services).json(call.part("id")).map([](const std::string& json) {
     return ApiResponse{200, json + "\n", "application/json"};
   });
 }
 
 }  // namespace
+
+DecisionStore& settled_decisions(const Services& services) {
+  if (services.recorder != nullptr) services.recorder->settle(kSettleMax);
+  return services.decisions;
+}
 
 void add_decision_routes(Router& router, const Services& services) {
   const Services* s = &services;

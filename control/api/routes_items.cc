@@ -46,7 +46,7 @@ struct Material {
 };
 
 Result<Material> from_upload(const Services& services, const std::string& upload_id) {
-  auto decision = services.decisions.json(upload_id);
+  auto decision = settled_decisions(services).json(upload_id);
   if (!decision) return tl::unexpected(decision.error());
   auto fingerprint = services.decisions.fingerprint(upload_id);
   if (!fingerprint) return tl::unexpected(fingerprint.error());

@@ -53,6 +53,9 @@ std::string why_not_ready(const Services& services);
 // Why they are inspected, but with less than all there should be; or "". Not a reason to go round.
 std::string why_degraded(const IndexStatus& index, std::chrono::steady_clock::time_point now);
 
+// The decisions, with those on all uploads that have left the gate before (kSettleMax).
+DecisionStore& settled_decisions(const Services& services);
+
 // Every route. services must outlive the router.
 void add_routes(Router& router, const Services& services);
 // What there is to say while the index is being loaded: alive, not ready.

@@ -1,5 +1,6 @@
 #include "control/inspection/lcore_sink.h"
 
+#include <algorithm>
 #include <cassert>
 #include <thread>
 
@@ -67,6 +68,29 @@ void LcoreSink::announce(const UploadEvent& event) {
   assert(pushed);
 }
 
+// Who can wait has no need of it.
+Scarce LcoreSink::scarce() {
+  if (patience_.count() > 0) return Scarce::kNothing;
+  if (channel_.free_slots.size() <= kUploadSlotsPerLcore / kReserveShare) return Scarce::kPlaces;
+  const StreamProducer::Room room = producer_.room();
+  const size_t reserve = std::max<size_t>(room.all / kReserveShare, 1);
+  return room.free <= reserve ? Scarce::kDecoders : Scarce::kNothing;
+}
+
+tl::expected<StreamHandle, DecodeOutcome> LcoreSink::begin_stream(const UploadStart& start,
+                                                                  uint64_t tag) {
+  tl::expected<StreamHandle, DecodeOutcome> handle =
+      tl::unexpected(DecodeOutcome::decoder_overload);
+  if (!start.may_decode) return handle;
+  (void)in_time([&] {
+    handle = start.coding == ContentCoding::kNone
+                 ? producer_.begin(tag, start.body_bytes)
+                 : producer_.begin_coded(tag, start.body_bytes, stream_coding(start.coding));
+    return handle.has_value();
+  });
+  return handle;
+}
+
 SinkResult LcoreSink::begin(const UploadStart& start) {
   uint16_t index = 0;
   if (!in_time([&] { return channel_.free_slots.pop(index); })) {
@@ -80,13 +104,7 @@ SinkResult LcoreSink::begin(const UploadStart& start) {
   slot.tag.store(tag, std::memory_order_release);
   open_.insert(start.key, index);
 
-  tl::expected<StreamHandle, DecodeOutcome> handle;
-  (void)in_time([&] {
-    handle = start.coding == ContentCoding::kNone
-                 ? producer_.begin(tag, start.body_bytes)
-                 : producer_.begin_coded(tag, start.body_bytes, stream_coding(start.coding));
-    return handle.has_value();
-  });
+  const auto handle = begin_stream(start, tag);
   stream.handle = handle.value_or(StreamHandle{});
   stream.end_follows = handle.has_value();
   if (!handle) {

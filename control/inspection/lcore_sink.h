@@ -21,6 +21,7 @@ class LcoreSink : public UploadSink {
   LcoreSink(UploadChannel& channel, StreamProducer& producer, bool refused_blocks, uint64_t seed,
             std::chrono::milliseconds patience = {});
 
+  Scarce scarce() override;
   SinkResult begin(const UploadStart& start) override;
   SinkResult append(UploadKey key, std::span<const std::byte> body) override;
   void finish(UploadKey key, WallTime last_byte) override;
@@ -37,6 +38,7 @@ class LcoreSink : public UploadSink {
   bool in_time(const Attempt& attempt);
   void fill(UploadSlot& slot, const UploadStart& start);
   void announce(const UploadEvent& event);
+  tl::expected<StreamHandle, DecodeOutcome> begin_stream(const UploadStart& start, uint64_t tag);
   void cancel(Stream& stream);
   void mark_finished(UploadSlot& slot);
 

@@ -79,6 +79,7 @@ Recorder::Recorder(DecisionStore& store,
 Recorder::~Recorder() { stop(); }
 
 void Recorder::start() {
+  running_ = true;
   thread_ = std::thread([this] { run(); });
 }
 
@@ -90,6 +91,32 @@ void Recorder::stop() {
   }
   wake_.notify_one();
   thread_.join();
+  {
+    const std::lock_guard lock(mutex_);
+    running_ = false;
+  }
+  settled_.notify_all();
+}
+
+void Recorder::settle(std::chrono::milliseconds patience) {
+  const auto deadline = SteadyClock::now() + patience;
+  std::unique_lock lock(mutex_);
+  const uint64_t look = ++looks_wanted_;
+  wake_.notify_one();
+  settled_.wait_until(lock, deadline, [&] { return !running_ || looks_taken_ >= look; });
+  const uint64_t closed = closed_;
+  settled_.wait_until(lock, deadline, [&] { return !running_ || !awaits_verdict(closed); });
+  const uint64_t rows = rows_made_;
+  settled_.wait_until(lock, deadline, [&] { return !running_ || rows_written_ >= rows; });
+}
+
+bool Recorder::awaits_verdict(uint64_t closed_max) const {
+  for (const auto& trails : trails_) {
+    for (const UploadTrail& trail : trails) {
+      if (trail.gate && !trail.recorded && trail.closed_number <= closed_max) return true;
+    }
+  }
+  return false;
 }
 
 void Recorder::verdict_ready(uint64_t tag) {
@@ -110,7 +137,9 @@ void Recorder::run() {
   for (bool stopping = false; !stopping;) {
     {
       std::unique_lock lock(mutex_);
-      wake_.wait_for(lock, kRecorderPeriod, [&] { return stopping_ || !verdicts_.empty(); });
+      wake_.wait_for(lock, kRecorderPeriod, [&] {
+        return stopping_ || !verdicts_.empty() || looks_wanted_ != looks_taken_;
+      });
       stopping = stopping_;
     }
     turn();
@@ -132,15 +161,30 @@ void Recorder::run() {
 
 void Recorder::turn() {
   rounds_.fetch_add(1, std::memory_order_relaxed);
+  uint64_t rows = 0;
+  bool somebody_waits = false;
   {
     const std::lock_guard lock(mutex_);
+    somebody_waits = looks_wanted_ != looks_taken_;
+    looks_taken_ = looks_wanted_;
     for (size_t lcore = 0; lcore < channels_.size(); ++lcore) drain_events(lcore);
     drain_verdicts();
+    rows = rows_made_;
   }
   log_troubles();
   make_rows();
   write_pending();
+  if (pending_.empty()) note_written(rows, somebody_waits);
   prune();
+}
+
+void Recorder::note_written(uint64_t rows, bool somebody_waits) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (rows_written_ == rows && !somebody_waits) return;
+    rows_written_ = rows;
+  }
+  settled_.notify_all();
 }
 
 void Recorder::drain_events(size_t lcore_index) {
@@ -157,6 +201,7 @@ void Recorder::drain_events(size_t lcore_index) {
         break;
       case UploadEvent::Kind::kClosed:
         trail.gate = event.report;
+        trail.closed_number = ++closed_;
         trail.end_follows = event.end_follows;
         close(lcore_index, event.slot_index);
         break;
@@ -199,6 +244,7 @@ void Recorder::record(size_t lcore_index, uint16_t slot_index, bool last) {
       count(decision, slot.body_bytes);
       note_refusal(decision, slot.key);
     }
+    ++rows_made_;
     recorded_.push_back({std::move(decision), std::move(fingerprint), trail.recorded});
   }
   trail.recorded = true;

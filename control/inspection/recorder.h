@@ -66,6 +66,10 @@ class Recorder {
   void start();
   void stop();  // lcores and matchers have stopped: writes what is left
 
+  // Returns when the rows of all uploads are written whose gate closed before the call, or their
+  // verdict is not there in time, or the rows cannot be written. Thread: any.
+  void settle(std::chrono::milliseconds patience);
+
   void verdict_ready(uint64_t tag);       // called by the matcher
   void trouble(const std::string& what);  // with the decoders, for the log; by their collector
   std::vector<UploadInFlight> in_flight() const;
@@ -81,6 +85,7 @@ class Recorder {
   void drain_events(size_t lcore_index);
   void drain_verdicts();
   void close(size_t lcore_index, uint16_t slot_index);
+  bool awaits_verdict(uint64_t closed_max) const;
   void record(size_t lcore_index, uint16_t slot_index, bool last);
   void count(const Decision& decision, int64_t body_bytes);
   void note_refusal(const Decision& decision, UploadKey key);
@@ -90,6 +95,7 @@ class Recorder {
   void log_troubles();
   void make_rows();
   void write_pending();
+  void note_written(uint64_t rows, bool somebody_waits);
   void prune();
 
   DecisionStore& store_;
@@ -98,7 +104,14 @@ class Recorder {
 
   mutable std::mutex mutex_;  // of the members up to the next empty line
   std::condition_variable wake_;
+  std::condition_variable settled_;  // after each round that was asked for, or wrote rows
+  bool running_ = false;
   bool stopping_ = false;
+  uint64_t looks_wanted_ = 0;  // by who waits for rows
+  uint64_t looks_taken_ = 0;   // so many were wanted when the events were last looked at
+  uint64_t closed_ = 0;        // uploads whose gate has closed
+  uint64_t rows_made_ = 0;
+  uint64_t rows_written_ = 0;
   std::vector<uint64_t> verdicts_;                // tags whose finding is ready
   std::vector<std::string> troubles_;             // not logged yet
   std::vector<std::vector<UploadTrail>> trails_;  // by lcore and slot

@@ -34,6 +34,10 @@ class SpscRing {
     return true;
   }
 
+  size_t size() const {  // for the one that pops: at least so many
+    return tail_.load(std::memory_order_acquire) - head_.load(std::memory_order_relaxed);
+  }
+
  private:
   static constexpr size_t kCacheLineBytes = 64;
 

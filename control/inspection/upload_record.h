@@ -16,7 +16,8 @@ struct UploadTrail {
   std::optional<WallTime> last_byte;
   std::optional<GateReport> gate;
   bool end_follows = false;
-  bool recorded = false;  // the row is written; late evidence may follow
+  uint64_t closed_number = 0;  // of all that have closed, from 1
+  bool recorded = false;       // the row is written; late evidence may follow
 };
 
 // finding: null where the decoder was not heard of.

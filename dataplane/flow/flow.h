@@ -36,7 +36,7 @@ struct ClientHalf {
   uint64_t parsed = 0;             // read as HTTP up to here
   uint64_t acknowledged = 0;       // by the origin, up to here
   uint64_t sent = 0;               // no byte from here on went to the origin
-  uint64_t limit = 0;              // no byte from here on may go to the origin
+  uint64_t limit = 0;              // no byte from here on may go to the origin, in order
   uint64_t held_from = kNoOffset;  // the lowest byte that came and was not sent on
   uint64_t fin = kNoOffset;        // where the client's FIN is
   bool fin_held = false;

@@ -59,6 +59,7 @@ SinkResult announce(Core& core, const Flow& flow, const RequestHead& head, const
     start.resource = resource_text(head.target.view(), head.host.view(), resource);
   start.body_bytes = facts.body_bytes;
   start.coding = facts.coding;
+  start.may_decode = facts.may_decode;
   if (facts.form) {
     start.first_byte = core.now.wall;
     start.content_type = facts.form->part().content_type.view();

@@ -14,6 +14,7 @@ struct UploadFacts {
   ContentCoding coding = ContentCoding::kNone;
   const MultipartReader* form = nullptr;  // of whose part in progress it is
   bool of_resource = false;               // a part of one, or all of it; then it is named
+  bool may_decode = true;
 };
 
 SinkResult announce(Core& core, const Flow& flow, const RequestHead& head, const UploadFacts& facts,

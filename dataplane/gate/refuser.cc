@@ -1,5 +1,6 @@
 #include "dataplane/gate/refuser.h"
 
+#include <algorithm>
 #include <array>
 
 #include "dataplane/flow/flow_life.h"
@@ -17,7 +18,7 @@ void Refuser::start(Flow& flow, GateOutcome outcome, DataplaneReason reason,
   upload.reason = reason;
   upload.began_refusing = core_.now.tick;
   upload.upload_id[upload_id.copy(upload.upload_id, GateDecision::kUploadIdBytes)] = '\0';
-  flow.client.limit = flow.client.sent;
+  flow.client.limit = std::min(flow.client.limit, flow.client.sent);
   try_answer(flow);
 }
 

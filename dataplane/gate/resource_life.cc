@@ -1,6 +1,7 @@
 #include "dataplane/gate/resource_life.h"
 
 #include "dataplane/gate/announcement.h"
+#include "dataplane/gate/make_way.h"
 
 namespace soundgate {
 namespace {
@@ -29,6 +30,7 @@ uint16_t ResourceLife::find(const ResourceKeys& keys) {
 
 uint16_t ResourceLife::open(Flow& flow, const RequestHead& head, uint64_t length, bool partial) {
   make_room();
+  const bool may_decode = make_way(core_, *this, flow);
   const uint16_t index = core_.resources.take();
   if (index == kNone) return kNone;
   Resource& resource = core_.resources[index];
@@ -37,10 +39,12 @@ uint16_t ResourceLife::open(Flow& flow, const RequestHead& head, uint64_t length
   resource.length = length;
   resource.partial = partial;
   core_.resources.set_phase(index, ResourcePhase::kOpen);
-  const SinkResult result =
-      announce(core_, flow, head,
-               {.body_bytes = as_body_bytes(length), .holds = resource.holds, .of_resource = true},
-               resource.upload);
+  const SinkResult result = announce(core_, flow, head,
+                                     {.body_bytes = as_body_bytes(length),
+                                      .holds = resource.holds,
+                                      .of_resource = true,
+                                      .may_decode = may_decode},
+                                     resource.upload);
   resource.wanted = result == SinkResult::kTaken;
   if (result != SinkResult::kOverload) return index;
   core_.counters.count(DataplaneReason::overload);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "dataplane/gate/make_way.h"
 #include "dataplane/gate/upload_gate.h"
 
 namespace soundgate {
@@ -246,6 +247,10 @@ bool ResumableUploads::follow(uint16_t index, const UploadRequest& request) {
   return true;
 }
 
+bool ResumableUploads::make_way(const Flow& flow) {
+  return soundgate::make_way(core_, life_, flow);
+}
+
 bool ResumableUploads::attach(Flow& flow, uint16_t index, int64_t body_bytes) {
   const uint16_t slot = core_.uploads.take();
   if (slot == UploadTable::kNone) {
@@ -270,6 +275,8 @@ bool ResumableUploads::attach(Flow& flow, uint16_t index, int64_t body_bytes) {
   upload.progress = core_.now.tick;
   upload.watch_pace_from(flow.client.parsed, core_.now.tick);
   upload.resource = index;
+  if (resource.phase == ResourcePhase::kOpen) core_.places.add(slot, flow.key);
+  if (resource.phase == ResourcePhase::kOpen && resource.wanted) core_.decoders.add(slot, flow.key);
   if (flow.requests.chunked()) {
     upload.chunk_limit = upload.chunk_line = flow.client.parsed;
   } else {
@@ -331,7 +338,10 @@ DataplaneReason ResumableUploads::append(Flow& flow, Bytes body) {
   const bool wanted = resource.wanted && resource.phase == ResourcePhase::kOpen;
   if (fresh->empty() || !wanted) return DataplaneReason::kNone;
   const SinkResult result = core_.sink.append(resource.upload, *fresh);
-  if (result == SinkResult::kEnough) resource.wanted = false;
+  if (result == SinkResult::kEnough) {
+    resource.wanted = false;
+    core_.decoders.remove(flow.upload);
+  }
   return result == SinkResult::kOverload ? DataplaneReason::overload : DataplaneReason::kNone;
 }
 
@@ -351,6 +361,7 @@ void ResumableUploads::end_part(Flow& flow) {
   if (!resource.finished) {
     resource.finished = true;
     core_.sink.finish(resource.upload, core_.now.wall);
+    core_.decoders.remove(flow.upload);
   }
   if (resource.holds) {
     upload.phase = UploadPhase::kComplete;

@@ -30,6 +30,9 @@ class ResumableUploads {
   // about it.
   bool knows(const RequestHead& head);
 
+  // Before any upload of this flow begins (make_way.h).
+  [[nodiscard]] bool make_way(const Flow& flow);
+
   // For a request that is to be inspected. body_bytes: 0 none, -1 chunked.
   Way begin(Flow& flow, const RequestHead& head, const UploadRequest& request, int64_t body_bytes);
 

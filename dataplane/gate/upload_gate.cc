@@ -15,6 +15,10 @@ DataplaneReason reason_of(BodyKind kind) {
 void report(Core& core, Upload& upload, GateOutcome outcome, DataplaneReason reason) {
   if (!upload.begun) return;
   upload.begun = false;
+  if (const uint16_t slot = core.uploads.find(upload.key); slot != UploadTable::kNone) {
+    core.decoders.remove(slot);
+    core.places.remove(slot);
+  }
   report_closed(core, {upload.key, outcome, reason, core.now.wall});
 }
 
@@ -25,6 +29,8 @@ void free_slot(Core& core, Flow& flow) {
     core.resources[resource].slot = Resource::kNone;
     core.resources.set_idle(resource, core.now.tick);
   }
+  core.decoders.remove(flow.upload);
+  core.places.remove(flow.upload);
   core.uploads.give(flow.upload);
   flow.upload = Flow::kNoUpload;
 }
@@ -57,6 +63,18 @@ bool UploadGate::has_slot() {
   return true;
 }
 
+// It is closed by its timer and not by another's head, whose bytes are being read.
+bool UploadGate::has_given_way(Flow& flow) {
+  if (!core_.uploads[flow.upload].gives_way) return false;
+  fail(flow, DataplaneReason::gave_way);
+  return true;
+}
+
+void UploadGate::stop_wanting(Upload& upload) {
+  upload.wanted = false;
+  core_.decoders.remove(core_.uploads.find(upload.key));
+}
+
 void UploadGate::watch_pace(Flow& flow) {
   Upload& upload = core_.uploads[flow.upload];
   if (core_.now.tick - upload.window_began < kUploadPaceWindow) return;
@@ -77,8 +95,12 @@ Upload* UploadGate::open(Flow& flow, const RequestHead& head, const UploadFacts&
   upload.kind = facts.kind;
   upload.progress = core_.now.tick;
   upload.watch_pace_from(flow.client.parsed, core_.now.tick);
-  const SinkResult result = announce(core_, flow, head, facts, upload.key);
+  UploadFacts told = facts;
+  told.may_decode = facts.may_decode && resumable_.make_way(flow);
+  core_.places.add(slot, flow.key);
+  const SinkResult result = announce(core_, flow, head, told, upload.key);
   upload.wanted = result == SinkResult::kTaken;
+  if (upload.wanted) core_.decoders.add(slot, flow.key);
   if (result == SinkResult::kOverload) {
     fail(flow, DataplaneReason::overload);
     return nullptr;
@@ -143,10 +165,12 @@ void UploadGate::begin_behind(Flow& flow, const Form& form) {
 }
 
 void UploadGate::begin_unchecked(Flow& flow, const RequestHead& head, int64_t body_bytes,
-                                 DataplaneReason reason) {
+                                 DataplaneReason reason, ContentCoding coding) {
+  const UploadFacts facts{
+      .body_bytes = body_bytes, .holds = core_.enforcing(), .coding = coding, .may_decode = false};
   if (!has_slot()) {
-    fail_request(flow, flow.requests.heads() - 1, reason, &head, body_bytes);
-  } else if (open(flow, head, {.body_bytes = body_bytes, .holds = core_.enforcing()})) {
+    fail_request(flow, flow.requests.heads() - 1, reason, &head, facts);
+  } else if (open(flow, head, facts)) {
     fail(flow, reason);
   }
 }
@@ -162,6 +186,7 @@ bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reas
                               const RequestHead* head, UploadFacts facts) {
   core_.counters.count(reason);
   facts.holds = core_.is_strict(flow);
+  facts.may_decode = false;
   const bool blocks = facts.holds && core_.fail_action(reason) == FailAction::kBlock;
   if (head) {
     Upload nameless;
@@ -210,7 +235,7 @@ void UploadGate::append(Flow& flow, Bytes body) {
   }
   const bool wanted = upload.wanted && !body.empty();
   const SinkResult result = wanted ? core_.sink.append(upload.key, body) : SinkResult::kTaken;
-  if (result == SinkResult::kEnough) upload.wanted = false;
+  if (result == SinkResult::kEnough) stop_wanting(upload);
   if (result == SinkResult::kOverload) {
     fail(flow, DataplaneReason::overload);
   } else if (upload.left == 0) {
@@ -235,6 +260,7 @@ void UploadGate::complete(Flow& flow) {
     return;
   }
   core_.sink.finish(upload.key, core_.now.wall);
+  core_.decoders.remove(flow.upload);
   if (upload.holds) {
     upload.phase = UploadPhase::kComplete;
   } else if (upload.kind != BodyKind::kPlain) {
@@ -335,6 +361,30 @@ uint64_t UploadGate::form_limit(const Flow& flow, const Form& form, const Upload
   uint64_t limit = flow.client.parsed;
   if (upload) limit = std::min(limit, form.delimiter);
   return form.reader.is_over() ? limit : std::min(limit, form.size_line);
+}
+
+// In a form. An origin makes nothing of what comes behind a gap before that is filled, with bytes
+// that are read first; so all that matters is that it does not have all of a delimiter by then.
+// What completes one waits, whatever of it came in which order. Were all of it to wait, the origin
+// would not tell the client of the gap, and each loss would cost a timeout.
+bool UploadGate::may_go_ahead(const Flow& flow, uint64_t begin, uint64_t end) const {
+  const Form* form = core_.forms.of(flow);
+  const Upload* upload = core_.upload_of(flow);
+  if (!form || form->body_bytes < 0 || (upload && upload->phase != UploadPhase::kReceiving)) {
+    return false;
+  }
+  const ByteQueue& bytes = flow.client.bytes;
+  const bool behind_a_gap =
+      flow.client.parsed < begin && bytes.at(core_.buffers, flow.client.parsed).empty();
+  // It may turn out to be none.
+  const int64_t tail_bytes = std::clamp<int64_t>(core_.config.tail_bytes, 1, form->body_bytes);
+  const uint64_t tail = form->body_begin + static_cast<uint64_t>(form->body_bytes - tail_bytes);
+  if (!behind_a_gap || end > tail) return false;
+  const Bytes boundary = form->reader.dash_boundary();
+  const uint64_t overlap = boundary.size() - 1;
+  return !bytes.contains(core_.buffers,
+                         std::max(begin - std::min(begin, overlap), flow.client.parsed),
+                         end + overlap, boundary);
 }
 
 bool UploadGate::loosen_delimiter(Flow& flow) {

@@ -38,7 +38,7 @@ class UploadGate {
 
   // The same for one that cannot be inspected: its reason decides, at once.
   void begin_unchecked(Flow& flow, const RequestHead& head, int64_t body_bytes,
-                       DataplaneReason reason);
+                       DataplaneReason reason, ContentCoding coding = ContentCoding::kNone);
 
   // A request that gets no upload of its own here. head: what is known of it where it has an upload
   // in it, which the sink is told of, or null. True when it is being refused.
@@ -53,6 +53,9 @@ class UploadGate {
 
   // For flows whose upload is in the phase kReceiving.
   void watch_pace(Flow& flow);
+  // Whether it has given up its decoder to another. Its fail policy has decided then; where it
+  // passes, the flow's client path has to be resumed.
+  bool has_given_way(Flow& flow);
   void append(Flow& flow, Bytes body);
   void complete(Flow& flow);
 
@@ -73,8 +76,11 @@ class UploadGate {
 
   // How far the client's bytes may go to the origin. (kNoOffset: all.)
   uint64_t limit(const Flow& flow) const;
+  // Whether stored bytes behind a gap may go, too, though nobody has read them.
+  bool may_go_ahead(const Flow& flow, uint64_t begin, uint64_t end) const;
 
  private:
+  void stop_wanting(Upload& upload);
   bool fail_request(Flow& flow, uint32_t request, DataplaneReason reason, const RequestHead* head,
                     UploadFacts facts);
   bool has_slot();

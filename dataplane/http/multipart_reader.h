@@ -42,6 +42,7 @@ class MultipartReader {
   // input: not empty.
   Step step(Bytes input);
 
+  Bytes dash_boundary() const { return delimiter().subspan(2); }
   const PartHead& part() const { return part_; }
   uint32_t parts() const { return parts_; }  // begun so far
   // The last delimiter has come; only line breaks may follow.
@@ -74,7 +75,6 @@ class MultipartReader {
   bool is_stray_boundary(std::byte c);  // complete with this byte
 
   Bytes delimiter() const { return Bytes(delimiter_).first(delimiter_bytes_); }
-  Bytes dash_boundary() const { return delimiter().subspan(2); }
 
   std::array<std::byte, kBoundaryBytesMax + 4> delimiter_;  // CR LF "--" boundary
   // How much of dash_boundary() may still be matched where its first n bytes were, and the next

@@ -26,6 +26,10 @@ std::optional<ContentCoding> coding_of(const RequestHead& head) {
   return std::nullopt;
 }
 
+ContentCoding known_coding_of(const RequestHead& head) {
+  return coding_of(head).value_or(ContentCoding::kNone);
+}
+
 bool usually_has_upload(unsigned method) {
   return method == HTTP_PUT || method == HTTP_POST || method == HTTP_PATCH;
 }
@@ -186,7 +190,7 @@ void RequestReader::judge(Flow& flow, const RequestHead& head, int64_t body_byte
     return;
   } else if (const auto reason = gate_.reason_to_pass(flow, head);
              reason != DataplaneReason::kNone) {
-    gate_.begin_unchecked(flow, head, body_bytes, reason);
+    gate_.begin_unchecked(flow, head, body_bytes, reason, known_coding_of(head));
   } else {
     begin_body(flow, head, body_bytes);
   }
@@ -224,7 +228,7 @@ void RequestReader::judge_step(Flow& flow, const RequestHead& head, const Upload
   const DataplaneReason reason = gate_.reason_to_pass(flow, head);
   if (body_bytes != 0 && reason != DataplaneReason::kNone && !resumable_.knows(head)) {
     resumable_.pass(head, request);
-    gate_.begin_unchecked(flow, head, body_bytes, reason);
+    gate_.begin_unchecked(flow, head, body_bytes, reason, known_coding_of(head));
     return;
   }
   switch (gate_.begin_step(flow, head, request, body_bytes)) {

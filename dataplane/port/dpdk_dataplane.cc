@@ -171,9 +171,11 @@ tl::expected<void, std::string> DpdkDataplane::open_rings() {
   outboxes_ = std::vector<Handover>(ports_.size());
   for (size_t side = 0; side < ports_.size(); ++side) {
     const std::string port = "sg" + std::to_string(side);
-    if (auto opened = outboxes_[side].open(port + "-out"); !opened) return opened;
+    if (auto opened = outboxes_[side].open(port + "-out", config_.lcore_count); !opened)
+      return opened;
     for (size_t lcore = 0; lcore < inboxes_.size(); ++lcore) {
-      auto opened = inboxes_[lcore][side].open(port + "-in" + std::to_string(lcore));
+      auto opened =
+          inboxes_[lcore][side].open(port + "-in" + std::to_string(lcore), config_.lcore_count);
       if (!opened) return opened;
     }
   }
@@ -194,7 +196,7 @@ void DpdkDataplane::add_lcore(unsigned index, std::unique_ptr<UploadSink> sink) 
     const EthdevPort& port = *ports_[side];
     Handover* outbox = outboxes_.empty() ? nullptr : &outboxes_[side];
     lcore->queues.push_back(std::make_unique<PortQueue>(port.id(), port.pair_of(index), outbox,
-                                                        capture_point(side, index)));
+                                                        index, capture_point(side, index)));
   }
   if (!inboxes_.empty())
     lcore->steering = std::make_unique<Steering>(inboxes_, index, config_.share_by);

@@ -1,13 +1,15 @@
-// A bounded ring over which lcores hand packets to one lcore.
+// A way over which lcores hand packets to one lcore: a bounded ring from each of them, so that none
+// of them, preempted while it puts something in, keeps another waiting, or takes its room.
 // Errors: what finds no room is not taken; the caller drops and counts it.
-// Thread: put() by any lcore, take() by the one that it leads to.  Memory: allocated by open();
-// packets that are left are freed with the ring.
+// Thread: put() by each lcore with its own index, take() by the one that it leads to.
+// Memory: allocated by open(), 16 KiB for each that puts; packets that are left are freed with it.
 #pragma once
 
 #include <cstddef>
 #include <span>
 #include <string>
 #include <tl/expected.hpp>
+#include <vector>
 
 struct rte_mbuf;
 struct rte_ring;
@@ -21,14 +23,17 @@ class Handover {
   Handover& operator=(const Handover&) = delete;
   ~Handover();
 
-  // name: unlike that of any other ring of the process.
-  tl::expected<void, std::string> open(const std::string& name);
+  // name: unlike that of any other of the process. lcore_count: that put packets in.
+  tl::expected<void, std::string> open(const std::string& name, unsigned lcore_count);
 
-  size_t put(std::span<rte_mbuf* const> packets);  // how many were taken, from the first on
-  size_t take(std::span<rte_mbuf*> packets);       // how many there were
+  // How many were taken, from the first on.
+  size_t put(unsigned lcore_index, std::span<rte_mbuf* const> packets);
+  // How many there were. Those of one lcore come in order.
+  size_t take(std::span<rte_mbuf*> packets);
 
  private:
-  rte_ring* ring_ = nullptr;
+  std::vector<rte_ring*> rings_;  // by lcore
+  size_t turn_ = 0;               // whose ring was last looked at first
 };
 
 }  // namespace soundgate

@@ -38,7 +38,7 @@ bool PortQueue::send_for_others() {
 }
 
 size_t PortQueue::send(std::span<rte_mbuf*> packets) {
-  if (!queue_pair_) return outbox_->put(packets);
+  if (!queue_pair_) return outbox_->put(lcore_index_, packets);
   if (!is_captured()) return transmit(packets);
   const CapturePoint::Copies copies = capture_->copy_for_sending(packets);
   const size_t sent = transmit(packets);

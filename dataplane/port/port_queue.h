@@ -31,8 +31,12 @@ class PortQueue {
   // device's queue by the lcore that owns it, for those that have none; null where all have.
   // capture: for operators who look at what passes; null where none can.
   PortQueue(uint16_t port, std::optional<uint16_t> queue_pair, Handover* outbox,
-            CapturePoint* capture)
-      : port_(port), queue_pair_(queue_pair), outbox_(outbox), capture_(capture) {}
+            unsigned lcore_index, CapturePoint* capture)
+      : port_(port),
+        queue_pair_(queue_pair),
+        outbox_(outbox),
+        lcore_index_(lcore_index),
+        capture_(capture) {}
   PortQueue(const PortQueue&) = delete;
   PortQueue& operator=(const PortQueue&) = delete;
 
@@ -58,6 +62,7 @@ class PortQueue {
   const uint16_t port_;
   const std::optional<uint16_t> queue_pair_;
   Handover* const outbox_;
+  const unsigned lcore_index_;
   CapturePoint* const capture_;
   uint16_t queued_count_ = 0;
   std::array<rte_mbuf*, kBurstFrames> queued_{};

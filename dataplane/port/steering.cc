@@ -35,7 +35,7 @@ size_t Steering::keep_own(Side from, std::span<rte_mbuf*> burst) {
 }
 
 void Steering::hand_over(Side from, unsigned lcore, std::span<rte_mbuf*> packets) {
-  const size_t taken = inboxes_[lcore][static_cast<size_t>(from)].put(packets);
+  const size_t taken = inboxes_[lcore][static_cast<size_t>(from)].put(lcore_index_, packets);
   handed_over_.add(taken);
   dropped_.add(packets.size() - taken);
   for (rte_mbuf* packet : packets.subspan(taken)) rte_pktmbuf_free(packet);

@@ -1,6 +1,7 @@
 #include "dataplane/tcp/byte_queue.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "dataplane/tcp/sequence.h"
@@ -137,6 +138,18 @@ size_t ByteQueue::copy(const BufferPool& pool, uint64_t offset, MutableBytes out
 uint64_t ByteQueue::next_stored(const BufferPool& pool, uint64_t offset) const {
   const uint32_t index = find(pool, offset);
   return index == BufferPool::kNone ? kNoOffset : std::max(offset, pool[index].offset);
+}
+
+bool ByteQueue::contains(const BufferPool& pool, uint64_t begin, uint64_t end, Bytes text) const {
+  std::array<std::byte, 2 * kBufferBytes> space;
+  for (uint64_t at = next_stored(pool, begin); at < end; at = next_stored(pool, at)) {
+    const auto room = static_cast<size_t>(std::min<uint64_t>(space.size(), end - at));
+    const size_t bytes = copy(pool, at, MutableBytes(space).first(room));
+    if (memmem(space.data(), bytes, text.data(), text.size()) != nullptr) return true;
+    // What begins in the last of these bytes goes on behind them, if it is not a gap that does.
+    at += bytes < space.size() ? bytes : bytes - (text.size() - 1);
+  }
+  return false;
 }
 
 }  // namespace soundgate

@@ -36,6 +36,10 @@ class ByteQueue {
   // The lowest offset at or above this one that has a byte; kNoOffset when there is none.
   uint64_t next_stored(const BufferPool& pool, uint64_t offset) const;
 
+  // Whether the text, of at most kBufferBytes, stands somewhere in [begin, end) without a gap in
+  // it.
+  bool contains(const BufferPool& pool, uint64_t begin, uint64_t end, Bytes text) const;
+
   bool empty() const { return first_ == BufferPool::kNone; }
   uint64_t end(const BufferPool& pool) const { return empty() ? 0 : pool[last_].end(); }
   size_t buffer_count() const { return buffer_count_; }

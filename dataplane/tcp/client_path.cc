@@ -203,6 +203,9 @@ void ClientPath::forward_or_hold(Flow& flow, const Frame& frame, const Extent& e
     }
     client.sent = std::max(client.sent, extent.end);
     core_.io.forward(Side::kOrigin, frame.bytes.size());
+  } else if (!extent.fin && gate_.may_go_ahead(flow, extent.begin, extent.end)) {
+    client.sent = std::max(client.sent, extent.end);
+    core_.io.forward(Side::kOrigin, frame.bytes.size());
   } else {
     hold(flow, extent);
   }

@@ -1,7 +1,8 @@
 // The way of the client's segments to the origin, on connections that are inspected: each new byte
 // is stored, read, and then its segment is sent on or held.
-// Invariants: no byte at or beyond client.limit goes to the origin, by any way. The origin gets
-// for each offset the byte that was read first (README, "First data wins").
+// Invariants: no byte at or beyond client.limit goes to the origin, by any way but one: behind a
+// gap in a form, what completes no delimiter (UploadGate::may_go_ahead). The origin gets for each
+// offset the byte that was read first (README, "First data wins").
 // Thread: the owning lcore.
 #pragma once
 

@@ -92,6 +92,13 @@ class StreamProducer {
 
   virtual void finish(StreamHandle stream) = 0;  // all bytes have been appended; on_end follows
   virtual void cancel(StreamHandle stream) = 0;  // no on_end follows if none was under way
+
+  // Streams that may begin now, and of how many. (What was cancelled or has ended is free soon.)
+  struct Room {
+    size_t free;
+    size_t all;
+  };
+  virtual Room room() = 0;
 };
 
 // How much is probed. The same settings make the same probes of the same audio.

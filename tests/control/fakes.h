@@ -108,6 +108,7 @@ class FakeProducer : public StreamProducer {
     StreamCoding coding = StreamCoding::kNone;
   };
   bool refuses = false;            // no decoder has room
+  size_t free_streams = 32;        // of 32
   Append answer = Append::kTaken;  // to append
   std::map<uint64_t, Stream> streams;
 
@@ -131,6 +132,7 @@ class FakeProducer : public StreamProducer {
   }
   void finish(StreamHandle stream) override { at(stream).finished = true; }
   void cancel(StreamHandle stream) override { at(stream).cancelled = true; }
+  Room room() override { return {free_streams, 32}; }
 
   Stream& at(StreamHandle stream) { return streams.at(static_cast<uint64_t>(stream)); }
   Stream& last() { return streams.at(last_); }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "control/inspection/lcore_sink.h"
 #include "control/inspection/recorder.h"
@@ -87,13 +88,11 @@ class InspectionTest : public testing::Test {
     const size_t count = sink_->poll_decisions(decisions);
     return {decisions.begin(), decisions.begin() + static_cast<ptrdiff_t>(count)};
   }
-  // The row, once the recorder has got to it.
+  // The latest row, of so many at least.
   Json row(size_t count = 1) {
-    for (int tries = 0; tries < 500; ++tries) {
-      const auto rows = store_->page({}).value().rows;
-      if (rows.size() >= count) return Json::parse(rows.back());
-      usleep(10000);
-    }
+    recorder_->settle(std::chrono::seconds(5));
+    const auto rows = store_->page({}).value().rows;
+    if (rows.size() >= count) return Json::parse(rows.back());
     ADD_FAILURE() << "no row was written";
     return {};
   }
@@ -496,6 +495,93 @@ TEST_F(InspectionTest, AStopRecordsWhoeverIsLeft) {
   const auto rows = store_->page({}).value().rows;
   ASSERT_EQ(rows.size(), 2u);
   for (const std::string& text : rows) EXPECT_EQ(Json::parse(text)["reason"], "shutdown");
+}
+
+TEST_F(InspectionTest, WhoAsksSeesWhatWasAnsweredBefore) {
+  for (uint64_t key = 1; key <= 50; ++key) {
+    begin(key);
+    finish(key);
+    end();
+    close(key, GateOutcome::kReleased);
+    recorder_->settle(std::chrono::seconds(5));
+    ASSERT_EQ(store_->page({}).value().rows.size(), key);
+  }
+}
+
+TEST_F(InspectionTest, WhoAsksWaitsForVerdictsOnWhatWasObserved) {
+  begin(1, Mode::kObserve);
+  finish(1);
+  close(1, GateOutcome::kReleasedUnasked);
+  begin(2, Mode::kObserve);  // it has not left: nobody waits for it
+  std::jthread matcher([this, tag = producer_.streams.begin()->second.tag] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    matcher_->on_end(tag, {.outcome = DecodeOutcome::decoded, .decoded_seconds = 12});
+  });
+  recorder_->settle(std::chrono::seconds(20));
+  EXPECT_EQ(store_->page({}).value().rows.size(), 1u);
+}
+
+TEST_F(InspectionTest, WhoAsksDoesNotWaitForEver) {
+  begin(1, Mode::kObserve);
+  finish(1);
+  close(1, GateOutcome::kReleasedUnasked);
+  const auto before = std::chrono::steady_clock::now();
+  recorder_->settle(std::chrono::milliseconds(50));
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5));
+  EXPECT_TRUE(store_->page({}).value().rows.empty());
+  std::jthread stopper([this] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    recorder_->stop();
+  });
+  recorder_->settle(std::chrono::minutes(5));
+  EXPECT_EQ(store_->page({}).value().rows.size(), 1u) << "as it stops";
+  recorder_->settle(std::chrono::minutes(5));  // nobody is there any more
+}
+
+TEST_F(InspectionTest, DecodersAreScarceBeforeTheLastOneIsTaken) {
+  producer_.free_streams = 32 / kReserveShare + 1;
+  EXPECT_EQ(sink_->scarce(), Scarce::kNothing);
+  --producer_.free_streams;
+  EXPECT_EQ(sink_->scarce(), Scarce::kDecoders);
+  producer_.free_streams = 0;
+  EXPECT_EQ(sink_->scarce(), Scarce::kDecoders);
+  LcoreSink patient(*channels_[0], producer_, false, 42, std::chrono::milliseconds(1));
+  EXPECT_EQ(patient.scarce(), Scarce::kNothing) << "a replay waits instead";
+}
+
+TEST_F(InspectionTest, PlacesAreScarceBeforeTheLastOneIsTaken) {
+  constexpr uint64_t kReserve = kUploadSlotsPerLcore / kReserveShare;
+  for (uint64_t key = 1; key < kUploadSlotsPerLcore - kReserve; ++key) begin(key);
+  EXPECT_EQ(sink_->scarce(), Scarce::kNothing);
+  begin(kUploadSlotsPerLcore);
+  EXPECT_EQ(sink_->scarce(), Scarce::kPlaces);
+  close(1, GateOutcome::kReleasedUnasked, DataplaneReason::gave_way);
+  EXPECT_EQ(row()["reason"], "gave_way");
+  EXPECT_EQ(sink_->scarce(), Scarce::kNothing) << "it is given back with the row";
+}
+
+TEST_F(InspectionTest, WhatGivesWayLosesItsDecoderAndIsRecordedOnce) {
+  begin(1);
+  append(1);
+  close(1, GateOutcome::kReleasedUnasked, DataplaneReason::gave_way);
+  EXPECT_TRUE(producer_.last().cancelled);
+  const Json json = row();
+  EXPECT_EQ(json["verdict"], "flag");
+  EXPECT_EQ(json["checked"], "none");
+  EXPECT_EQ(json["reason"], "gave_way");
+  EXPECT_EQ(append(1), SinkResult::kEnough);
+}
+
+TEST_F(InspectionTest, WhatMayNotDecodeTakesNoDecoder) {
+  UploadStart start;
+  start.key = UploadKey{1};
+  start.may_decode = false;
+  EXPECT_EQ(sink_->begin(start), SinkResult::kEnough);
+  EXPECT_TRUE(producer_.streams.empty());
+  finish(1);
+  EXPECT_EQ(decisions().size(), 1u);
+  close(1, GateOutcome::kReleased);
+  EXPECT_EQ(row()["reason"], "decoder_overload");
 }
 
 }  // namespace

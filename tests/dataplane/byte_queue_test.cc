@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <vector>
@@ -123,6 +124,33 @@ TEST(ByteQueue, ThePoolKeepsAReserveForWhatIsNextInOrder) {
   EXPECT_TRUE(queues[0].insert(pool, kBufferBytes, bytes, ByteQueue::Claim::kReserve));
   for (ByteQueue& queue : queues) queue.clear(pool);
   EXPECT_EQ(pool.free_count(), pool.count());
+}
+
+// A text at any place, also across buffers and where pieces of a search meet; not across a gap.
+TEST(ByteQueue, ContainsATextWhereItHasAllOfIt) {
+  const std::vector<std::byte> text(70, std::byte{7});
+  constexpr uint64_t kBytes = 5 * kBufferBytes;
+  for (uint64_t place = 0; place + text.size() <= kBytes; place += 13) {
+    BufferPool pool(256);
+    ByteQueue queue;
+    std::vector<std::byte> bytes(kBytes);
+    std::copy(text.begin(), text.end(), bytes.begin() + static_cast<ptrdiff_t>(place));
+    ASSERT_TRUE(queue.insert(pool, 1'000, bytes));
+    const uint64_t begin = 1'000 + place;
+    const uint64_t end = begin + text.size();
+    EXPECT_TRUE(queue.contains(pool, 0, kNoOffset, text)) << place;
+    EXPECT_TRUE(queue.contains(pool, begin, end, text)) << place;
+    EXPECT_FALSE(queue.contains(pool, begin + 1, kNoOffset, text)) << place;
+    EXPECT_FALSE(queue.contains(pool, 0, end - 1, text)) << place;
+    queue.clear(pool);
+  }
+  BufferPool pool(8);
+  ByteQueue queue;
+  ASSERT_TRUE(queue.insert(pool, 0, std::span(text).first(30)));
+  ASSERT_TRUE(queue.insert(pool, 31, std::span(text).subspan(30)));
+  EXPECT_FALSE(queue.contains(pool, 0, kNoOffset, text));
+  EXPECT_FALSE(queue.contains(pool, 200, kNoOffset, text));
+  queue.clear(pool);
 }
 
 TEST(Sequence, OffsetsSurviveTheWrap) {

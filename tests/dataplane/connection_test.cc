@@ -138,6 +138,28 @@ TEST(Connection, AnOriginsResetCountsWhereItIsNextInOrder) {
   EXPECT_EQ(harness.sink.records[0].reports.at(0).reason, DataplaneReason::origin_gone);
 }
 
+// An origin that has no socket (any more, or yet: a SYN cookie that has expired) says so with the
+// number that the client acknowledged. Where that lags behind it is the client who goes: what is
+// known here goes with the next connection on the ports, or for want of progress.
+TEST(Connection, AnOriginWithoutASocketEndsIt) {
+  const std::string response = "HTTP/1.1 100 Continue\r\n\r\n";
+  for (const bool lags : {false, true}) {
+    Harness harness;
+    harness.open();
+    harness.client(0, kRequest.substr(0, kEnd - 4));
+    if (lags) harness.origin(0, response, kEnd - 4);
+    harness.origin(0, "", 0, kRst);
+    EXPECT_EQ(harness.sink.records.at(0).reports.size(), lags ? 0u : 1u);
+    if (lags) harness.wait(kUploadIdleMax);
+    ASSERT_EQ(harness.sink.records[0].reports.size(), 1u);
+    EXPECT_EQ(harness.sink.records[0].reports[0].outcome, GateOutcome::kAborted);
+    EXPECT_EQ(harness.engine().uploads_in_use(), 0u);
+    harness.take(Side::kOrigin);
+    harness.client(kEnd - 4, kRequest.substr(kEnd - 4));
+    EXPECT_EQ(harness.take_payload(Side::kOrigin), "") << "a new socket would not know it";
+  }
+}
+
 TEST(Connection, PortsAreUsedAgain) {
   Harness harness;
   harness.open();

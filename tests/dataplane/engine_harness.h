@@ -31,12 +31,15 @@ class RecordingSink final : public UploadSink {
     int64_t body_bytes = 0;
     uint32_t part = 0;
     ContentCoding coding{};
+    bool may_decode = true;
     bool finished = false;
     std::vector<GateReport> reports;
   };
 
+  Scarce scarce() override { return scarcity; }
   SinkResult begin(const UploadStart& start) override {
     Record record;
+    record.may_decode = start.may_decode;
     record.key = start.key;
     record.mode = start.mode;
     record.method = start.method;
@@ -50,7 +53,7 @@ class RecordingSink final : public UploadSink {
     record.resource = start.resource;
     record.body_bytes = start.body_bytes;
     records.push_back(record);
-    return begin_result;
+    return start.may_decode ? begin_result : SinkResult::kEnough;
   }
   SinkResult append(UploadKey key, std::span<const std::byte> body) override {
     of(key).body.append(reinterpret_cast<const char*>(body.data()), body.size());
@@ -73,6 +76,7 @@ class RecordingSink final : public UploadSink {
 
   std::vector<Record> records;
   std::vector<GateDecision> decisions;
+  Scarce scarcity = Scarce::kNothing;
   SinkResult begin_result = SinkResult::kTaken;
   SinkResult append_result = SinkResult::kTaken;
 };

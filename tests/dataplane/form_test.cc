@@ -1,7 +1,10 @@
 // Forms at the gate: each part that may be audio is an upload, held at the delimiter behind it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <optional>
+#include <random>
 
 #include "dataplane/gate/intake.h"
 #include "tests/dataplane/engine_harness.h"
@@ -447,6 +450,154 @@ TEST(Form, ThatAwaitsADecisionIsNotSlow) {
   send_another(harness, 51'000, request);
   EXPECT_EQ(harness.sink.records.back().reports.at(0).reason, DataplaneReason::overload);
   EXPECT_EQ(harness.engine().forms_in_use(), 2u);
+}
+
+// What the origin has got: bytes by their offset, in whatever order they came.
+class Arrived {
+ public:
+  explicit Arrived(size_t bytes) : bytes_(bytes) {}
+
+  void take(Harness& harness) {
+    for (const Seen& one : harness.take(Side::kOrigin)) {
+      const uint32_t at = one.frame.sequence - Harness::kClientFirst;
+      for (size_t i = 0; i < one.frame.payload_bytes; ++i) {
+        bytes_.at(at + i) = one.payload()[i];
+      }
+    }
+  }
+  // As far as it can read.
+  std::string whole() const {
+    std::string read;
+    for (const std::optional<char>& byte : bytes_) {
+      if (!byte) break;
+      read += *byte;
+    }
+    return read;
+  }
+  bool has(size_t at) const { return bytes_.at(at).has_value(); }
+
+ private:
+  std::vector<std::optional<char>> bytes_;
+};
+
+TEST(Form, BytesBehindAGapGoAheadUnlessTheyCompleteADelimiter) {
+  const std::string request =
+      post_request(file_part("a.mp3", std::string(300, 'x')) + kClose, kType);
+  const size_t audio = request.find("xxx");
+  const size_t end = audio + 300;
+  Harness harness;
+  harness.open();
+  Arrived arrived(request.size());
+  const auto send = [&](size_t from, size_t to) {
+    harness.client(from, request.substr(from, to - from));
+    arrived.take(harness);
+  };
+  send(0, audio + 10);
+  send(audio + 20, audio + 50);
+  EXPECT_TRUE(arrived.has(audio + 20)) << "or the origin would not tell of the gap";
+  send(end + 5, end + 14);
+  EXPECT_TRUE(arrived.has(end + 5)) << "it is none by itself";
+  send(end - 10, end + 5);
+  EXPECT_FALSE(arrived.has(end - 10)) << "it completes one";
+  send(request.size() - 1, request.size());
+  EXPECT_FALSE(arrived.has(request.size() - 1)) << "the last byte of the body";
+  send(audio + 50, end - 10);
+  EXPECT_TRUE(arrived.has(end - 11));
+  send(audio + 10, audio + 20);
+  EXPECT_EQ(arrived.whole(), request.substr(0, end));
+  send(end + 14, request.size() - 1);
+  EXPECT_EQ(arrived.whole(), request.substr(0, end)) << "nothing does behind a whole part";
+  ASSERT_TRUE(harness.sink.records.at(0).finished);
+  harness.decide(false);
+  arrived.take(harness);
+  EXPECT_EQ(arrived.whole(), request);
+}
+
+TEST(Form, NothingGoesAheadWhileAFileAwaitsItsVerdict) {
+  const std::string first = file_part("a.mp3", "audio") + "--Boundary\r\n";
+  const std::string request = post_request(first + std::string(300, 'x') + "\r\n" + kClose, kType);
+  Harness harness;
+  harness.open();
+  Arrived arrived(request.size());
+  const size_t known = request.find("xxx");
+  harness.client(0, request.substr(0, known));
+  ASSERT_TRUE(harness.sink.records.at(0).finished);
+  harness.client(known + 20, request.substr(known + 20, 20));
+  arrived.take(harness);
+  EXPECT_FALSE(arrived.has(known + 20));
+}
+
+TEST(Form, BehindAGapInAChunkedOneEverythingWaits) {
+  const std::string request =
+      chunked_request(file_part("a.mp3", std::string(300, 'x')) + kClose, 1'000);
+  Harness harness;
+  harness.open();
+  Arrived arrived(request.size());
+  harness.client(0, request.substr(0, 200));
+  harness.client(220, request.substr(220, 50));
+  arrived.take(harness);
+  EXPECT_FALSE(arrived.has(220));
+}
+
+// However a form is cut, in whatever order its pieces come and come again: the origin never can
+// read a delimiter behind a file before its verdict, nor after a block; and has all after a pass.
+TEST(Form, InWhateverOrderItComesNoFileEndsBeforeItsVerdict) {
+  std::minstd_rand random(20261129);
+  const auto below = [&](size_t bound) { return static_cast<size_t>(random()) % bound; };
+  for (int round = 0; round < 20'000; ++round) {
+    const std::string body = field_part("t") + file_part("a", "au\r\n--Boundxdio") +
+                             field_part("u") + file_part("b", "more--Bound") + kClose;
+    const std::string request = post_request(body, kType);
+    const size_t ends[] = {delimiter_after(request, "Boundxdio"),
+                           delimiter_after(request, "more--Bound")};
+    const bool waits_for_turn = below(2) == 0;
+    const std::string first = waits_for_turn ? "GET / HTTP/1.1\r\nHost: a\r\n\r\n" : "";
+    const std::string all = first + request;
+    Harness harness;
+    harness.open();
+    Arrived arrived(all.size());
+    if (waits_for_turn) harness.client(0, first);
+    std::vector<size_t> cuts = {first.size(), all.size()};
+    for (size_t count = 2 + below(8); count > 0; --count) {
+      const size_t near = first.size() + ends[below(2)] + 16 - below(40);
+      cuts.push_back(below(2) == 0 ? near : first.size() + below(request.size()));
+    }
+    std::ranges::sort(cuts);
+    std::vector<std::pair<size_t, size_t>> pieces;
+    for (size_t i = 1; i < cuts.size(); ++i) {
+      if (cuts[i] > cuts[i - 1]) pieces.emplace_back(cuts[i - 1], cuts[i]);
+    }
+    std::ranges::shuffle(pieces, random);
+    size_t decided = 0;
+    bool blocked = false;
+    const auto check = [&] {
+      arrived.take(harness);
+      if (decided == 2 && !blocked) return;
+      const size_t end = first.size() + ends[blocked ? decided - 1 : decided];
+      ASSERT_LT(arrived.whole().size(), end + sizeof("\r\n--Boundary") - 1)
+          << "round " << round << ", " << decided << " decided";
+    };
+    for (int times = 0; times < 3; ++times) {  // the client sends it again as long as it must
+      for (const auto& [from, to] : pieces) {
+        harness.client(from, all.substr(from, to - from));
+        ASSERT_NO_FATAL_FAILURE(check());
+        if (below(8) == 0) harness.wait(milliseconds(250));  // it loosens what is no delimiter yet
+        ASSERT_NO_FATAL_FAILURE(check());
+        const bool is_due = decided < harness.sink.records.size() &&
+                            harness.sink.records[decided].finished && !blocked;
+        if (!is_due || below(2) == 0) continue;
+        blocked = below(3) == 0;
+        ++decided;
+        harness.decide(blocked);
+        ASSERT_NO_FATAL_FAILURE(check());
+      }
+    }
+    if (decided == 2 && !blocked) {
+      for (const auto& [from, to] : pieces) harness.client(from, all.substr(from, to - from));
+      arrived.take(harness);
+      ASSERT_EQ(arrived.whole(), all) << "round " << round;
+    }
+  }
 }
 
 }  // namespace

@@ -97,6 +97,24 @@ TEST(Drain, NewUploadsPassUncheckedAndSaySo) {
   EXPECT_EQ(operated.harness.reason(DataplaneReason::draining), 1u);
 }
 
+TEST(Drain, WhatPassesUncheckedIsRecordedAsItCame) {
+  for (const size_t slots : {size_t{2}, size_t{1}}) {  // with one for itself, and with none
+    DataplaneConfig config = Operated::config(std::make_shared<Intake>(), Mode::kEnforce);
+    Harness harness(config, {.flows = 8, .buffers = 256, .heads = 4, .forms = 2, .uploads = slots});
+    harness.open();
+    harness.client(0, kRequest.substr(0, kEnd - 4));
+    config.intake->set_draining(true);
+    ++harness.key.client_port;
+    harness.open();
+    harness.client(0, put_request("packed", "Content-Encoding: gzip\r\n"));
+    ASSERT_EQ(harness.sink.records.size(), 2u);
+    EXPECT_EQ(harness.sink.records[1].coding, ContentCoding::kGzip);
+    EXPECT_EQ(harness.sink.records[1].body_bytes, 6);
+    EXPECT_FALSE(harness.sink.records[1].may_decode);
+    EXPECT_EQ(harness.sink.records[1].reports.at(0).reason, DataplaneReason::draining);
+  }
+}
+
 TEST(Drain, AnUploadThatHasBegunIsHeldToItsEnd) {
   Operated operated;
   Harness& harness = operated.harness;

@@ -58,6 +58,27 @@ class OnePercent(BadLink, e2e.TestbedCase):
         self.upload_both_kinds(self.others[:3], self.references[:2], 1)
 
 
+class Forms(BadLink, e2e.TestbedCase):
+    loss = 0.01
+    options = {"relay": relay(loss), "settings": e2e.PATIENT}
+
+    def send(self, name, path):
+        return self.gate.client.curl("--form", "title=x", "--form", f"file=@{path}", "--form",
+                                     "licence=cc", self.gate.client.url(name))[0]
+
+    def test_files_in_forms_do_too(self):
+        for number, track in enumerate(self.others):
+            name = f"clean-{number}.form"
+            self.assertEqual(self.send(name, track.path).status, 201)
+            self.assertIn(track.path.read_bytes(),
+                          (self.gate.folder / "origin" / name).read_bytes())
+        for number, track in enumerate(self.references):
+            name = f"banned-{number}.form"
+            self.assertEqual(self.send(name, track.path).status, 403)
+            self.assertFalse(self.gate.origin.has(name))
+        self.assert_the_link_was_bad()
+
+
 class FivePercent(BadLink, e2e.TestbedCase):
     loss = 0.05
     options = {"relay": relay(loss), "settings": e2e.PATIENT}

@@ -54,7 +54,7 @@ class PooledConnections(e2e.TestbedCase):
                 name = f"pooled-{number}"
                 wanted_status = 403 if number % CLEAN_EVERY else 201
                 self.assertEqual(status, wanted_status)
-                verdict = self.gate.appliance.decision(name, seconds_max=5)
+                verdict = self.gate.appliance.decision(name)
                 self.assertEqual(verdict["checked"], "full")
                 if wanted_status == 403:
                     self.assertEqual(json.loads(body)["verdict"], "block")

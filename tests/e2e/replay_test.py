@@ -226,7 +226,7 @@ class Replay(e2e.TestbedCase):
             appliance.start()
             self.show(Capture(self.captures["client"]), "mirror-end")
             for name in ("live-clean", "live-reference"):
-                self.assert_same(appliance.decision(name), self.live[name])
+                self.assert_same(appliance.decision(name, seconds_max=20), self.live[name])
             ports = appliance.status()["dataplane"]
             self.assertEqual(ports["client_port"]["sent_packets"], 0)
             refused = appliance.command.run("mode", "enforce", "--reason", "to see it refused")

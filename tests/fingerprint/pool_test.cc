@@ -289,6 +289,18 @@ TEST_F(Pool, HasSlotsForSoManyStreamsAndNoMore) {
   EXPECT_TRUE(producer.begin(256, -1));
 }
 
+TEST_F(Pool, SaysHowManyStreamsAreFree) {
+  start(options_for(2));
+  StreamProducer& producer = pool_->producer(0);
+  EXPECT_EQ(producer.room().all, 512u);
+  EXPECT_EQ(producer.room().free, 512u);
+  const StreamHandle stream = producer.begin(1, -1).value();
+  EXPECT_EQ(producer.room().free, 511u);
+  producer.cancel(stream);
+  for (int tries = 0; tries < 500 && producer.room().free < 512; ++tries) ::usleep(10'000);
+  EXPECT_EQ(producer.room().free, 512u);
+}
+
 TEST_F(Pool, SaysNothingMoreOfACancelledStream) {
   start(options_for(1));
   StreamProducer& producer = pool_->producer(0);

@@ -41,6 +41,11 @@ class PlannedSink final : public UploadSink {
     }
   }
 
+  Scarce scarce() override {
+    if (scarcity == 0 || !random_.chance(scarcity)) return Scarce::kNothing;
+    return random_.chance(0.3) ? Scarce::kPlaces : Scarce::kDecoders;
+  }
+
   SinkResult begin(const UploadStart& start) override {
     EXPECT_FALSE(records_.contains(start.key));
     Record& record = records_[start.key];
@@ -92,6 +97,8 @@ class PlannedSink final : public UploadSink {
   }
 
   const std::map<UploadKey, Record>& records() const { return records_; }
+
+  double scarcity = 0;  // how often it is short of decoders, or of places
 
  private:
   // On what was read, and nothing else.

@@ -54,6 +54,7 @@ Simulation::Simulation(const SimulationOptions& options)
     : options_(options), random_(options.seed), sink_(random_, now_) {
   engine_ = std::make_unique<Engine>(configuration(options), HashSeed{options.seed, 7}, 3u, *this,
                                      sink_, sizes(options));
+  sink_.scarcity = options.scarcity;
   connections_.resize(options.connections);
   for (size_t i = 0; i < connections_.size(); ++i) add_connection(i);
   tick();

@@ -34,8 +34,9 @@ struct SimulationOptions {
   bool from_before = false;  // the connections open before the engine is there
   TcpHabits client_habits;   // timestamps and tags are those of both ends
   TcpHabits origin_habits;
-  bool random_timestamps = true;       // on half of the connections, whatever the habits
-  bool scarce = false;                 // hardly any room: not everything is inspected
+  bool random_timestamps = true;  // on half of the connections, whatever the habits
+  double scarcity = 0;  // how often the sink is short of decoders, or places, when an upload begins
+  bool scarce = false;  // hardly any room: not everything is inspected
   std::vector<PlannedUpload> uploads;  // of each connection; none: random ones
 };
 
@@ -52,6 +53,9 @@ class Simulation final : public PacketIo {
   // Of everything that went into the engine and came out, and when: the same run has the same.
   uint64_t digest() const { return digest_; }
   size_t records() const { return sink_.records().size(); }
+  uint64_t count(DataplaneReason reason) const {
+    return engine_->counters().reasons[static_cast<size_t>(reason)].get();
+  }
 
   void forward(Side to, size_t frame_bytes) override;
   void send(Side to, std::span<const std::byte> frame) override;

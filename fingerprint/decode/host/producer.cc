@@ -85,4 +85,13 @@ void Producer::cancel(StreamHandle handle) {
   share_of(stream).cancel(stream.stream);
 }
 
+StreamProducer::Room Producer::room() {
+  Room room{};
+  for (Share& share : shares_) {
+    room.free += share.free_stream_count();
+    room.all += share.stream_count();
+  }
+  return room;
+}
+
 }  // namespace soundgate::decode

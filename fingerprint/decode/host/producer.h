@@ -39,6 +39,7 @@ class Producer : public StreamProducer {
   Append append(StreamHandle stream, std::span<const std::byte> bytes) override;
   void finish(StreamHandle stream) override;
   void cancel(StreamHandle stream) override;
+  Room room() override;
 
  private:
   tl::expected<StreamHandle, DecodeOutcome> begin_stream(uint64_t tag, int64_t size_bytes,

@@ -249,6 +249,11 @@ void Share::cancel(Stream stream) {
   worker_.wake();
 }
 
+size_t Share::free_stream_count() {
+  collect_ended();
+  return free_slots_.size();
+}
+
 Share::LocalSlot* Share::find(Stream stream) {
   if (stream.slot < first_slot_ || stream.slot >= slots_end()) return nullptr;
   LocalSlot& ours = local(stream.slot);

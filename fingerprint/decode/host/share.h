@@ -61,6 +61,8 @@ class Share {
   void cancel(Stream stream);
 
   bool is_live(Stream stream) { return find(stream) != nullptr; }
+  size_t free_stream_count();
+  size_t stream_count() const { return slots_.size(); }
 
   // For Divisions. Whether bytes of this stream wait that others could decode, burst_bytes at
   // least: none of them may be gone, and nothing may have been told of it from memory. Asked anew,

@@ -91,8 +91,9 @@ class Appliance:
     def decoder_pids(self):
         return [worker["pid"] for worker in self.status()["decoders"]["workers"]]
 
-    def decision(self, request_id, seconds_max=20):
-        """The verdict on the upload with this request id, once it is recorded with its ending."""
+    def decision(self, request_id, seconds_max=0):
+        """The verdict on the upload with this request id, with its ending. It is there as soon as
+        the client has its answer; seconds_max: for an upload that has none, or is only observed."""
         deadline = time.monotonic() + seconds_max
         while True:
             found = self.command.lines("decisions", "list", "--request-id", request_id)
