@@ -226,6 +226,7 @@ void Captures::record_end(const CaptureRecord& record) {
        {"what", what(record)},
        {"by", record.by},
        {"ended_by", record.ended_by},
+       {"stopped_by", record.stopped_by},
        {"frames", std::to_string(record.frames)},
        {"lost_frames", std::to_string(record.lost_frames)},
        {"bytes", std::to_string(record.bytes)}});

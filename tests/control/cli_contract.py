@@ -60,6 +60,20 @@ class Contract(CliTest):
             self.one_message(err)
         self.run_cli("skip", "add", "host", exit=2)
 
+    def test_nothing_to_capture(self):
+        path = self.folder / "none.pcapng"
+        capture = ["capture", "--output", path, "--reason", "to see it refused"]
+        on_store = "--store" in map(str, self.backend())
+        _, err = self.run_cli(*capture, "--client", "192.0.2.7", exit=2 if on_store else 6)
+        self.one_message(err, "no packets")
+        self.run_cli(*capture, exit=2)
+        self.run_cli("capture", "--client", "192.0.2.7", "--output", path, exit=2)  # no reason
+        self.run_cli(*capture, "--client", "192.0.2.7", "--max-bytes", "lots", exit=2)
+        _, err = self.run_cli("capture", "stop", exit=2 if on_store else 3)
+        self.one_message(err)
+        self.assertFalse(path.exists())
+        self.assertEqual(self.run_json("capture", "list"), [])
+
     def test_nothing_to_drain(self):
         _, err = self.run_cli("drain", exit=6)
         self.one_message(err, "no packets")

@@ -255,6 +255,30 @@ class SocketTest(Contract):
                         self.assertIn("roles-mine", done.stderr)
             self.daemon.socket.chmod(0o660)
 
+    # What people sent is for admins; whoever keeps the appliance going may end it.
+    def test_captures_are_for_admins(self):
+        if not cli_support.can_switch_user():
+            self.skipTest("needs root, to be somebody else")
+        with tempfile.TemporaryDirectory(prefix="sgcli-nobody-") as folder:
+            os.chmod(folder, 0o755)
+            shutil.copy(self.program("soundgate"), folder)
+            mine = pathlib.Path(folder) / "mine"
+            mine.mkdir()
+            os.chown(mine, NOBODY, NOBODY)
+            self.folder.chmod(0o755)
+            self.daemon.socket.chmod(0o666)
+            soundgate = [pathlib.Path(folder) / "soundgate", *self.backend(), "capture"]
+            begin = [*soundgate, "--client", "192.0.2.7", "--output", mine / "file", "--reason", "x"]
+            for groups, said in (([], "may not POST"), ([cli_support.OPERATORS], "may not POST"),
+                                 ([cli_support.ADMINS], "no packets")):
+                done = self.as_nobody(*begin, groups=groups)
+                self.assertIn(said, done.stderr)
+                self.assertEqual(list(mine.iterdir()), [])
+            for groups, said in (([], "may not DELETE"), ([cli_support.OPERATORS], "no packets")):
+                self.assertIn(said, self.as_nobody(*soundgate, "stop", "x", groups=groups).stderr)
+            self.assertEqual(self.as_nobody(*soundgate, "list").returncode, 0)
+            self.daemon.socket.chmod(0o660)
+
     # Who makes a backup writes it: it is theirs, and they see nothing else of the daemon's.
     def test_a_backup_needs_no_right_to_the_store(self):
         if not cli_support.can_switch_user():

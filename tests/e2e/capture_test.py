@@ -292,9 +292,53 @@ class Capture(CaptureCase):
             with self.subTest(arguments):
                 self.refused(*arguments, exit_code=exit_code, why=why)
                 self.assertFalse(self.path.exists())
+        whole = {"capture_id": "mine", "client": CLIENT_IPV4, "until": "2s", "bytes_max": 1 << 20,
+                 "frame_bytes_max": 128, "written": False, "reason": "x"}
+        for change in ({"capture_id": "a b"}, {"capture_id": 7}, {"client": ["10.77.0.1"]},
+                       {"client": "1" * 1001}, {"bytes_max": -1}, {"bytes_max": 1e99},
+                       {"bytes_max": 1 << 63}, {"frame_bytes_max": "128"}, {"written": 1},
+                       {"reason": ""}, {"until": ""}, {"upload_id": "x"}, {"client": ""},
+                       {"more": 1}):
+            with self.subTest(change):
+                done = run("curl", "--silent", "--unix-socket", self.gate.appliance.socket,
+                           "--data", json.dumps({**whole, **change}),
+                           "http://localhost/v1/captures")
+                self.assertEqual(json.loads(done.stdout)["error"]["code"], "invalid")
+        self.assertIsNone(self.running())
         done = self.gate.soundgate.run("capture", "--client", CLIENT_IPV4, "--output", self.path)
         self.assertEqual(done.returncode, 2)
         self.assertIn("--reason", done.stderr)
+
+    def test_it_can_be_looked_at_while_it_goes_on(self):
+        command = (bed.program("soundgate"), "--socket", self.gate.appliance.socket, "--quiet",
+                   "capture", "--client", CLIENT_IPV4, "--output", "-", "--reason", "live",
+                   "--for", "20s")
+        with subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as capture, \
+                subprocess.Popen(["tcpdump", "-n", "-l", "-r", "-"], stdin=capture.stdout,
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as shown:
+            capture.stdout.close()
+            while not self.running():
+                time.sleep(0.02)
+            self.upload()
+            self.assertIn(f"IP {CLIENT_IPV4}.", shown.stdout.readline())  # long before its end
+            self.assertIsNone(capture.poll())
+            shown.kill()  # whoever looks has seen enough
+            shown.stdout.close()
+            self.upload()
+            self.assertEqual(capture.wait(20), 1)
+            self.assertIn("Broken pipe", capture.stderr.read().decode())
+        self.await_end()
+
+    def test_ipv6(self):
+        with self.capture("--client", "fd77::1") as command:
+            outcome = self.upload(ipv6=True)
+            self.upload()
+            command.stop()
+        frames = [packet.frame for packet in pcapng.read(self.path).packets]
+        self.assertEqual({frame[12:14] for frame in frames}, {b"\x86\xdd"})
+        self.assertGreater(sum(map(len, frames)), self.other.path.stat().st_size)
+        self.assertTrue(any(f"PUT /{outcome.name} ".encode() in frame for frame in frames))
 
     def test_counters(self):
         before = self.counted()
@@ -350,6 +394,44 @@ class Replayed(CaptureCase):
                                      [match["asset"] for match in verdict["matches"]])
                 self.assertEqual(self.gate.soundgate.lines("capture", "list")[-1]["ended_by"],
                                  "shutdown")
+
+    def test_a_tap_captures_what_it_sees(self):
+        with self.capture("--client", CLIENT_IPV4) as command:
+            self.upload()
+            command.stop()
+        seen = pcapng.read(self.path)
+        network, appliance = self.gate.network, self.gate.appliance
+        for words in (("link", "add", "mirror", "type", "veth", "peer", "name", "mirror-end"),
+                      ("link", "set", "mirror", "up"), ("link", "set", "mirror-end", "up")):
+            run("ip", "-n", network.gate, *words)
+        run(*network.within(network.gate, "ethtool", "-K", "mirror-end", "tx", "off"))
+        settings = dict(appliance.settings)
+        appliance.stop()
+        appliance.settings["dataplane"] = {
+            "eal": settings["dataplane"]["eal"], "mode": "tap",
+            "tap_port": "net_af_packet0,iface=mirror"}
+        appliance.settings["mode"] = {"default": "observe"}
+        try:
+            appliance.start()
+            self.path = self.path.with_name("tapped.pcapng")
+            with self.capture("--client", CLIENT_IPV4, "--written") as command, \
+                    network.packet_socket(network.gate, "mirror-end") as sender:
+                for number, packet in enumerate(seen.packets):
+                    sender.send(packet.frame)
+                    if number % 8 == 0:
+                        time.sleep(0.001)
+                time.sleep(0.2)
+                record = command.stop()
+            tapped = pcapng.read(self.path)
+            self.assertEqual(tapped.interfaces, ["mirror"])
+            self.assertEqual(record["frames"], len(seen.packets))
+            self.assertEqual([packet.frame for packet in tapped.packets],
+                             [packet.frame for packet in seen.packets])
+        finally:
+            appliance.stop()
+            appliance.settings = settings
+            run("ip", "-n", network.gate, "link", "delete", "mirror")
+            appliance.start()
 
     def test_a_daemon_that_is_killed_leaves_a_whole_file(self):
         with self.capture("--client", CLIENT_IPV4) as command:
