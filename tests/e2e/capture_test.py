@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import e2e
-from failures_test import slowly
+from failures_test import slowly, stopped
 from testbed import bed, pcapng
 from testbed.appliance import toml
 from testbed.network import CLIENT_IPV4
@@ -267,6 +267,18 @@ class Capture(CaptureCase):
             self.assertEqual(command.finish()["ended_by"], "stop")
         self.assertIsNone(self.running())
         self.assertEqual(self.gate.soundgate.run("capture", "stop").returncode, 3)
+
+    def test_a_second_signal_ends_the_command_where_the_daemon_does_not_answer(self):
+        with self.capture("--client", CLIENT_IPV4) as command:
+            self.upload()
+            time.sleep(0.2)
+            with stopped([self.gate.appliance.pid]):
+                command.signal(signal.SIGINT)
+                time.sleep(0.5)
+                command.signal(signal.SIGINT)
+                command.finish(exit_code=-signal.SIGINT, timeout=5)
+        self.assertGreater(len(pcapng.read(self.path).packets), 100)
+        self.await_end()
 
     def test_a_reader_that_is_killed_makes_room(self):
         with self.capture("--client", CLIENT_IPV4) as command:
