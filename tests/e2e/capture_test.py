@@ -121,6 +121,7 @@ class Capture(CaptureCase):
         file = pcapng.read(self.path)
         self.assertEqual(file.interfaces, ["sg-client", "sg-origin"])
         self.assertIn("client 10.77.0.0/24, by root: looking at an incident", file.comment)
+        self.assertIn("Interface 0 faces the clients", file.comment)
         self.assertEqual(len(file.packets), record["frames"])
         self.assertEqual(file.received(), file.packets)
         tcp = [packet for packet in file.packets if packet.frame[23] == 6]
@@ -458,6 +459,20 @@ class Replayed(CaptureCase):
         left = self.gate.soundgate.lines("capture", "list")[-1]
         self.assertEqual((left["ended"], left["ended_by"]), (None, None))
         self.assertIsNone(self.running())
+
+
+class LittleMemory(CaptureCase):
+    """Enough for packets, and not for captures."""
+
+    options = {"settings": {**e2e.PATIENT, "dataplane": {"eal": [
+        "--no-huge", "-m", "72", "--no-pci", "--no-telemetry", "--no-shconf"]}}}
+
+    def test_it_runs_all_the_same_and_says_why_there_is_no_capture(self):
+        self.refused("--client", CLIENT_IPV4, exit_code=6, why="Cannot allocate memory): give the EAL")
+        self.assertFalse(self.path.exists())
+        self.upload()
+        record, = self.gate.soundgate.lines("capture", "list")
+        self.assertEqual(record["ended_by"], "error")
 
 
 class Lcores(CaptureCase):
