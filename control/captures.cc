@@ -65,7 +65,7 @@ class Captures::Stream final : public ByteSource {
         finish();  // whoever has read all of it finds it recorded
         return 0;
       }
-      is_quiet_ = blocks_.empty() && bytes_ > 0;
+      waits_ = bytes_ > 0 && blocks_.size() < kCapturePieceBytes / 4;
       blocks_.clear();
       given_ = 0;
       if (auto filled = fill(); !filled) {
@@ -128,12 +128,13 @@ class Captures::Stream final : public ByteSource {
     return static_cast<size_t>(std::max(int64_t{0}, room));
   }
 
-  // "" while it goes on. Waits a moment where nothing has come last.
+  // "" while it goes on. Waits a moment where little came last: many small pieces would cost more
+  // than they bring.
   std::string why_end() {
     std::unique_lock lock(captures_.mutex_);
     if (steady_clock::now() >= until_) return "time";
     const auto is_to_end = [&] { return !captures_.end_wanted_.empty(); };
-    if (is_quiet_) captures_.changed_.wait_for(lock, kLookPeriod, is_to_end);
+    if (waits_) captures_.changed_.wait_for(lock, kLookPeriod, is_to_end);
     return captures_.end_wanted_;
   }
 
@@ -146,7 +147,7 @@ class Captures::Stream final : public ByteSource {
   int64_t bytes_ = 0;  // of all blocks up to now
   steady_clock::time_point last_written_{};
   std::string ended_by_;  // "" while frames come
-  bool is_quiet_ = false;
+  bool waits_ = false;    // before the next blocks
   bool finished_ = false;
 };
 

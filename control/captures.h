@@ -60,8 +60,8 @@ class Captures {
   bool shut_down_ = false;
   std::optional<CaptureRecord> running_;
   const PacketCapture* capture_ = nullptr;  // of running_, until it has ended
-  std::string end_wanted_;  // of running_: why, or ""
-  std::string stopped_by_;  // by whom, where somebody has
+  std::string end_wanted_;                  // of running_: why, or ""
+  std::string stopped_by_;                  // by whom, where somebody has
 };
 
 }  // namespace soundgate

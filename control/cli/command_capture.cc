@@ -3,7 +3,6 @@
 #include <signal.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -21,8 +20,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kExitInterrupted = 130;
-
 Result<std::unique_ptr<Backend>> open_daemon(const Invocation& invocation) {
   if (invocation.store.empty()) return invocation.open();
   return fail(ErrorCode::kInvalid, "a store has no packets: ask the daemon, with --socket");
@@ -35,7 +32,7 @@ std::string new_id() {
 }
 
 // Ctrl-C ends the capture, not us: what comes after it is the end of the file. Once more, and we go
-// (the file has whole blocks at any moment).
+// as anybody does (the file has whole blocks at any moment).
 class StopOnSignal {
  public:
   explicit StopOnSignal(std::function<void()> stop) : stop_(std::move(stop)) {
@@ -48,10 +45,11 @@ class StopOnSignal {
  private:
   void wait(const std::stop_token& over) {
     constexpr timespec kPeriod{0, 100'000'000};
-    for (bool stopped = false; !over.stop_requested();) {
+    while (!over.stop_requested()) {
       if (sigtimedwait(&signals_, nullptr, &kPeriod) <= 0) continue;
-      if (std::exchange(stopped, true)) std::_Exit(kExitInterrupted);
-      stop_();
+      pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
+      stop_();  // may wait for a daemon that does not answer
+      return;
     }
   }
 

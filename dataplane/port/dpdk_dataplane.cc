@@ -298,7 +298,13 @@ tl::expected<std::unique_ptr<PacketCapture>, std::string> DpdkDataplane::begin_c
   if (config_.placement == Placement::kReplay) {
     return tl::unexpected(std::string("a replay's packets are in a file already"));
   }
-  return captures_.begin(order);
+  CaptureOrder named = order;
+  if (config_.placement == Placement::kInline) {
+    const bool clients_first = ports_[0]->id() < ports_[1]->id();
+    named.comment += clients_first ? " Interface 0 faces the clients, 1 the origin."
+                                   : " Interface 0 faces the origin, 1 the clients.";
+  }
+  return captures_.begin(named);
 }
 
 }  // namespace

@@ -90,13 +90,17 @@ FrameCapture::~FrameCapture() {
 }
 
 tl::expected<void, std::string> FrameCapture::open() {
+  const auto failure = [] {
+    return tl::unexpected("no memory for captured packets (" +
+                          std::string(rte_strerror(rte_errno)) + "): give the EAL more with -m");
+  };
   pool_ = rte_pktmbuf_pool_create("soundgate_capture", kCapturedFramesMax, kCapturedFrameCache,
                                   kPrivateBytes, kRoomBytes, SOCKET_ID_ANY);
+  if (pool_ == nullptr) return failure();
   ring_ =
       rte_ring_create("soundgate_capture", kCapturedFramesMax + 1, SOCKET_ID_ANY, RING_F_SC_DEQ);
-  if (pool_ != nullptr && ring_ != nullptr) return {};
-  return tl::unexpected("no memory for captured packets (" + std::string(rte_strerror(rte_errno)) +
-                        "): give the EAL more with -m");
+  if (ring_ == nullptr) return failure();
+  return {};
 }
 
 CapturePoint& FrameCapture::add_point(uint16_t port, std::optional<Side> side,

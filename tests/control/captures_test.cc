@@ -25,6 +25,7 @@ class FakeDataplane : public Dataplane {
   void stop() override {}
   void set_mode(Mode) override {}
   bool finished() const override { return false; }
+  bool lift_refusal(UploadKey) override { return false; }
   DataplaneCounters counters() const override { return {}; }
   tl::expected<std::unique_ptr<PacketCapture>, std::string> begin_capture(
       const CaptureOrder& order) override {
@@ -172,9 +173,10 @@ TEST_F(CapturesTest, AReaderInSmallPiecesGetsTheSame) {
 
 TEST_F(CapturesTest, WhatWasCapturedBeforeAStopComes) {
   const auto stream = begin(request());
-  dataplane_.frames_there = 40;
+  EXPECT_EQ(read(*stream), 100u);
+  dataplane_.frames_there = 60;  // more than comes at once
   ASSERT_TRUE(captures_->stop("one", "somebody"));
-  EXPECT_EQ(read_to_end(*stream), 100u + 40 * FakeDataplane::kBlockBytes + 12);
+  EXPECT_EQ(read_to_end(*stream), 60 * FakeDataplane::kBlockBytes + 12);
   EXPECT_EQ(row().ended_by, "stop");
   EXPECT_EQ(row().stopped_by, "somebody");
   EXPECT_FALSE(captures_->stop("one", "somebody"));  // it has ended

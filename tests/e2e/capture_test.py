@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import e2e
-from failures_test import slowly
+from failures_test import slowly, stopped
 from testbed import bed, pcapng
 from testbed.appliance import toml
 from testbed.network import CLIENT_IPV4
@@ -121,6 +121,7 @@ class Capture(CaptureCase):
         file = pcapng.read(self.path)
         self.assertEqual(file.interfaces, ["sg-client", "sg-origin"])
         self.assertIn("client 10.77.0.0/24, by root: looking at an incident", file.comment)
+        self.assertIn("Interface 0 faces the clients", file.comment)
         self.assertEqual(len(file.packets), record["frames"])
         self.assertEqual(file.received(), file.packets)
         tcp = [packet for packet in file.packets if packet.frame[23] == 6]
@@ -267,6 +268,18 @@ class Capture(CaptureCase):
             self.assertEqual(command.finish()["ended_by"], "stop")
         self.assertIsNone(self.running())
         self.assertEqual(self.gate.soundgate.run("capture", "stop").returncode, 3)
+
+    def test_a_second_signal_ends_the_command_where_the_daemon_does_not_answer(self):
+        with self.capture("--client", CLIENT_IPV4) as command:
+            self.upload()
+            time.sleep(0.2)
+            with stopped([self.gate.appliance.pid]):
+                command.signal(signal.SIGINT)
+                time.sleep(0.5)
+                command.signal(signal.SIGINT)
+                command.finish(exit_code=-signal.SIGINT, timeout=5)
+        self.assertGreater(len(pcapng.read(self.path).packets), 100)
+        self.await_end()
 
     def test_a_reader_that_is_killed_makes_room(self):
         with self.capture("--client", CLIENT_IPV4) as command:
@@ -446,6 +459,20 @@ class Replayed(CaptureCase):
         left = self.gate.soundgate.lines("capture", "list")[-1]
         self.assertEqual((left["ended"], left["ended_by"]), (None, None))
         self.assertIsNone(self.running())
+
+
+class LittleMemory(CaptureCase):
+    """Enough for packets, and not for captures."""
+
+    options = {"settings": {**e2e.PATIENT, "dataplane": {"eal": [
+        "--no-huge", "-m", "72", "--no-pci", "--no-telemetry", "--no-shconf"]}}}
+
+    def test_it_runs_all_the_same_and_says_why_there_is_no_capture(self):
+        self.refused("--client", CLIENT_IPV4, exit_code=6, why="Cannot allocate memory): give the EAL")
+        self.assertFalse(self.path.exists())
+        self.upload()
+        record, = self.gate.soundgate.lines("capture", "list")
+        self.assertEqual(record["ended_by"], "error")
 
 
 class Lcores(CaptureCase):
