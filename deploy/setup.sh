@@ -10,7 +10,7 @@ appliance=(
   librte-meta-net librte-meta-bus librte-meta-mempool libhttp-parser2.9
   libavcodec59 libavformat59 libswresample4
   libboost-context1.74.0 libseccomp2 libjemalloc2 zlib1g
-  libsqlite3-0 libspdlog1.10 libssl3 libsystemd0
+  libsqlite3-0 libspdlog1.10 libssl3 libutf8proc2 libsystemd0
   iproute2 ethtool
 )
 
