@@ -59,6 +59,7 @@ Json dataplane_json(const Dataplane* dataplane) {
         {"blocked", counters.uploads_blocked},
         {"aborted", counters.uploads_aborted}}},
       {"resumable", {{"open", counters.resources_open}, {"parts_refused", counters.parts_refused}}},
+      {"put_off_segments", counters.segments_put_off},
       {"held", {{"packets", counters.packets_held}, {"bytes", counters.bytes_held}}},
       {"frames",
        {{"bad_checksums", counters.bad_checksums},
