@@ -63,6 +63,7 @@ Json dataplane_json(const Dataplane* dataplane) {
            {{"open", counters.resources_open},
             {"idle", counters.resources_idle},
             {"parts_refused", counters.parts_refused}}},
+          {"put_off_segments", counters.segments_put_off},
           {"held", {{"packets", counters.packets_held}, {"bytes", counters.bytes_held}}},
           {"frames",
            {{"bad_checksums", counters.bad_checksums},
