@@ -119,7 +119,9 @@ Result<void> Daemon::start_packets() {
   auto dataplane = Dataplane::create(packets, make_sink);
   if (!dataplane) return fail(ErrorCode::kUnavailable, dataplane.error());
   dataplane_ = std::move(*dataplane);
-  refused_.attach([this](UploadKey key) { return dataplane_->lift_refusal(key); });
+  refused_.attach([this](std::vector<UploadKey> uploads) {
+    return dataplane_->lift_refusals(std::move(uploads));
+  });
   if (packets.inspect.empty()) {
     log(LogLevel::kWarn, "nothing_inspected", {{"why", "the configuration has no [[inspect]]"}});
   }

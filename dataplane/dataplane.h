@@ -116,8 +116,8 @@ class Dataplane {
 
   // For uploads that begin after the call. What is only mirrored is observed, whatever is set.
   virtual void set_mode(Mode mode) = 0;
-  // Parts of this upload, which was blocked, are let through again. Whether any were refused.
-  virtual bool lift_refusal(UploadKey upload) = 0;
+  // Parts of these uploads, which were blocked, are let through again. Whether any were refused.
+  virtual bool lift_refusals(std::vector<UploadKey> uploads) = 0;
   // A replayed file has ended, and every upload in it is closed. Never true otherwise.
   virtual bool finished() const = 0;
   virtual DataplaneCounters counters() const = 0;

@@ -108,6 +108,8 @@ inline constexpr size_t kSeenPoolShare = 16;  // a resource takes at most 1/16 o
 inline constexpr size_t kSharedWays = 8;       // places that one resource may be in
 inline constexpr size_t kCreatedMax = 16'384;  // resources that no part was seen of
 inline constexpr size_t kRefusedMax = 32'768;  // resources whose parts are refused; two places each
+inline constexpr int kUnaskedRefusalShare =
+    24;                                         // of that time parts are refused for a reason alone
 inline constexpr size_t kEndpointsMax = 4'096;  // where the origin has answered as tus does
 inline constexpr int kSharedReadsMax = 4;       // of an entry that somebody writes
 

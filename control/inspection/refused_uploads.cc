@@ -30,7 +30,7 @@ void RefusedUploads::add(const Decision& decision, UploadKey key) {
     });
   });
   if (had_causes && refused.causes.empty()) {
-    if (lift_) lift_(key);
+    if (lift_) lift_({key});
     return;
   }
   refused_.push_back(std::move(refused));
@@ -47,13 +47,16 @@ size_t RefusedUploads::lift_bank(std::string_view bank) {
 
 size_t RefusedUploads::lift(Lifted lifted) {
   const std::lock_guard lock(mutex_);
-  const size_t count = std::erase_if(refused_, [&](Refused& refused) {
+  std::vector<UploadKey> uploads;
+  std::erase_if(refused_, [&](Refused& refused) {
     const size_t fewer =
         std::erase_if(refused.causes, [&](const Cause& cause) { return concerns(lifted, cause); });
     if (fewer == 0 || !refused.causes.empty()) return false;
-    if (lift_) lift_(refused.key);
+    uploads.push_back(refused.key);
     return true;
   });
+  const size_t count = uploads.size();
+  if (lift_ && count > 0) lift_(std::move(uploads));
   lifted_.push_back(std::move(lifted));
   if (lifted_.size() > kLiftedMax) lifted_.pop_front();
   return count;
@@ -63,7 +66,7 @@ bool RefusedUploads::release(std::string_view upload_id) {
   const std::lock_guard lock(mutex_);
   const auto found = std::ranges::find(refused_, upload_id, &Refused::upload_id);
   if (found == refused_.end()) return false;
-  const bool lifted = lift_ && lift_(found->key);
+  const bool lifted = lift_ && lift_({found->key});
   refused_.erase(found);
   return lifted;
 }

@@ -18,8 +18,9 @@ namespace soundgate {
 
 class RefusedUploads {
  public:
-  // Lets parts of an upload through; false where none are refused any more.
-  using Lift = std::function<bool(UploadKey)>;
+  // Lets parts of these uploads through; false where none are refused any more. (All at once: it
+  // looks at every refusal there is.)
+  using Lift = std::function<bool(std::vector<UploadKey>)>;
 
   void attach(Lift lift);  // null: nobody refuses anything any more
 

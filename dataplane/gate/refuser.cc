@@ -22,6 +22,21 @@ void Refuser::start(Flow& flow, GateOutcome outcome, DataplaneReason reason,
   try_answer(flow);
 }
 
+void Refuser::refuse_request(Flow& flow, uint32_t request, GateOutcome outcome,
+                             DataplaneReason reason, std::string_view upload_id) {
+  const uint16_t slot = core_.uploads.take();
+  if (slot == UploadTable::kNone) {
+    reset_both(flow);
+    return;
+  }
+  flow.upload = slot;
+  Upload& upload = core_.uploads[slot];
+  upload.flow = core_.flows.index_of(flow);
+  upload.request = request;
+  upload.holds = true;
+  start(flow, outcome, reason, upload_id);
+}
+
 void Refuser::try_answer(Flow& flow) {
   const Upload& upload = core_.uploads[flow.upload];
   const OriginHalf& origin = flow.origin;

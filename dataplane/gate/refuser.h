@@ -17,8 +17,12 @@ class Refuser {
  public:
   explicit Refuser(Core& core) : core_(core) {}
 
-  // For a flow that has an upload (or a slot, where there is no upload to name).
+  // For a flow that has an upload.
   void start(Flow& flow, GateOutcome outcome, DataplaneReason reason, std::string_view upload_id);
+  // For one that has none: this request of it takes a slot. Where there is none, both ends get a
+  // reset.
+  void refuse_request(Flow& flow, uint32_t request, GateOutcome outcome, DataplaneReason reason,
+                      std::string_view upload_id);
 
   // Answers if it is this request's turn. To be called while the upload is in kTurnWait, whenever
   // something came from either end.

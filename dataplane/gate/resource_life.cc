@@ -73,7 +73,10 @@ void ResourceLife::refuse_from_now_on(const ResourceKeys& keys, UploadKey upload
                                       std::string_view upload_id) {
   RefusedResource refused{.upload = upload};
   upload_id.copy(refused.upload_id, GateDecision::kUploadIdBytes);
-  const Tick until = core_.now.tick + core_.config.refused_keep;
+  // Whoever is blocked for a reason, and no verdict, can be as often as he likes: what has a
+  // verdict is not pushed out of the table by that.
+  const Tick keep = core_.config.refused_keep;
+  const Tick until = core_.now.tick + (upload_id.empty() ? keep / kUnaskedRefusalShare : keep);
   const ResourceKey first = keys.exact.is_set() ? keys.exact : key_without_name(upload);
   for (const ResourceKey& key : {first, keys.alias}) {
     if (key.is_set()) core_.shared.refused.put(key, refused, core_.now.tick, until);

@@ -157,17 +157,8 @@ bool ResumableUploads::refuse_if_blocked(Flow& flow, const ResourceKey& key) {
   const auto refused = core_.shared.refused.find(key, core_.now.tick);
   if (!refused) return false;
   core_.counters.parts_refused.add();
-  const uint16_t slot = core_.uploads.take();
-  if (slot == UploadTable::kNone) {
-    refuser_.reset_both(flow);
-    return true;
-  }
-  flow.upload = slot;
-  Upload& upload = core_.uploads[slot];
-  upload.flow = core_.flows.index_of(flow);
-  upload.request = flow.requests.heads() - 1;
-  upload.holds = true;
-  refuser_.start(flow, GateOutcome::kBlocked, DataplaneReason::kNone, refused->upload_id);
+  refuser_.refuse_request(flow, flow.requests.heads() - 1, GateOutcome::kBlocked,
+                          DataplaneReason::kNone, refused->upload_id);
   return true;
 }
 

@@ -3,6 +3,9 @@
 // Thread: any; no call of an lcore's waits.  Memory: allocated once.
 #pragma once
 
+#include <algorithm>
+#include <vector>
+
 #include "dataplane/gate/shared_table.h"
 #include "dataplane/tcp/sequence.h"
 #include "dataplane/upload.h"
@@ -42,9 +45,13 @@ struct SharedResources {
         refused(sizes.refused),
         endpoints(sizes.endpoints) {}
 
-  // Parts of this upload's resource are let through again. Returns whether any were refused.
-  bool lift(UploadKey upload) {
-    return refused.erase_all([&](const RefusedResource& r) { return r.upload == upload; }) > 0;
+  // Parts of these uploads' resources are let through again. Returns how many names were refused.
+  // It looks at all of the table, once.
+  size_t lift(std::vector<UploadKey> uploads) {
+    std::ranges::sort(uploads);
+    return refused.erase_all([&](const RefusedResource& resource) {
+      return std::ranges::binary_search(uploads, resource.upload);
+    });
   }
 
   const HashSeed seed;                   // of their names

@@ -196,19 +196,8 @@ bool UploadGate::fail_request(Flow& flow, uint32_t request, DataplaneReason reas
     report(core_, nameless, blocks ? GateOutcome::kBlockedUnasked : GateOutcome::kReleasedUnasked,
            reason);
   }
-  if (!blocks) return false;
-  const uint16_t slot = core_.uploads.take();
-  if (slot == UploadTable::kNone) {
-    refuser_.reset_both(flow);
-    return true;
-  }
-  flow.upload = slot;
-  Upload& upload = core_.uploads[slot];
-  upload.flow = core_.flows.index_of(flow);
-  upload.request = request;
-  upload.holds = true;
-  refuser_.start(flow, GateOutcome::kBlockedUnasked, reason, "");
-  return true;
+  if (blocks) refuser_.refuse_request(flow, request, GateOutcome::kBlockedUnasked, reason, "");
+  return blocks;
 }
 
 void UploadGate::end_for_room(Flow& flow) {

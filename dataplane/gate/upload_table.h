@@ -38,9 +38,9 @@ struct Upload {
   uint32_t flow = 0;
   uint32_t request = 0;  // number of its request on the connection
   UploadPhase phase = UploadPhase::kFree;
-  bool begun = false;   // the sink knows it, and is owed a gate_closed
-  bool holds = false;   // enforce mode: the tail stays here
-  bool wanted = false;  // the sink takes more bytes
+  bool begun = false;      // the sink knows it, and is owed a gate_closed
+  bool holds = false;      // enforce mode: the tail stays here
+  bool wanted = false;     // the sink takes more bytes
   bool gives_way = false;  // others need what it has: to be closed by its timer
   BodyKind kind = BodyKind::kPlain;
   uint16_t resource = 0xFFFF;  // of which it is a part (ResourceTable); its upload is the sink's

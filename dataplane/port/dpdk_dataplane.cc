@@ -114,7 +114,9 @@ class DpdkDataplane final : public Dataplane {
     return config_.placement == Placement::kReplay && lcores_.front()->thread->ended();
   }
   void discard_received() override;
-  bool lift_refusal(UploadKey upload) override { return shared_.lift(upload); }
+  bool lift_refusals(std::vector<UploadKey> uploads) override {
+    return shared_.lift(std::move(uploads)) > 0;
+  }
   DataplaneCounters counters() const override;
   tl::expected<std::unique_ptr<PacketCapture>, std::string> begin_capture(
       const CaptureOrder& order) override;

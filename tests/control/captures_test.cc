@@ -25,7 +25,7 @@ class FakeDataplane : public Dataplane {
   void stop() override {}
   void set_mode(Mode) override {}
   bool finished() const override { return false; }
-  bool lift_refusal(UploadKey) override { return false; }
+  bool lift_refusals(std::vector<UploadKey>) override { return false; }
   DataplaneCounters counters() const override { return {}; }
   tl::expected<std::unique_ptr<PacketCapture>, std::string> begin_capture(
       const CaptureOrder& order) override {

@@ -26,11 +26,13 @@ Decision blocked(const std::string& upload_id, std::vector<std::pair<std::string
 
 struct Refused : RefusedUploads {
   Refused() {
-    attach([this](UploadKey key) {
-      lifted.push_back(key);
+    attach([this](const std::vector<UploadKey>& uploads) {
+      lifted.insert(lifted.end(), uploads.begin(), uploads.end());
+      ++lifts;
       return true;
     });
   }
+  size_t lifts = 0;
   std::vector<UploadKey> lifted;
 };
 
@@ -60,6 +62,17 @@ TEST(RefusedUploads, AreLiftedByTheirBankAndByAnOperator) {
   EXPECT_TRUE(refused.release("two"));
   EXPECT_FALSE(refused.release("two"));
   EXPECT_EQ(refused.lifted, (std::vector{UploadKey{1}, UploadKey{2}}));
+}
+
+// A bank may have blocked thousands, and each look at the refusals is one at all of them.
+TEST(RefusedUploads, AreLiftedAtOnce) {
+  Refused refused;
+  for (uint64_t i = 1; i <= 100; ++i) {
+    refused.add(blocked(std::to_string(i), {{"a", Action::kBlock}}), UploadKey{i});
+  }
+  EXPECT_EQ(refused.lift_bank("spam"), 100u);
+  EXPECT_EQ(refused.lifted.size(), 100u);
+  EXPECT_EQ(refused.lifts, 1u);
 }
 
 TEST(RefusedUploads, ASuppressionThatWasFasterThanTheRecordCounts) {

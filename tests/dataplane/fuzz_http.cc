@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dataplane/engine.h"
+#include "tests/dataplane/small_core.h"
 
 namespace {
 
@@ -122,7 +123,7 @@ struct Inspected {
 // One connection through the engine; each upload passes when it is whole.
 class Connection final : public PacketIo, private UploadSink {
  public:
-  Connection() : engine_(config(), HashSeed{1, 2}, 0, *this, *this, sizes()) {
+  Connection() : engine_(config(), HashSeed{1, 2}, 0, *this, *this, test::small_core()) {
     link_.bytes = 14;
     link_.data[12] = std::byte{0x08};
     key_.client_port = 40'000;
@@ -158,17 +159,6 @@ class Connection final : public PacketIo, private UploadSink {
     config.mode = Mode::kEnforce;
     config.inspect = {InspectRule{{80}, {}, {}, {"PUT", "POST", "PATCH"}, 0}};
     return config;
-  }
-  static CoreSizes sizes() {
-    return {.flows = 4,
-            .buffers = 64,
-            .heads = 2,
-            .forms = 1,
-            .uploads = 2,
-            .exchanges = 1,
-            .resources = 1,
-            .seen_blocks = 1,
-            .shared = {.created = 64, .refused = 64, .endpoints = 64}};
   }
 
   void put(Side from, uint64_t offset, Bytes payload, uint8_t flags, uint64_t acknowledged) {

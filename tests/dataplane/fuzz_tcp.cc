@@ -14,6 +14,7 @@
 
 #include "dataplane/engine.h"
 #include "tests/dataplane/frame_maker.h"
+#include "tests/dataplane/small_core.h"
 
 namespace {
 
@@ -159,16 +160,7 @@ class World final : public PacketIo {
       : input_(input),
         mode_(mode),
         plan_(make_plan(kind)),
-        engine_(configuration(mode, kind), HashSeed{1, 2}, 0, *this, sink_,
-                {.flows = 4,
-                 .buffers = 64,
-                 .heads = 2,
-                 .forms = 1,
-                 .uploads = 2,
-                 .exchanges = 1,
-                 .resources = 1,
-                 .seen_blocks = 1,
-                 .shared = {.created = 64, .refused = 64, .endpoints = 64}}) {
+        engine_(configuration(mode, kind), HashSeed{1, 2}, 0, *this, sink_, test::small_core()) {
     key_.ipv6 = (kind & 16) != 0;
     key_.client[0] = key_.origin[0] = std::byte{10};
     key_.client[3] = std::byte{1};

@@ -212,7 +212,7 @@ class World final : public PacketIo, public UploadSink {
     settle();
   }
   void lift() {
-    for (const auto& [key, record] : records) engine_->shared().lift(key);
+    for (const auto& [key, record] : records) engine_->shared().lift({key});
     lifted = true;
   }
 

@@ -141,7 +141,7 @@ TEST(TusEvasion, ABlockBeforeTheLocationIsKnownStays) {
     EXPECT_EQ(tus.report().outcome, GateOutcome::kBlocked);
     EXPECT_EQ(tus.connect().say(patch(kResource, 19, "j")), "");
     EXPECT_TRUE(is_refusal(tus.take_payload(Side::kClient)));
-    EXPECT_TRUE(tus.engine().shared().lift(tus.only().key));
+    EXPECT_TRUE(tus.engine().shared().lift({tus.only().key}));
   }
 }
 
@@ -415,6 +415,28 @@ TEST(TusEvasion, PartsArePutOffLikeOtherUploads) {
   one.say(patch_head(kResource, 0, 1'000));
   for (int i = 0; i < 20; ++i) one.say("x");
   EXPECT_GT(tus.engine().counters().segments_put_off.get(), 0u);
+}
+
+// A conflict costs its client three requests, and is refused from then on like what has a verdict.
+TEST(TusEvasion, RefusalsForAReasonPushOutNoneThatHaveAVerdict) {
+  Tus tus;
+  tus.make(20);
+  tus.connect().say(patch_head(kResource, 0, 20) + kText.substr(0, 8));
+  tus.decide(true);
+  tus.wait(std::chrono::seconds(10));  // they would be the last to expire
+  for (int i = 0; i < 1'000; ++i) {
+    const std::string resource = "/files/" + std::to_string(i);
+    tus.make(20, resource);
+    Connection one = tus.connect();
+    one.say(patch_head(resource, 0, 20) + kText.substr(0, 8));
+    one.reset();
+    tus.connect().say(patch(resource, 0, std::string(20, 'x')));
+    tus.wait(std::chrono::seconds(5));  // for its connections to be forgotten
+  }
+  EXPECT_EQ(tus.reason(DataplaneReason::upload_conflict), 1'000u);
+  tus.take_payload(Side::kClient);
+  EXPECT_EQ(tus.connect().say(patch(kResource, 8, kText.substr(8))), "");
+  EXPECT_TRUE(is_refusal(tus.take_payload(Side::kClient)));
 }
 
 }  // namespace

@@ -157,8 +157,8 @@ TEST(Resumable, ALiftedRefusalLetsPartsThroughAgain) {
   tus.connect().ask(patch(kResource, 0, kText.substr(0, 10)), stored(10));
   tus.decide(true);
   EXPECT_EQ(tus.connect().say(patch(kResource, 10, kText.substr(10))), "");
-  EXPECT_TRUE(tus.engine().shared().lift(tus.only().key));
-  EXPECT_FALSE(tus.engine().shared().lift(tus.only().key));
+  EXPECT_TRUE(tus.engine().shared().lift({tus.only().key}));
+  EXPECT_FALSE(tus.engine().shared().lift({tus.only().key}));
   Connection again = tus.connect();
   const std::string request = patch(kResource, 10, kText.substr(10));
   EXPECT_EQ(again.say(request), request.substr(0, request.size() - 1));  // looked at apart
@@ -176,7 +176,7 @@ TEST(Resumable, RefusalsHoldOnOtherLcores) {
   first.decide(true);
   EXPECT_EQ(second.connect().say(patch(kResource, 10, kText.substr(10))), "");
   EXPECT_TRUE(is_refusal(second.take_payload(Side::kClient)));
-  EXPECT_TRUE(shared.lift(first.only().key));
+  EXPECT_TRUE(shared.lift({first.only().key}));
   EXPECT_NE(second.connect().say(patch(kResource, 10, kText.substr(10))), "");
 }
 
