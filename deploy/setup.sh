@@ -7,7 +7,7 @@ set -euo pipefail
 
 # To run it: the libraries, the drivers of ports, and what an operator looks at ports with.
 appliance=(
-  librte-meta-net librte-meta-bus librte-meta-mempool libhttp-parser2.9
+  librte-meta-net librte-meta-bus librte-meta-mempool librte-pcapng23 libhttp-parser2.9
   libavcodec59 libavformat59 libswresample4
   libboost-context1.74.0 libseccomp2 libjemalloc2 zlib1g
   libsqlite3-0 libutf8proc2 libspdlog1.10 libssl3 libsystemd0
