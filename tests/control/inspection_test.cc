@@ -202,8 +202,8 @@ TEST_F(InspectionTest, AnUploadInPartsIsOneRowAndItsBlockCanBeLifted) {
   EXPECT_EQ(json["request"]["parts"], 5);
   EXPECT_EQ(json["request"]["connections"], 3);
   std::vector<UploadKey> lifted;
-  refused_.attach([&](UploadKey key) {
-    lifted.push_back(key);
+  refused_.attach([&](const std::vector<UploadKey>& uploads) {
+    lifted.insert(lifted.end(), uploads.begin(), uploads.end());
     return true;
   });
   EXPECT_TRUE(refused_.release(json["upload_id"].get<std::string>()));

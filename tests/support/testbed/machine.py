@@ -11,6 +11,8 @@ from pathlib import Path
 from .process import Background, run
 
 BOOT_SECONDS_MAX = 30
+# Where no systemd runs there is nobody to make a unit.
+_KEEP_UNIT = [] if Path("/run/systemd/system").exists() else ["--keep-unit"]
 
 # Arguments: folder, build, then what boots it. All mounts go when the last process does.
 _BOOT = r"""
@@ -39,10 +41,20 @@ exec "$@"
 """
 
 
+_TRY = r"""
+set -eu
+test -x /lib/systemd/systemd
+mount -t tmpfs none /mnt
+mkdir /mnt/upper /mnt/work /mnt/root
+mount -t overlay none -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
+systemd-nspawn --quiet --directory /mnt/root --register=no "$@" --console=pipe true
+"""
+
+
 def is_possible():
     """Whether this machine can boot another one. What is missing is in deploy/setup.sh."""
-    found = run("sh", "-c", "command -v systemd-nspawn && test -x /lib/systemd/systemd", check=False)
-    return found.returncode == 0 and "overlay" in Path("/proc/filesystems").read_text()
+    tried = run("unshare", "--mount", "sh", "-c", _TRY, "machine", *_KEEP_UNIT, check=False)
+    return tried.returncode == 0
 
 
 class Machine:
@@ -70,12 +82,11 @@ class Machine:
 
     def boot(self):
         self._etc.mkdir(exist_ok=True)
-        under_systemd = Path("/run/systemd/system").exists()
         self._process = Background(
             ["unshare", "--mount", "sh", "-c", _BOOT, "machine", self._folder, self._build,
              "systemd-nspawn", "--quiet", "--boot", "--directory", self._folder / "machine/root",
              "--machine", f"sgbed-{os.getpid()}", "--register=no",
-             *([] if under_systemd else ["--keep-unit"]),
+             *_KEEP_UNIT,
              "--network-namespace-path", f"/run/netns/{self._network.gate}",
              "--capability=CAP_NET_ADMIN,CAP_IPC_LOCK", "--console=pipe",
              "--link-journal=no", "--resolv-conf=off", "--timezone=off"], self.log_path)
@@ -91,7 +102,11 @@ class Machine:
     def _has_booted(self):
         pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        if len(children) != 1 or Path(f"/proc/{children[0]}/comm").read_text() != "systemd\n":
+        try:
+            names = [Path(f"/proc/{child}/comm").read_text() for child in children]
+        except (FileNotFoundError, ProcessLookupError):
+            return False  # one of those that prepare it has just ended
+        if names != ["systemd\n"]:
             return False
         self.leader = int(children[0])
         state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
