@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstring>
+#include <new>
 
 namespace soundgate {
 
@@ -45,16 +46,18 @@ bool LcoreLoop::receive(Side from) {
 }
 
 void LcoreLoop::handle_all(Side from, std::span<rte_mbuf*> burst) {
+  if (burst.empty()) return;
   for (const rte_mbuf* packet : burst) rte_prefetch0(rte_pktmbuf_mtod(packet, void*));
   burst = burst.first(join_pieces(from, burst));
-  std::array<Frame, kBurstFrames> frames;
   for (size_t i = 0; i < burst.size(); ++i) {
-    frames[i] = engine_->look(from, {rte_pktmbuf_mtod(burst[i], std::byte*), burst[i]->data_len});
+    const MutableBytes bytes{rte_pktmbuf_mtod(burst[i], std::byte*), burst[i]->data_len};
+    // In place: a copy would wait for each of the stores that have just been made.
+    new (&frames_[i]) Frame(engine_->look(from, bytes));
   }
-  for (size_t i = 0; i < burst.size(); ++i) engine_->fetch(frames[i]);
+  for (size_t i = 0; i < burst.size(); ++i) engine_->fetch(frames_[i]);
   for (size_t i = 0; i < burst.size(); ++i) {
     current_ = burst[i];
-    engine_->on_frame(from, frames[i]);
+    engine_->on_frame(from, frames_[i]);
     if (current_ != nullptr) rte_pktmbuf_free(current_);
     current_ = nullptr;
   }

@@ -37,6 +37,7 @@ class LcoreLoop final : public LcoreThread, public PacketIo {
   Steering* const steering_;
   rte_mempool* const pool_;
   Engine* engine_ = nullptr;
+  std::array<Frame, kBurstFrames> frames_;  // of the burst at hand
   rte_mbuf* current_ = nullptr;  // the packet being handled; null once it was forwarded
 };
 
