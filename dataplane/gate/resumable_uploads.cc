@@ -275,8 +275,9 @@ bool ResumableUploads::attach(Flow& flow, uint16_t index, int64_t body_bytes) {
   upload.progress = core_.now.tick;
   upload.watch_pace_from(flow.client.parsed, core_.now.tick);
   upload.resource = index;
-  if (resource.phase == ResourcePhase::kOpen) core_.places.add(slot, flow.key);
-  if (resource.phase == ResourcePhase::kOpen && resource.wanted) core_.decoders.add(slot, flow.key);
+  const bool is_whole = resource.phase != ResourcePhase::kOpen || resource.finished;
+  if (!is_whole) core_.places.add(slot, flow.key);
+  if (!is_whole && resource.wanted) core_.decoders.add(slot, flow.key);
   if (flow.requests.chunked()) {
     upload.chunk_limit = upload.chunk_line = flow.client.parsed;
   } else {
@@ -438,8 +439,7 @@ void ResumableUploads::block(Flow& flow, GateOutcome outcome, DataplaneReason re
   }
   const uint16_t index = upload.resource;
   upload.resource = UploadTable::kNoResource;
-  Resource& resource = core_.resources[index];
-  resource.slot = kNone;
+  const Resource& resource = core_.resources[index];
   life_.refuse_from_now_on(resource.keys, resource.upload, upload_id);
   life_.end(index, outcome, reason);
 }

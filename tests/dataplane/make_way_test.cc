@@ -263,6 +263,35 @@ TEST(MakeWayResource, APartThatHardlyComesDoes) {
   EXPECT_EQ(resources.one.say("456789abcdefghij"), "456789abcdefghij") << "it passes, unchecked";
 }
 
+// It is whole: its verdict is on its way, whoever sends some of it again.
+TEST(MakeWayResource, OneThatIsWholeHasNoDecoderWhileItsBytesComeAgain) {
+  Harness harness(tus_config(), tus_sizes());
+  Connection one(harness, 41'000);
+  one.ask(creation(length_header(20)), created(kResource));
+  one.say(patch(kResource, 0, kText));
+  ASSERT_TRUE(harness.sink.records.at(0).finished);
+  one.reset();
+  Connection(harness, 41'001).say(patch_head(kResource, 0, 20) + "0123");
+  harness.wait(kUploadSilenceForRoom);
+  harness.sink.scarcity = Scarce::kDecoders;
+  Connection(harness, 42'000).say(kRequest.substr(0, kEnd - 4));
+  harness.wait(milliseconds(2));
+  EXPECT_TRUE(harness.sink.records.at(0).reports.empty());
+}
+
+// The sink was told of its end at once; the client still has to take the refusal.
+TEST(MakeWayResource, OneThatIsRefusedHasNoDecoder) {
+  Harness harness(tus_config(), tus_sizes());
+  Connection one(harness, 41'000);
+  one.ask(creation(length_header(20)), created(kResource));
+  one.say(patch_head(kResource, 0, 20) + "01234567");
+  harness.decide(true);
+  ASSERT_EQ(harness.sink.records.at(0).reports.size(), 1u);
+  harness.sink.scarcity = Scarce::kDecoders;
+  Connection(harness, 42'000).say(kRequest.substr(0, kEnd - 4));
+  EXPECT_TRUE(harness.sink.records.at(1).may_decode) << "nobody has any";
+}
+
 FlowKey client(std::initializer_list<int> bytes, uint16_t port = 1) {
   FlowKey key;
   key.ipv6 = bytes.size() > 4;
