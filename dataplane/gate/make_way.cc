@@ -8,8 +8,12 @@ namespace {
 
 using Seconds = std::chrono::duration<double>;
 
-// A window that has just begun says nothing yet: then the last one does.
+// A window that has just begun says nothing yet: then the last one does. A refusal that waits for
+// its turn waits for what its client has asked for before.
 bool hardly_comes(const Core& core, const Upload& upload, uint64_t read_to) {
+  if (upload.phase == UploadPhase::kTurnWait) {
+    return core.now.tick - upload.began_refusing >= kRefusalAgeMin;
+  }
   constexpr double kBytesPerSecondMin = kUploadPaceBytesMin / Seconds(kUploadPaceWindow).count();
   const Tick watched = core.now.tick - upload.window_began;
   const auto bytes = static_cast<double>(read_to - upload.window_from);
@@ -59,8 +63,10 @@ bool make_way(Core& core, ResourceLife& resources, const Flow& flow) {
     const Claim claim{hardly_comes(core, upload, read_to), holdings.of_client_of(slot),
                       core.now.tick - upload.progress};
     most = std::max(most, claim.held_by_client);
-    const bool may_give_way = upload.phase == UploadPhase::kReceiving &&
-                              (claim.hardly_comes || claim.held_by_client >= more_than_its_share);
+    const bool may_end =
+        upload.phase == UploadPhase::kReceiving || upload.phase == UploadPhase::kTurnWait;
+    const bool may_give_way =
+        may_end && (claim.hardly_comes || claim.held_by_client >= more_than_its_share);
     if (!may_give_way || (chosen && claim < least)) continue;
     chosen = &upload;
     least = claim;

@@ -198,6 +198,50 @@ TEST_P(MakeWay, PlacesAreTakenFromWhoHasMostAlsoForItself) {
   EXPECT_TRUE(gone().at(0).starts_with("10.0.0.1:"));
 }
 
+// A refusal that waits for an answer in front of it has a decoder as long as it does.
+struct Refusals {
+  void begin(uint8_t client, uint16_t connection, const std::string& bytes) {
+    harness.key.client[3] = std::byte{client};
+    harness.key.client_port = static_cast<uint16_t>(50'000 + connection);
+    harness.open();
+    harness.client(0, bytes);
+    harness.wait(milliseconds(2));
+  }
+  void begin_refusal(uint8_t client, uint16_t connection) {
+    begin(client, connection,
+          "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+          "PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\nno size\r\n");
+  }
+  size_t ended() const {
+    return static_cast<size_t>(std::ranges::count_if(
+        harness.sink.records, [](const auto& record) { return !record.reports.empty(); }));
+  }
+
+  Harness harness{Harness::enforcing(), {.flows = 64, .buffers = 256, .heads = 4, .uploads = 32}};
+};
+
+TEST(MakeWayRefusal, OneThatWaitsForItsTurnDoes) {
+  Refusals refusals;
+  refusals.begin_refusal(1, 0);
+  refusals.harness.sink.scarcity = Scarce::kDecoders;
+  refusals.begin(2, 0, kLong.substr(0, 1'000));
+  EXPECT_EQ(refusals.ended(), 0u) << "the answer may be on its way";
+  refusals.harness.wait(kRefusalAgeMin);
+  refusals.begin(3, 0, kLong.substr(0, 1'000));
+  ASSERT_EQ(refusals.ended(), 1u);
+  const GateReport& report = refusals.harness.sink.records[0].reports[0];
+  EXPECT_EQ(report.outcome, GateOutcome::kBlockedUnasked);
+  EXPECT_EQ(report.reason, DataplaneReason::http_ambiguous) << "and it stays refused";
+}
+
+TEST(MakeWayRefusal, WhoHasMostOfThemGivesThemUpAtOnce) {
+  Refusals refusals;
+  for (uint16_t i = 0; i < 3; ++i) refusals.begin_refusal(1, i);
+  refusals.harness.sink.scarcity = Scarce::kDecoders;
+  refusals.begin(2, 0, kLong.substr(0, 1'000));
+  EXPECT_EQ(refusals.ended(), 1u);
+}
+
 TEST(MakeWayPolicy, ItIsRefusedWhereTheReasonsPolicyBlocks) {
   DataplaneConfig config = Harness::enforcing();
   config.fail_policy = default_fail_policy();
