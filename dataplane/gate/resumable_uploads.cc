@@ -260,6 +260,7 @@ bool ResumableUploads::attach(Flow& flow, uint16_t index, int64_t body_bytes) {
   }
   Resource& resource = core_.resources[index];
   core_.resources.set_busy(index);
+  core_.waiting.remove(index);
   resource.slot = slot;
   ++resource.parts;
   const uint64_t connection = hash(flow.key, core_.shared.seed) ^ flow.client.first;
@@ -275,9 +276,8 @@ bool ResumableUploads::attach(Flow& flow, uint16_t index, int64_t body_bytes) {
   upload.progress = core_.now.tick;
   upload.watch_pace_from(flow.client.parsed, core_.now.tick);
   upload.resource = index;
-  const bool is_whole = resource.phase != ResourcePhase::kOpen || resource.finished;
-  if (!is_whole) core_.places.add(slot, flow.key);
-  if (!is_whole && resource.wanted) core_.decoders.add(slot, flow.key);
+  if (!resource.is_whole()) core_.places.add(slot, flow.key);
+  if (!resource.is_whole() && resource.wanted) core_.decoders.add(slot, flow.key);
   if (flow.requests.chunked()) {
     upload.chunk_limit = upload.chunk_line = flow.client.parsed;
   } else {

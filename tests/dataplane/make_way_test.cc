@@ -307,6 +307,64 @@ TEST(MakeWayResource, APartThatHardlyComesDoes) {
   EXPECT_EQ(resources.one.say("456789abcdefghij"), "456789abcdefghij") << "it passes, unchecked";
 }
 
+// What passed whole stays known, so that it can be compared with what comes again.
+TEST(MakeWayResource, ThoseThatHavePassedHideNoneThatWaits) {
+  constexpr size_t kMany = kUploadsScannedForRoom + 1;
+  CoreSizes sizes = tus_sizes();
+  sizes.flows = 256;
+  sizes.resources = kMany + 1;
+  sizes.shared = {.created = 1'024, .refused = 64, .endpoints = 64};
+  Harness harness(tus_config(), sizes);
+  for (uint16_t i = 0; i <= kMany; ++i) {
+    const std::string resource = kResource + std::to_string(100 + i);
+    Connection one(harness, static_cast<uint16_t>(41'000 + i));
+    one.ask(creation(length_header(20)), created(resource));
+    one.say(patch(resource, 0, i < kMany ? kText : "01234567"));
+    if (i < kMany) harness.decide(false);
+    one.reset();
+  }
+  harness.wait(kUploadSilenceForRoom);
+  harness.sink.scarcity = Scarce::kDecoders;
+  Connection(harness, 42'000).say(kRequest.substr(0, kEnd - 4));
+  const auto& waiting = harness.sink.records.at(kMany);
+  ASSERT_EQ(waiting.reports.size(), 1u);
+  EXPECT_EQ(waiting.reports[0].reason, kGaveWay);
+}
+
+TEST(MakeWayResource, OneWithoutADecoderHasNoneToGive) {
+  Harness harness(tus_config(), tus_sizes());
+  Connection one(harness, 41'000);
+  one.ask(creation(length_header(20)), created(kResource));
+  harness.sink.begin_result = SinkResult::kEnough;
+  one.ask(patch(kResource, 0, "01234567"), stored(8));
+  harness.wait(kUploadSilenceForRoom);
+  harness.sink.scarcity = Scarce::kDecoders;
+  Connection(harness, 42'000).say(kRequest.substr(0, kEnd - 4));
+  EXPECT_TRUE(harness.sink.records.at(0).reports.empty());
+}
+
+// They are touched so often that none of them is idle for long.
+TEST(MakeWayResource, WhoHasMostOfThemGivesOneUp) {
+  CoreSizes sizes = tus_sizes();
+  sizes.resources = 8;
+  Harness harness(tus_config(), sizes);
+  for (uint16_t i = 0; i < 3; ++i) {
+    const std::string resource = kResource + std::to_string(i);
+    Connection one(harness, static_cast<uint16_t>(41'000 + i));
+    one.ask(creation(length_header(20)), created(resource));
+    one.ask(patch(resource, 0, "01234567"), stored(8));
+  }
+  harness.sink.scarcity = Scarce::kDecoders;
+  Connection(harness, 42'000).say(kRequest.substr(0, kEnd - 4));
+  EXPECT_FALSE(harness.sink.records.at(3).may_decode) << "its client has most";
+  harness.key.client[3] = std::byte{9};
+  Connection(harness, 42'001).say(kRequest.substr(0, kEnd - 4));
+  EXPECT_TRUE(harness.sink.records.at(4).may_decode);
+  EXPECT_EQ(std::ranges::count_if(harness.sink.records,
+                                  [](const auto& record) { return !record.reports.empty(); }),
+            1);
+}
+
 // It is whole: its verdict is on its way, whoever sends some of it again.
 TEST(MakeWayResource, OneThatIsWholeHasNoDecoderWhileItsBytesComeAgain) {
   Harness harness(tus_config(), tus_sizes());
@@ -350,13 +408,13 @@ TEST(Holdings, CountsForEachClientWhateverItsPorts) {
   holdings.add(0, client({10, 0, 0, 1}, 1));
   holdings.add(1, client({10, 0, 0, 1}, 2));
   holdings.add(2, client({10, 0, 0, 2}, 1));
-  EXPECT_EQ(holdings.of_client(client({10, 0, 0, 1}, 7)), 2u);
-  EXPECT_EQ(holdings.of_client_of(2), 1u);
-  EXPECT_EQ(holdings.of_client(client({10, 0, 0, 3})), 0u);
+  EXPECT_EQ(holdings.held_by(holdings.client_of(client({10, 0, 0, 1}, 7))), 2u);
+  EXPECT_EQ(holdings.held_by(holdings.client_of(uint16_t{2})), 1u);
+  EXPECT_EQ(holdings.held_by(holdings.client_of(client({10, 0, 0, 3}))), 0u);
   holdings.remove(0);
   holdings.remove(0);
   holdings.remove(3);
-  EXPECT_EQ(holdings.of_client_of(1), 1u);
+  EXPECT_EQ(holdings.held_by(holdings.client_of(uint16_t{1})), 1u);
   EXPECT_EQ(holdings.count(), 2u);
   for (int i = 0; i < 4; ++i) EXPECT_NE(holdings.next_in_turn(), 0u);
 }
@@ -366,8 +424,8 @@ TEST(Holdings, AnIPv6ClientHasItsNetworkOf64Bits) {
   holdings.add(0, client({0x20, 1, 0xd, 0xb8, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8}));
   holdings.add(1, client({0x20, 1, 0xd, 0xb8, 0, 0, 0, 1, 8, 7, 6, 5, 4, 3, 2, 1}));
   holdings.add(2, client({0x20, 1, 0xd, 0xb8, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8}));
-  EXPECT_EQ(holdings.of_client_of(0), 2u);
-  EXPECT_EQ(holdings.of_client_of(2), 1u);
+  EXPECT_EQ(holdings.held_by(holdings.client_of(uint16_t{0})), 2u);
+  EXPECT_EQ(holdings.held_by(holdings.client_of(uint16_t{2})), 1u);
 }
 
 }  // namespace
