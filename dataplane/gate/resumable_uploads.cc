@@ -330,7 +330,7 @@ void ResumableUploads::take_over(uint16_t index) {
 }
 
 DataplaneReason ResumableUploads::append(Flow& flow, Bytes body) {
-  const Upload& upload = core_.uploads[flow.upload];
+  Upload& upload = core_.uploads[flow.upload];
   Resource& resource = core_.resources[upload.resource];
   const uint64_t left = resource.length - std::min(resource.length, resource.seen.position());
   body = body.first(std::min<uint64_t>(body.size(), left));
@@ -340,7 +340,7 @@ DataplaneReason ResumableUploads::append(Flow& flow, Bytes body) {
   if (fresh->empty() || !wanted) return DataplaneReason::kNone;
   const SinkResult result = core_.sink.append(resource.upload, *fresh);
   if (result == SinkResult::kEnough) {
-    resource.wanted = false;
+    resource.wanted = upload.wanted = false;
     core_.decoders.remove(flow.upload);
   }
   return result == SinkResult::kOverload ? DataplaneReason::overload : DataplaneReason::kNone;
