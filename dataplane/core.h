@@ -56,6 +56,7 @@ struct Core {
         uploads(sizes.uploads, lcore_index),
         decoders(sizes.uploads, seed),
         places(sizes.uploads, seed),
+        waiting(sizes.resources, seed),
         index(lcore_index),
         exchanges(sizes.exchanges),
         resources(sizes.resources, sizes.seen_blocks, seed.second ^ seed.first >> 7),
@@ -101,6 +102,7 @@ struct Core {
   UploadTable uploads;
   Holdings decoders;     // uploads whose bytes the sink takes
   Holdings places;       // those that it has been told of, and not of their end
+  Holdings waiting;      // resources of which no part is on its way, and whose bytes it takes
   const unsigned index;  // of the lcore
   ExchangePool exchanges;
   ResourceTable resources;

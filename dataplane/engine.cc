@@ -235,7 +235,11 @@ void Engine::on_upload_timer(uint16_t slot) {
   const bool refusing =
       upload.phase == UploadPhase::kTurnWait || upload.phase == UploadPhase::kRefusing;
   if (refusing) {
-    refuser_.on_timer(flow);
+    if (upload.phase == UploadPhase::kTurnWait && upload.gives_way) {
+      refuser_.reset_both(flow);
+    } else {
+      refuser_.on_timer(flow);
+    }
     return;
   }
   const bool complete = upload.phase == UploadPhase::kComplete;

@@ -58,6 +58,8 @@ class Engine {
   size_t heads_in_use() const { return core_.heads.kept_count(); }
   size_t forms_in_use() const { return core_.forms.in_use(); }
   size_t resources_in_use() const { return core_.resources.in_use(); }
+  size_t decoders_in_use() const { return core_.decoders.count() + core_.waiting.count(); }
+  size_t places_in_use() const { return core_.places.count(); }
   size_t exchanges_in_use() const { return core_.exchanges.in_use(); }
   size_t seen_blocks_in_use() {
     return core_.resources.seen_pool().count() - core_.resources.seen_pool().free_count();

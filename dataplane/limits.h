@@ -171,7 +171,8 @@ inline constexpr size_t kMemoryBytesMax =
 static_assert(kMemoryBytesMax <= 192u << 20);
 // Not for each lcore: one capture at a time. Also what is being written.
 inline constexpr size_t kCaptureMemoryBytesMax =
-    (kCapturedFramesMax + 2 * kBurstFrames) * kCapturedFrameBytes + kCaptureBlocksBytesMax;
-static_assert(kCaptureMemoryBytesMax <= 21u << 20);
+    (kCapturedFramesMax + 2 * kBurstFrames) * kCapturedFrameBytes + kCaptureBlocksBytesMax +
+    kLcoresMax * (kCapturedFramesMax + 1) * sizeof(void*);
+static_assert(kCaptureMemoryBytesMax <= 22u << 20);
 
 }  // namespace soundgate

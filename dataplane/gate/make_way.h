@@ -1,8 +1,9 @@
 // Who gives way when what all uploads share (decoders, places on record) is nearly used up.
 // One more upload takes one of the few that are left, and another gives its own up: one that hardly
-// comes, else one of a client who has at least two more than the newcomer's. Of several it is one
-// of the client who has most, and of those the one that has been silent for longest. A resource of
-// which no part is on its way has no client: it gives way where it has been silent for longer.
+// comes, or whose refusal waits for its turn, else one of a client who has at least two more than
+// the newcomer's. Of several it is one of the client who has most, and of those the one that has
+// been silent for longest. A resource of which no part is on its way counts as one of the
+// client's who sent its last part, and is silent while it is idle.
 // Thread: the owning lcore.  Source: README, decision 31.
 #pragma once
 

@@ -59,6 +59,11 @@ void ResourceLife::end(uint16_t index, GateOutcome outcome, DataplaneReason reas
     report_closed(core_, {resource.upload, outcome, reason, core_.now.wall, resource.parts,
                           resource.connections});
   }
+  core_.waiting.remove(index);
+  if (resource.slot != Resource::kNone) {  // its part may stay: to be compared, or refused
+    core_.decoders.remove(resource.slot);
+    core_.places.remove(resource.slot);
+  }
   const bool passed = outcome == GateOutcome::kReleased || outcome == GateOutcome::kReleasedUnasked;
   const bool may_come_again = passed && resource.finished && resource.keys.exact.is_set();
   if (may_come_again) {

@@ -38,6 +38,8 @@ struct Resource {
   uint64_t last_connection = 0;
   SeenBytes seen;
 
+  bool is_whole() const { return phase != ResourcePhase::kOpen || finished; }
+
   // Where it is in the table.
   Tick idle_since{};
   uint16_t chain = kNone;

@@ -251,6 +251,7 @@ bool ResumableUploads::attach(Flow& flow, uint16_t index, int64_t body_bytes) {
   }
   Resource& resource = core_.resources[index];
   core_.resources.set_busy(index);
+  core_.waiting.remove(index);
   resource.slot = slot;
   ++resource.parts;
   const uint64_t connection = hash(flow.key, core_.shared.seed) ^ flow.client.first;
@@ -266,8 +267,8 @@ bool ResumableUploads::attach(Flow& flow, uint16_t index, int64_t body_bytes) {
   upload.progress = core_.now.tick;
   upload.watch_pace_from(flow.client.parsed, core_.now.tick);
   upload.resource = index;
-  if (resource.phase == ResourcePhase::kOpen) core_.places.add(slot, flow.key);
-  if (resource.phase == ResourcePhase::kOpen && resource.wanted) core_.decoders.add(slot, flow.key);
+  if (!resource.is_whole()) core_.places.add(slot, flow.key);
+  if (!resource.is_whole() && resource.wanted) core_.decoders.add(slot, flow.key);
   if (flow.requests.chunked()) {
     upload.chunk_limit = upload.chunk_line = flow.client.parsed;
   } else {
@@ -320,7 +321,7 @@ void ResumableUploads::take_over(uint16_t index) {
 }
 
 DataplaneReason ResumableUploads::append(Flow& flow, Bytes body) {
-  const Upload& upload = core_.uploads[flow.upload];
+  Upload& upload = core_.uploads[flow.upload];
   Resource& resource = core_.resources[upload.resource];
   const uint64_t left = resource.length - std::min(resource.length, resource.seen.position());
   body = body.first(std::min<uint64_t>(body.size(), left));
@@ -330,7 +331,7 @@ DataplaneReason ResumableUploads::append(Flow& flow, Bytes body) {
   if (fresh->empty() || !wanted) return DataplaneReason::kNone;
   const SinkResult result = core_.sink.append(resource.upload, *fresh);
   if (result == SinkResult::kEnough) {
-    resource.wanted = false;
+    resource.wanted = upload.wanted = false;
     core_.decoders.remove(flow.upload);
   }
   return result == SinkResult::kOverload ? DataplaneReason::overload : DataplaneReason::kNone;
@@ -429,8 +430,7 @@ void ResumableUploads::block(Flow& flow, GateOutcome outcome, DataplaneReason re
   }
   const uint16_t index = upload.resource;
   upload.resource = UploadTable::kNoResource;
-  Resource& resource = core_.resources[index];
-  resource.slot = kNone;
+  const Resource& resource = core_.resources[index];
   life_.refuse_from_now_on(resource.keys, resource.upload, upload_id);
   life_.end(index, outcome, reason);
 }

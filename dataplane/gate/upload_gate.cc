@@ -24,10 +24,12 @@ void report(Core& core, Upload& upload, GateOutcome outcome, DataplaneReason rea
 
 void free_slot(Core& core, Flow& flow) {
   if (flow.upload == Flow::kNoUpload) return;
-  const uint16_t resource = core.uploads[flow.upload].resource;
-  if (resource != UploadTable::kNoResource) {  // it stays, and waits for its next part
-    core.resources[resource].slot = Resource::kNone;
-    core.resources.set_idle(resource, core.now.tick);
+  const uint16_t index = core.uploads[flow.upload].resource;
+  if (index != UploadTable::kNoResource) {  // it stays, and waits for its next part
+    Resource& resource = core.resources[index];
+    resource.slot = Resource::kNone;
+    core.resources.set_idle(index, core.now.tick);
+    if (!resource.is_whole() && resource.wanted) core.waiting.add(index, flow.key);
   }
   core.decoders.remove(flow.upload);
   core.places.remove(flow.upload);

@@ -47,8 +47,7 @@ bool PartHead::take_line(std::string_view line) {
   if (std::ranges::any_of(line, is_control)) return false;
   const std::string_view value = trimmed(line.substr(colon + 1));
   if (same_ignoring_case(name, "content-disposition")) {
-    is_form_data =
-        same_ignoring_case(trimmed(value.substr(0, value.find(';'))), "form-data");
+    is_form_data = same_ignoring_case(trimmed(value.substr(0, value.find(';'))), "form-data");
     is_file = contains_ignoring_case(value, "filename");
     file_name.append(file_name_in(value));
     return ++dispositions == 1;

@@ -85,11 +85,11 @@ class RequestStream {
   uint32_t heads_ = 0;
   State state_ = State::kBoundary;
   bool chunked_ = false;
-  bool in_size_line_ = false;     // of a chunk
-  bool in_extension_ = false;     // likewise, behind the size
-  std::byte head_last_{};         // of the head in progress
-  bool may_be_refused_ = false;   // the client waits with the body for leave to send it
-  RequestGuess opening_;          // of such a body
+  bool in_size_line_ = false;    // of a chunk
+  bool in_extension_ = false;    // likewise, behind the size
+  std::byte head_last_{};        // of the head in progress
+  bool may_be_refused_ = false;  // the client waits with the body for leave to send it
+  RequestGuess opening_;         // of such a body
 };
 
 }  // namespace soundgate

@@ -86,8 +86,8 @@ class CaptureSession::Running final : public PacketCapture {
 
 CaptureSession::~CaptureSession() { rte_mempool_free(block_pool_); }
 
-void CaptureSession::open() {
-  if (auto opened = frames_.open(); !opened) {
+void CaptureSession::open(unsigned lcore_count) {
+  if (auto opened = frames_.open(lcore_count); !opened) {
     why_none_ = opened.error();
     return;
   }

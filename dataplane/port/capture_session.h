@@ -19,7 +19,7 @@ class CaptureSession {
   CaptureSession& operator=(const CaptureSession&) = delete;
   ~CaptureSession();  // no lcore may be running, nor a capture
 
-  void open();
+  void open(unsigned lcore_count);
   // Null where there is no memory: then nothing is captured.
   CapturePoint* add_point(uint16_t port, std::optional<Side> side, unsigned lcore_index);
   tl::expected<std::unique_ptr<PacketCapture>, std::string> begin(const CaptureOrder& order);

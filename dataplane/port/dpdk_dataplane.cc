@@ -143,7 +143,7 @@ class DpdkDataplane final : public Dataplane {
 
 tl::expected<void, std::string> DpdkDataplane::open(const MakeSink& make_sink) {
   return open_ports().and_then([&] { return open_rings(); }).map([&] {
-    if (config_.placement != Placement::kReplay) captures_.open();
+    if (config_.placement != Placement::kReplay) captures_.open(config_.lcore_count);
     for (unsigned index = 0; index < config_.lcore_count; ++index) {
       add_lcore(index, make_sink(index));
     }

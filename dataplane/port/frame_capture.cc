@@ -3,7 +3,6 @@
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
-#include <rte_ring.h>
 
 #include <algorithm>
 #include <new>
@@ -64,8 +63,8 @@ CapturePoint::Copies CapturePoint::copy_for_sending(std::span<rte_mbuf* const> p
 }
 
 void CapturePoint::keep(const Copies& copies, size_t count) {
-  std::array<void*, kBurstFrames> kept;
-  unsigned kept_count = 0;
+  std::array<rte_mbuf*, kBurstFrames> kept;
+  size_t kept_count = 0;
   for (size_t i = 0; i < copies.size(); ++i) {
     if (copies[i] == nullptr) continue;
     if (i < count) {
@@ -75,32 +74,29 @@ void CapturePoint::keep(const Copies& copies, size_t count) {
     }
   }
   if (kept_count == 0) return;
-  const unsigned taken = rte_ring_enqueue_burst(capture_.ring_, kept.data(), kept_count, nullptr);
+  const size_t taken = capture_.copies_.put(lcore_index_, std::span(kept).first(kept_count));
   copied_.add(taken);
-  for (unsigned i = taken; i < kept_count; ++i) {  // the ring is as large as the pool: never
-    rte_pktmbuf_free(static_cast<rte_mbuf*>(kept[i]));
+  for (size_t i = taken; i < kept_count; ++i) {  // each ring is as large as the pool: never
+    rte_pktmbuf_free(kept[i]);
     lost_.add();
   }
 }
 
 FrameCapture::~FrameCapture() {
-  if (ring_ != nullptr) forget();
-  rte_ring_free(ring_);
+  forget();
   rte_mempool_free(pool_);
 }
 
-tl::expected<void, std::string> FrameCapture::open() {
-  const auto failure = [] {
+tl::expected<void, std::string> FrameCapture::open(unsigned lcore_count) {
+  // Without locks, nor an order to be kept: nobody waits here for a thread that is preempted.
+  pool_ =
+      rte_pktmbuf_pool_create_by_ops("soundgate_capture", kCapturedFramesMax, kCapturedFrameCache,
+                                     kPrivateBytes, kRoomBytes, SOCKET_ID_ANY, "lf_stack");
+  if (pool_ == nullptr) {
     return tl::unexpected("no memory for captured packets (" +
                           std::string(rte_strerror(rte_errno)) + "): give the EAL more with -m");
-  };
-  pool_ = rte_pktmbuf_pool_create("soundgate_capture", kCapturedFramesMax, kCapturedFrameCache,
-                                  kPrivateBytes, kRoomBytes, SOCKET_ID_ANY);
-  if (pool_ == nullptr) return failure();
-  ring_ =
-      rte_ring_create("soundgate_capture", kCapturedFramesMax + 1, SOCKET_ID_ANY, RING_F_SC_DEQ);
-  if (ring_ == nullptr) return failure();
-  return {};
+  }
+  return copies_.open("soundgate_capture", lcore_count, kCapturedFramesMax + 1);
 }
 
 CapturePoint& FrameCapture::add_point(uint16_t port, std::optional<Side> side,
@@ -123,8 +119,7 @@ void FrameCapture::begin(const CaptureOrder& order) {
 size_t FrameCapture::take(std::span<rte_mbuf*> copies) {
   size_t kept = 0;
   while (kept == 0) {
-    const unsigned count = rte_ring_dequeue_burst(ring_, reinterpret_cast<void**>(copies.data()),
-                                                  static_cast<unsigned>(copies.size()), nullptr);
+    const size_t count = copies_.take(copies);
     if (count == 0) return 0;
     for (rte_mbuf* copy : copies.first(count)) {
       if (captured(*copy).capture == number_) {

@@ -19,11 +19,11 @@
 #include "dataplane/counters.h"
 #include "dataplane/limits.h"
 #include "dataplane/packet_capture.h"
+#include "dataplane/port/handover.h"
 #include "dataplane/published.h"
 
 struct rte_mbuf;
 struct rte_mempool;
-struct rte_ring;
 
 namespace soundgate {
 
@@ -89,7 +89,7 @@ class FrameCapture {
   FrameCapture& operator=(const FrameCapture&) = delete;
   ~FrameCapture();  // no lcore may be running
 
-  tl::expected<void, std::string> open();
+  tl::expected<void, std::string> open(unsigned lcore_count);
   // Before the lcores start.
   CapturePoint& add_point(uint16_t port, std::optional<Side> side, unsigned lcore_index);
   std::span<const std::unique_ptr<CapturePoint>> points() const { return points_; }
@@ -107,7 +107,7 @@ class FrameCapture {
   alignas(64) Published<WantedFrames> wanted_;
   uint32_t number_ = 0;  // of the current capture
   rte_mempool* pool_ = nullptr;
-  rte_ring* ring_ = nullptr;
+  Handover copies_;  // a ring of each lcore's: in one, an lcore that is preempted stops the others
   std::vector<std::unique_ptr<CapturePoint>> points_;
 };
 

@@ -4,8 +4,6 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
-#include "dataplane/limits.h"
-
 namespace soundgate {
 
 Handover::~Handover() {
@@ -14,11 +12,11 @@ Handover::~Handover() {
   for (rte_ring* ring : rings_) rte_ring_free(ring);
 }
 
-tl::expected<void, std::string> Handover::open(const std::string& name, unsigned lcore_count) {
+tl::expected<void, std::string> Handover::open(const std::string& name, unsigned lcore_count,
+                                               unsigned packets_max) {
   for (unsigned lcore = 0; lcore < lcore_count; ++lcore) {
-    rte_ring* ring =
-        rte_ring_create((name + "-" + std::to_string(lcore)).c_str(), kHandoverPacketsMax,
-                        SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+    rte_ring* ring = rte_ring_create((name + "-" + std::to_string(lcore)).c_str(), packets_max,
+                                     SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
     if (ring == nullptr) {
       return tl::unexpected("no memory for a ring between lcores (" +
                             std::string(rte_strerror(rte_errno)) + "): give the EAL more with -m");

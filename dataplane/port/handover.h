@@ -2,7 +2,8 @@
 // of them, preempted while it puts something in, keeps another waiting, or takes its room.
 // Errors: what finds no room is not taken; the caller drops and counts it.
 // Thread: put() by each lcore with its own index, take() by the one that it leads to.
-// Memory: allocated by open(), 16 KiB for each that puts; packets that are left are freed with it.
+// Memory: allocated by open(), 8 bytes a packet for each that puts; packets that are left are freed
+// with it.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +11,8 @@
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
+
+#include "dataplane/limits.h"
 
 struct rte_mbuf;
 struct rte_ring;
@@ -24,7 +27,9 @@ class Handover {
   ~Handover();
 
   // name: unlike that of any other of the process. lcore_count: that put packets in.
-  tl::expected<void, std::string> open(const std::string& name, unsigned lcore_count);
+  // packets_max: of each, one more than may wait; a power of two.
+  tl::expected<void, std::string> open(const std::string& name, unsigned lcore_count,
+                                       unsigned packets_max = kHandoverPacketsMax);
 
   // How many were taken, from the first on.
   size_t put(unsigned lcore_index, std::span<rte_mbuf* const> packets);

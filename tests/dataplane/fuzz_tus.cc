@@ -5,6 +5,7 @@
 // - a resource that is whole at the origin, and that nothing in the log casts doubt on, has the
 //   bytes that the sink was given;
 // - a resource whose upload was blocked is never whole at the origin;
+// - no decoder, nor place on record, is taken for one's that the sink has back;
 // - every upload that begins is closed once; in the end everything has been given back.
 // Under clang it is a libFuzzer target; elsewhere fuzz_replay.cc runs it over its corpus.
 
@@ -145,12 +146,13 @@ class World final : public PacketIo, public UploadSink {
   struct Record {
     std::string resource;
     std::string body;
+    bool may_decode = false;
     bool finished = false;
     std::optional<GateReport> report;
   };
 
-  World(bool observe, bool blocks_conflicts)
-      : observes_(observe), lets_conflicts_pass_(!blocks_conflicts) {
+  World(bool observe, bool blocks_conflicts, Scarce scarce)
+      : observes_(observe), lets_conflicts_pass_(!blocks_conflicts), scarce_(scarce) {
     DataplaneConfig config;
     config.inspect = {InspectRule{}};
     config.mode = observe ? Mode::kObserve : Mode::kEnforce;
@@ -235,6 +237,12 @@ class World final : public PacketIo, public UploadSink {
   }
 
   void check() const {
+    const auto open = static_cast<size_t>(
+        std::ranges::count_if(records, [](const auto& entry) { return !entry.second.report; }));
+    const auto arriving = static_cast<size_t>(std::ranges::count_if(
+        records, [](const auto& entry) { return !entry.second.report && !entry.second.finished; }));
+    require(engine_->places_in_use() <= open);
+    require(engine_->decoders_in_use() <= arriving);
     for (size_t i = 0; i < std::size(kPaths); ++i) {
       const Origin::Resource& resource = origin.resources[i];
       const bool whole = resource.exists && resource.body.size() == resource.length;
@@ -247,6 +255,7 @@ class World final : public PacketIo, public UploadSink {
           require(record.blocked_when_whole);
         }
         const bool checked = report.reason == DataplaneReason::kNone && record.finished &&
+                             record.may_decode &&
                              (report.outcome == GateOutcome::kReleased ||
                               report.outcome == GateOutcome::kReleasedUnasked);
         if (checked && whole && !any_apart(kPaths[i]) && !has_conflict_passed()) {
@@ -260,6 +269,7 @@ class World final : public PacketIo, public UploadSink {
     for (int i = 0; i < 120; ++i) wait(2min);
     for (const auto& [key, record] : records) require(record.report.has_value());
     require(engine_->uploads_in_use() == 0);
+    require(engine_->decoders_in_use() == 0 && engine_->places_in_use() == 0);
     require(engine_->resources_in_use() == 0);
     require(engine_->seen_blocks_in_use() == 0);
     require(engine_->exchanges_in_use() == 0);
@@ -269,10 +279,12 @@ class World final : public PacketIo, public UploadSink {
   }
 
   // UploadSink.
+  Scarce scarce() override { return scarce_; }
   SinkResult begin(const UploadStart& start) override;
   SinkResult append(UploadKey key, std::span<const std::byte> body) override {
     Record& record = records.at(key);
     require(!record.report && !record.finished);
+    require(record.may_decode);
     record.body.append(reinterpret_cast<const char*>(body.data()), body.size());
     return SinkResult::kTaken;
   }
@@ -343,7 +355,7 @@ class World final : public PacketIo, public UploadSink {
                    uint8_t flags) {
     const Ends& ends = ends_[index];
     FlowKey key;
-    key.client[3] = std::byte{1};
+    key.client[3] = static_cast<std::byte>(1 + index % 2);
     key.origin[3] = std::byte{2};
     key.client_port = ends.port;
     key.origin_port = 80;
@@ -366,6 +378,7 @@ class World final : public PacketIo, public UploadSink {
 
   const bool observes_;
   const bool lets_conflicts_pass_;
+  const Scarce scarce_;
   std::unique_ptr<Engine> engine_;
   LinkHeader link_;
   Tick now_{};
@@ -379,9 +392,10 @@ SinkResult World::begin(const UploadStart& start) {
   require(!records.contains(start.key));
   Seen& record = records[start.key];
   record.resource = start.resource;
+  record.may_decode = start.may_decode;
   // Resources have a bit of their own in their keys.
   record.apart = (static_cast<uint64_t>(start.key) & ResourceTable::kKeyBit) == 0;
-  return SinkResult::kTaken;
+  return start.may_decode ? SinkResult::kTaken : SinkResult::kEnough;
 }
 
 void World::gate_closed(const GateReport& report) {
@@ -531,13 +545,11 @@ class Client {
   std::array<std::string, kConnections> rest_;
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+void run(const uint8_t* data, size_t size, Scarce scarce) {
   constexpr size_t kActsMax = 64;
   FuzzInput input{{data, size}};
   const uint8_t settings = input.next();
-  World world((settings & 1) != 0, (settings & 2) == 0);
+  World world((settings & 1) != 0, (settings & 2) == 0, scarce);
   world.origin.forgets_tus = (settings & 4) != 0;
   Client client(world, input);
   for (size_t acts = 0; acts < kActsMax && !input.bytes.empty(); ++acts) {
@@ -545,5 +557,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     world.check();
   }
   world.finish();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  for (const Scarce scarce : {Scarce::kNothing, Scarce::kDecoders, Scarce::kPlaces}) {
+    run(data, size, scarce);
+  }
   return 0;
 }

@@ -198,6 +198,50 @@ TEST_P(MakeWay, PlacesAreTakenFromWhoHasMostAlsoForItself) {
   EXPECT_TRUE(gone().at(0).starts_with("10.0.0.1:"));
 }
 
+// A refusal that waits for an answer in front of it has a decoder as long as it does.
+struct Refusals {
+  void begin(uint8_t client, uint16_t connection, const std::string& bytes) {
+    harness.key.client[3] = std::byte{client};
+    harness.key.client_port = static_cast<uint16_t>(50'000 + connection);
+    harness.open();
+    harness.client(0, bytes);
+    harness.wait(milliseconds(2));
+  }
+  void begin_refusal(uint8_t client, uint16_t connection) {
+    begin(client, connection,
+          "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+          "PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\nno size\r\n");
+  }
+  size_t ended() const {
+    return static_cast<size_t>(std::ranges::count_if(
+        harness.sink.records, [](const auto& record) { return !record.reports.empty(); }));
+  }
+
+  Harness harness{Harness::enforcing(), {.flows = 64, .buffers = 256, .heads = 4, .uploads = 32}};
+};
+
+TEST(MakeWayRefusal, OneThatWaitsForItsTurnDoes) {
+  Refusals refusals;
+  refusals.begin_refusal(1, 0);
+  refusals.harness.sink.scarcity = Scarce::kDecoders;
+  refusals.begin(2, 0, kLong.substr(0, 1'000));
+  EXPECT_EQ(refusals.ended(), 0u) << "the answer may be on its way";
+  refusals.harness.wait(kRefusalAgeMin);
+  refusals.begin(3, 0, kLong.substr(0, 1'000));
+  ASSERT_EQ(refusals.ended(), 1u);
+  const GateReport& report = refusals.harness.sink.records[0].reports[0];
+  EXPECT_EQ(report.outcome, GateOutcome::kBlockedUnasked);
+  EXPECT_EQ(report.reason, DataplaneReason::http_ambiguous) << "and it stays refused";
+}
+
+TEST(MakeWayRefusal, WhoHasMostOfThemGivesThemUpAtOnce) {
+  Refusals refusals;
+  for (uint16_t i = 0; i < 3; ++i) refusals.begin_refusal(1, i);
+  refusals.harness.sink.scarcity = Scarce::kDecoders;
+  refusals.begin(2, 0, kLong.substr(0, 1'000));
+  EXPECT_EQ(refusals.ended(), 1u);
+}
+
 TEST(MakeWayPolicy, ItIsRefusedWhereTheReasonsPolicyBlocks) {
   DataplaneConfig config = Harness::enforcing();
   config.fail_policy = default_fail_policy();
@@ -263,6 +307,93 @@ TEST(MakeWayResource, APartThatHardlyComesDoes) {
   EXPECT_EQ(resources.one.say("456789abcdefghij"), "456789abcdefghij") << "it passes, unchecked";
 }
 
+// What passed whole stays known, so that it can be compared with what comes again.
+TEST(MakeWayResource, ThoseThatHavePassedHideNoneThatWaits) {
+  constexpr size_t kMany = kUploadsScannedForRoom + 1;
+  CoreSizes sizes = tus_sizes();
+  sizes.flows = 256;
+  sizes.resources = kMany + 1;
+  sizes.shared = {.created = 1'024, .refused = 64, .endpoints = 64};
+  Harness harness(tus_config(), sizes);
+  for (uint16_t i = 0; i <= kMany; ++i) {
+    const std::string resource = kResource + std::to_string(100 + i);
+    Connection one(harness, static_cast<uint16_t>(41'000 + i));
+    one.ask(creation(length_header(20)), created(resource));
+    one.say(patch(resource, 0, i < kMany ? kText : "01234567"));
+    if (i < kMany) harness.decide(false);
+    one.reset();
+  }
+  harness.wait(kUploadSilenceForRoom);
+  harness.sink.scarcity = Scarce::kDecoders;
+  Connection(harness, 42'000).say(kRequest.substr(0, kEnd - 4));
+  const auto& waiting = harness.sink.records.at(kMany);
+  ASSERT_EQ(waiting.reports.size(), 1u);
+  EXPECT_EQ(waiting.reports[0].reason, kGaveWay);
+}
+
+TEST(MakeWayResource, OneWithoutADecoderHasNoneToGive) {
+  Harness harness(tus_config(), tus_sizes());
+  Connection one(harness, 41'000);
+  one.ask(creation(length_header(20)), created(kResource));
+  harness.sink.begin_result = SinkResult::kEnough;
+  one.ask(patch(kResource, 0, "01234567"), stored(8));
+  harness.wait(kUploadSilenceForRoom);
+  harness.sink.scarcity = Scarce::kDecoders;
+  Connection(harness, 42'000).say(kRequest.substr(0, kEnd - 4));
+  EXPECT_TRUE(harness.sink.records.at(0).reports.empty());
+}
+
+// They are touched so often that none of them is idle for long.
+TEST(MakeWayResource, WhoHasMostOfThemGivesOneUp) {
+  CoreSizes sizes = tus_sizes();
+  sizes.resources = 8;
+  Harness harness(tus_config(), sizes);
+  for (uint16_t i = 0; i < 3; ++i) {
+    const std::string resource = kResource + std::to_string(i);
+    Connection one(harness, static_cast<uint16_t>(41'000 + i));
+    one.ask(creation(length_header(20)), created(resource));
+    one.ask(patch(resource, 0, "01234567"), stored(8));
+  }
+  harness.sink.scarcity = Scarce::kDecoders;
+  Connection(harness, 42'000).say(kRequest.substr(0, kEnd - 4));
+  EXPECT_FALSE(harness.sink.records.at(3).may_decode) << "its client has most";
+  harness.key.client[3] = std::byte{9};
+  Connection(harness, 42'001).say(kRequest.substr(0, kEnd - 4));
+  EXPECT_TRUE(harness.sink.records.at(4).may_decode);
+  EXPECT_EQ(std::ranges::count_if(harness.sink.records,
+                                  [](const auto& record) { return !record.reports.empty(); }),
+            1);
+}
+
+// It is whole: its verdict is on its way, whoever sends some of it again.
+TEST(MakeWayResource, OneThatIsWholeHasNoDecoderWhileItsBytesComeAgain) {
+  Harness harness(tus_config(), tus_sizes());
+  Connection one(harness, 41'000);
+  one.ask(creation(length_header(20)), created(kResource));
+  one.say(patch(kResource, 0, kText));
+  ASSERT_TRUE(harness.sink.records.at(0).finished);
+  one.reset();
+  Connection(harness, 41'001).say(patch_head(kResource, 0, 20) + "0123");
+  harness.wait(kUploadSilenceForRoom);
+  harness.sink.scarcity = Scarce::kDecoders;
+  Connection(harness, 42'000).say(kRequest.substr(0, kEnd - 4));
+  harness.wait(milliseconds(2));
+  EXPECT_TRUE(harness.sink.records.at(0).reports.empty());
+}
+
+// The sink was told of its end at once; the client still has to take the refusal.
+TEST(MakeWayResource, OneThatIsRefusedHasNoDecoder) {
+  Harness harness(tus_config(), tus_sizes());
+  Connection one(harness, 41'000);
+  one.ask(creation(length_header(20)), created(kResource));
+  one.say(patch_head(kResource, 0, 20) + "01234567");
+  harness.decide(true);
+  ASSERT_EQ(harness.sink.records.at(0).reports.size(), 1u);
+  harness.sink.scarcity = Scarce::kDecoders;
+  Connection(harness, 42'000).say(kRequest.substr(0, kEnd - 4));
+  EXPECT_TRUE(harness.sink.records.at(1).may_decode) << "nobody has any";
+}
+
 FlowKey client(std::initializer_list<int> bytes, uint16_t port = 1) {
   FlowKey key;
   key.ipv6 = bytes.size() > 4;
@@ -277,13 +408,13 @@ TEST(Holdings, CountsForEachClientWhateverItsPorts) {
   holdings.add(0, client({10, 0, 0, 1}, 1));
   holdings.add(1, client({10, 0, 0, 1}, 2));
   holdings.add(2, client({10, 0, 0, 2}, 1));
-  EXPECT_EQ(holdings.of_client(client({10, 0, 0, 1}, 7)), 2u);
-  EXPECT_EQ(holdings.of_client_of(2), 1u);
-  EXPECT_EQ(holdings.of_client(client({10, 0, 0, 3})), 0u);
+  EXPECT_EQ(holdings.held_by(holdings.client_of(client({10, 0, 0, 1}, 7))), 2u);
+  EXPECT_EQ(holdings.held_by(holdings.client_of(uint16_t{2})), 1u);
+  EXPECT_EQ(holdings.held_by(holdings.client_of(client({10, 0, 0, 3}))), 0u);
   holdings.remove(0);
   holdings.remove(0);
   holdings.remove(3);
-  EXPECT_EQ(holdings.of_client_of(1), 1u);
+  EXPECT_EQ(holdings.held_by(holdings.client_of(uint16_t{1})), 1u);
   EXPECT_EQ(holdings.count(), 2u);
   for (int i = 0; i < 4; ++i) EXPECT_NE(holdings.next_in_turn(), 0u);
 }
@@ -293,8 +424,8 @@ TEST(Holdings, AnIPv6ClientHasItsNetworkOf64Bits) {
   holdings.add(0, client({0x20, 1, 0xd, 0xb8, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8}));
   holdings.add(1, client({0x20, 1, 0xd, 0xb8, 0, 0, 0, 1, 8, 7, 6, 5, 4, 3, 2, 1}));
   holdings.add(2, client({0x20, 1, 0xd, 0xb8, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8}));
-  EXPECT_EQ(holdings.of_client_of(0), 2u);
-  EXPECT_EQ(holdings.of_client_of(2), 1u);
+  EXPECT_EQ(holdings.held_by(holdings.client_of(uint16_t{0})), 2u);
+  EXPECT_EQ(holdings.held_by(holdings.client_of(uint16_t{2})), 1u);
 }
 
 }  // namespace

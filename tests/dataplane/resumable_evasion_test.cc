@@ -439,5 +439,19 @@ TEST(TusEvasion, RefusalsForAReasonPushOutNoneThatHaveAVerdict) {
   EXPECT_TRUE(is_refusal(tus.take_payload(Side::kClient)));
 }
 
+TEST(TusEvasion, PartsAreNotPutOffWhoseBytesNobodyWants) {
+  const auto intake = std::make_shared<Intake>();
+  DataplaneConfig config = tus_config();
+  config.intake = intake;
+  Tus tus(config);
+  tus.make(1'000);
+  tus.sink.append_result = SinkResult::kEnough;
+  Connection one = tus.connect();
+  one.say(patch_head(kResource, 0, 1'000) + "x");
+  intake->set_back_pressure(true);
+  for (int i = 0; i < 20; ++i) one.say("x");
+  EXPECT_EQ(tus.engine().counters().segments_put_off.get(), 0u);
+}
+
 }  // namespace
 }  // namespace soundgate::test
