@@ -141,6 +141,7 @@ inline constexpr uint32_t kOriginResetsMax = 5;     // unprompted; each challeng
 // Time.
 inline constexpr auto kTimerPeriod = 2ms;
 inline constexpr auto kSpinMax = 50us;  // polling on after the last packet; then the lcore sleeps
+inline constexpr auto kSpinPinnedMax = 5ms;  // the same for one that has a CPU of its own
 inline constexpr auto kSleepMax = 1ms;
 
 static_assert(kFlowBuffersMax * kBufferBytes <= kFlowReachBytesMax);

@@ -1,5 +1,5 @@
 // Runs the dataplane alone, with a sink that blocks uploads whose body contains a marker:
-//   run_dataplane CLIENT_PORT ORIGIN_PORT observe|enforce MARKER DELAY_MS [TAIL_BYTES [LCORES]]
+//   run_dataplane CLIENT_PORT ORIGIN_PORT observe|enforce MARKER DELAY_MS [TAIL_BYTES [LCORES [CPU]]]
 // until SIGTERM or SIGINT. Prints each upload, and the counters at the end.
 #include <csignal>
 #include <cstdio>
@@ -56,6 +56,7 @@ int main(int argc, char** argv) {
   config.inspect = {soundgate::InspectRule{{80}, {}, {}, {}, 0}};
   if (argc > 6) config.tail_bytes = std::atoll(argv[6]);
   if (argc > 7) config.lcore_count = static_cast<unsigned>(std::atoi(argv[7]));
+  if (argc > 8) config.lcores = {std::atoi(argv[8])};
   const std::chrono::milliseconds delay(std::atoi(argv[5]));
 
   sigset_t signals;
