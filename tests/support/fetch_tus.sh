@@ -2,6 +2,7 @@
 # Fetches the tus client and server of the end-to-end tests, with npm, in versions that run on
 # Debian 12's Node 18. Quick when they are there.
 #   fetch_tus.sh FOLDER
+# Where the registry cannot be reached it exits 77: the tests that need them are skipped.
 set -euo pipefail
 
 packages=(tus-js-client@4.3.1 @tus/server@1.9.0 @tus/file-store@1.5.1)
@@ -16,5 +17,8 @@ fi
 mkdir -p "$folder"
 cd "$folder"
 [[ -e package.json ]] || echo '{"private": true}' >package.json
-npm install --no-audit --no-fund --ignore-scripts --no-save "${packages[@]}" >&2
+if ! npm install --no-audit --no-fund --ignore-scripts --no-save "${packages[@]}" >&2; then
+  echo "fetch_tus: npm could not fetch ${packages[*]}" >&2
+  exit 77
+fi
 echo "${packages[*]}" >"$stamp"
