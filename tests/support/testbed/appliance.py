@@ -8,7 +8,7 @@ import tomllib
 
 from .command_line import CommandLine
 from .network import PORTS
-from .process import Background
+from .process import Background, CommandFailed
 
 READY_SECONDS_MAX = 30
 SHIPPED = "deploy/soundgate.toml"
@@ -96,7 +96,13 @@ class Appliance:
         the client has its answer; seconds_max: for an upload that has none, or is only observed."""
         deadline = time.monotonic() + seconds_max
         while True:
-            found = self.command.lines("decisions", "list", "--request-id", request_id)
+            try:
+                found = self.command.lines("decisions", "list", "--request-id", request_id)
+            except CommandFailed as failure:  # fifty ask at once, and sixteen are heard
+                if "all control connections are in use" not in str(failure):
+                    raise
+                time.sleep(0.1)
+                continue
             if found:
                 return found[-1]
             if time.monotonic() > deadline:

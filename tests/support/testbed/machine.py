@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .process import Background, run
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 BOOT_SECONDS_MAX = 30
 # Where no systemd runs there is nobody to make a unit.
 _KEEP_UNIT = [] if Path("/run/systemd/system").exists() else ["--keep-unit"]
@@ -87,6 +88,7 @@ class Machine:
              "systemd-nspawn", "--quiet", "--boot", "--directory", self._folder / "machine/root",
              "--machine", f"sgbed-{os.getpid()}", "--register=no",
              *_KEEP_UNIT,
+             f"--bind-ro={REPOSITORY}",  # /tmp is its own, and this may be below it
              "--network-namespace-path", f"/run/netns/{self._network.gate}",
              "--capability=CAP_NET_ADMIN,CAP_IPC_LOCK", "--console=pipe",
              "--link-journal=no", "--resolv-conf=off", "--timezone=off"], self.log_path)
