@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 programs=(
-  dataplane_frame dataplane_byte_queue dataplane_http dataplane_engine dataplane_tcp dataplane_capture_filter dataplane_fuzz_capture sim_dataplane
+  dataplane_frame dataplane_byte_queue dataplane_http dataplane_engine dataplane_tcp
+  dataplane_resumable dataplane_capture_filter dataplane_fuzz_capture sim_dataplane
   fingerprint_unit fingerprint_fuzz_results
   index_search index_align index_catalogue index_whole
 )
