@@ -32,7 +32,8 @@ mkdir root/etc/systemd/journald.conf.d
 printf '[Journal]\nStorage=volatile\n' > root/etc/systemd/journald.conf.d/volatile.conf
 cmake --install "$build" --prefix "$PWD/root/usr" --strip
 cp --recursive "$folder/machine-etc/." root/etc
-# Where no systemd is that would make one: control groups of its own, to tell it from its like.
+# Where no systemd is that would make one: control groups of its own, to tell it from its like. (Of
+# hierarchies that take none it gets on without: a boot that cannot is seen as one that does not end.)
 for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
   if [ ! -e /run/systemd/system ] && [ -e $hierarchy/cgroup.procs ]; then
     mkdir "$hierarchy/${folder##*/}" && echo $$ > "$hierarchy/${folder##*/}/cgroup.procs" || true
